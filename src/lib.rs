@@ -1,0 +1,31 @@
+//! smtpd catches mail: it takes messages by SMTP at the speed of the disk, never loses one it said
+//! 250 to, and shows them live.
+//!
+//! ```text
+//!  peer ──bytes──► net::conn ──► smtp::Session ──ask──► server::smtp ──► intake ──► store (commit, then 250)
+//!    ▲                │  ▲            │ (pure)                              │ │
+//!    └────bytes───────┘  └──reply─────┘                  message::Scanner ◄─┘ └──► bus ──► http::live ──► browser
+//!                                                        (pure, never fails)
+//!                                                http::pages, http::api ◄── read back from ── store
+//! ```
+//!
+//! A message only moves to the right; nothing on the left knows what is to its right.
+//! ARCHITECTURE.md says which module may use which, and the `tidy` test holds it.
+
+// Words that anyone may use.
+pub mod id;
+pub mod metrics;
+pub mod secret;
+pub mod shutdown;
+pub mod wire;
+
+// Pure protocol: no I/O, no clock.
+pub mod message;
+
+// Rooms: each alone.
+pub mod auth;
+pub mod bus;
+pub mod store;
+
+// Flow: call rooms in order.
+pub mod desk;

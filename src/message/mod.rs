@@ -1,0 +1,14 @@
+//! PURE: from the bytes of a message to what people see. No I/O and no clock.
+//!
+//! Reading a message never fails: it returns what was understood and a list of [`Defect`]s. Nothing
+//! here holds a whole body: the [`Scanner`] is fed chunks as they come in, so that a message of 1 GB
+//! costs no more memory than one of 1 MB.
+
+mod outline;
+mod scan;
+pub mod search;
+mod types;
+
+pub use outline::*;
+pub use scan::*;
+pub use types::*;

@@ -1,0 +1,115 @@
+//! The search language: `from:ann subject:"weekly report" -is:read has:attachment`.
+//!
+//! A query is parsed once into tests that must all hold. A store with a full-text index compiles the
+//! word tests to it; everything else, and every store without one, asks [`Query::matches`]. Both see
+//! text as the same words ([`words`]), so that an index and a scan agree.
+
+/// What a message must match. The empty query matches all.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Query {
+    /// Every one of them must hold.
+    pub terms: Vec<Term>,
+}
+
+/// One test, perhaps negated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// `-term`: it must not hold.
+    pub negated: bool,
+    /// What to test.
+    pub test: Test,
+}
+
+/// What a term tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// These folded words stand one after the other in one of these fields.
+    Words {
+        /// The fields to look in; never empty.
+        fields: &'static [Field],
+        /// Folded words; never empty.
+        words: Vec<String>,
+        /// `invo*`: the last word is the beginning of one.
+        prefix: bool,
+    },
+    /// `is:read` (true) and `is:unread` (false).
+    Read(bool),
+    /// `is:starred`.
+    Starred,
+    /// `is:tagged`.
+    Tagged,
+    /// `tag:name`, compared in lower case.
+    Tag(String),
+    /// `has:attachment`.
+    Attachment,
+    /// `before:2026-01-31`: received before this time (milliseconds since 1970).
+    Before(i64),
+    /// `after:2026-01-31`: received at or after this time (milliseconds since 1970).
+    After(i64),
+    /// `larger:10k`: more octets than this.
+    Larger(u64),
+    /// `smaller:1M`: fewer octets than this.
+    Smaller(u64),
+}
+
+/// The parts of a message that are searched; each is a column of a full-text index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Subject.
+    Subject,
+    /// From, and the reverse-path.
+    From,
+    /// To.
+    To,
+    /// Cc.
+    Cc,
+    /// Bcc, and the forward-paths that stand in no header.
+    Bcc,
+    /// Reply-To.
+    ReplyTo,
+    /// Message-ID.
+    MessageId,
+    /// Names of attachments.
+    Attachment,
+    /// The readable text.
+    Text,
+}
+
+/// A message as the search sees it: for each field its folded words, joined by single spaces.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Document {
+    /// Indexed by [`Field`] in the order of its declaration.
+    pub fields: [String; Field::ALL.len()],
+}
+
+/// What a search may ask of a message besides its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// Somebody opened it.
+    pub read: bool,
+    /// Somebody starred it.
+    pub starred: bool,
+    /// Its tags.
+    pub tags: &'a [String],
+    /// It has attachments.
+    pub attachment: bool,
+    /// When it was received, in milliseconds since 1970.
+    pub received_ms: i64,
+    /// Octets.
+    pub size: u64,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Self; 9] = [
+        Self::Subject,
+        Self::From,
+        Self::To,
+        Self::Cc,
+        Self::Bcc,
+        Self::ReplyTo,
+        Self::MessageId,
+        Self::Attachment,
+        Self::Text,
+    ];
+}

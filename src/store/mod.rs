@@ -1,0 +1,252 @@
+//! Where messages stay: the [`Store`] trait and its words.
+//!
+//! A store knows nothing of SMTP sessions, browsers or JSON. Every backend passes the same
+//! conformance suite (`tests/it/store.rs`), which is the definition of this trait where its words
+//! leave a doubt.
+
+use std::{fmt, io, pin::Pin, sync::Arc};
+
+use crate::{
+    id::MessageId,
+    message::{Envelope, Summary, search},
+};
+
+/// An answer that comes later. Boxed, so that a store is chosen at run time.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// A place for messages.
+pub trait Store: Send + Sync {
+    /// Begins a message. Nothing is visible until [`Draft::commit`]; dropping the draft leaves no trace.
+    fn begin(&self) -> Later<'_, Box<dyn Draft>>;
+
+    /// One message, without its body.
+    fn get(&self, id: MessageId) -> Later<'_, Option<Record>>;
+
+    /// The bytes of one message, exactly as received.
+    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>>;
+
+    /// A page of messages, newest first.
+    fn list(&self, query: Query) -> Later<'_, Page>;
+
+    /// Marks or tags; returns the ids that really changed.
+    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>>;
+
+    /// Deletes and gives the space back; returns how many were deleted.
+    fn delete(&self, which: Selection) -> Later<'_, u64>;
+
+    /// Deletes the oldest messages until all bounds hold; returns how many were deleted.
+    fn prune(&self, keep: Keep) -> Later<'_, u64>;
+
+    /// Totals. Kept, not counted: this is cheap at any size.
+    fn counts(&self) -> Later<'_, Counts>;
+
+    /// Recipient mailboxes that have messages, sorted by name, those after `after` if given, at most
+    /// `limit`.
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>>;
+
+    /// Tags in use, sorted by name.
+    fn tags(&self) -> Later<'_, Vec<Mailbox>>;
+
+    /// Finishes what is under way and closes. Afterwards everything answers [`Error::Closed`].
+    fn close(&self) -> Later<'_, ()>;
+}
+
+/// A message on its way in.
+pub trait Draft: Send {
+    /// Adds a piece of the body. A slow disk makes this wait: that is the back-pressure.
+    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()>;
+
+    /// Stores the message with its envelope, durably, and returns the id that the store gave it. Ids
+    /// grow in the order of commits, so a page key never skips a message.
+    fn commit(self: Box<Self>, envelope: Envelope, summary: Summary)
+    -> Later<'static, Arc<Record>>;
+}
+
+/// A stored message without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its name.
+    pub id: MessageId,
+    /// What SMTP said.
+    pub envelope: Envelope,
+    /// What lists show.
+    pub summary: Summary,
+    /// Somebody opened it.
+    pub read: bool,
+    /// Somebody starred it.
+    pub starred: bool,
+    /// Its tags, sorted.
+    pub tags: Vec<String>,
+    /// Where it stands in its life.
+    pub state: State,
+}
+
+/// The life of a message. More states come with delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum State {
+    /// Taken in and stored.
+    #[default]
+    Received,
+}
+
+impl State {
+    /// The stable name that is stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Received => "RECEIVED",
+        }
+    }
+}
+
+/// The bytes of a message: in memory when it is small, an open file when it is large.
+#[derive(Debug)]
+pub enum Raw {
+    /// All of it.
+    Inline(Arc<[u8]>),
+    /// A file of this length, readable even if the message is deleted meanwhile.
+    File(std::fs::File, u64),
+}
+
+impl Raw {
+    /// Length in octets.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::File(_, length) => *length,
+        }
+    }
+
+    /// True for a message of no octets.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads into `buffer` from `offset`, as much as there is; 0 at the end. Blocks on a file: call
+    /// it where blocking is allowed.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Self::Inline(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let taken = (bytes.len() - start).min(buffer.len());
+                buffer[..taken].copy_from_slice(&bytes[start..start + taken]);
+                Ok(taken)
+            }
+            Self::File(file, _) => std::os::unix::fs::FileExt::read_at(file, buffer, offset),
+        }
+    }
+}
+
+/// What a page should hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// What the messages must match; an empty search matches all.
+    pub search: search::Query,
+    /// Only messages with this forward-path, compared as [`mailbox_key`] does.
+    pub mailbox: Option<String>,
+    /// Only messages older than this one, which need not exist any more.
+    pub before: Option<MessageId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Newest first.
+    pub records: Vec<Record>,
+    /// True if older ones follow; the last record's id is then the key of the next page.
+    pub more: bool,
+}
+
+/// Which messages to change or delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// These; unknown ids are passed over.
+    Ids(Vec<MessageId>),
+    /// Every message that matches, in this mailbox if one is given.
+    Matching(search::Query, Option<String>),
+    /// All.
+    All,
+}
+
+/// What to do with a selection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Read or unread.
+    Read(bool),
+    /// Starred or not.
+    Starred(bool),
+    /// Add this tag.
+    Tag(String),
+    /// Take this tag away.
+    Untag(String),
+}
+
+/// What retention keeps at most; `None` is no bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Keep {
+    /// Received at or after this time, in milliseconds since 1970.
+    pub received_from_ms: Option<i64>,
+    /// This many messages.
+    pub messages: Option<u64>,
+    /// This many octets of message bodies.
+    pub bytes: Option<u64>,
+}
+
+/// Totals of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Messages stored.
+    pub messages: u64,
+    /// Of these, not read.
+    pub unread: u64,
+    /// Octets of all bodies as received.
+    pub bytes: u64,
+    /// Octets that the store takes on disk; 0 in memory.
+    pub disk_bytes: u64,
+    /// Messages that the full-text index has not taken in yet. Searches see them all the same.
+    pub index_lag: u64,
+}
+
+/// A mailbox or tag with its totals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// The address in the form of [`mailbox_key`], or the tag.
+    pub name: String,
+    /// Messages in it.
+    pub messages: u64,
+    /// Of these, not read.
+    pub unread: u64,
+}
+
+/// The form in which forward-paths are compared: lower case, without a trailing dot of the domain.
+/// Local parts may differ by case (RFC 5321 §2.4), but nobody who looks for a mail remembers which.
+pub fn mailbox_key(forward_path: &str) -> String {
+    forward_path.trim().trim_end_matches('.').to_lowercase()
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug)]
+pub enum Error {
+    /// No room: the disk or a quota is full. Trying later may help.
+    Full,
+    /// The disk or the database failed. Trying later may help.
+    Io(String),
+    /// It is shutting down.
+    Closed,
+    /// It cannot be opened, and this is why: another version, not a database, no permission.
+    Open(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("no space left for the store"),
+            Self::Io(what) => write!(f, "the store failed: {what}"),
+            Self::Closed => f.write_str("the store is closed"),
+            Self::Open(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,3 @@
+//! PURE: what the mail protocols share.
+
+pub mod sasl;

@@ -1,0 +1,1 @@
+//! SMTP conversations as data: each file of tests/dialogs is played four ways.

@@ -1,0 +1,9 @@
+//! All integration tests in one binary: it links once.
+
+mod dialog;
+mod http;
+mod interop;
+mod mime;
+mod settings;
+mod store;
+mod tidy;

@@ -1,0 +1,1 @@
+//! Messages and what we make of them, as golden files.

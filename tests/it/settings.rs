@@ -1,0 +1,1 @@
+//! The configuration: defaults, overrides, and broken files with their messages.

@@ -1,0 +1,1 @@
+//! Keeps house: file headers, the import table, purity.
