@@ -25,7 +25,15 @@ pub mod message;
 // Rooms: each alone.
 pub mod auth;
 pub mod bus;
+pub mod limits;
+pub mod log;
+pub mod net;
 pub mod store;
 
 // Flow: call rooms in order.
 pub mod desk;
+pub mod intake;
+pub mod retention;
+
+/// The version, with the git description of the commit it was built from.
+pub const VERSION: &str = env!("SMTPD_VERSION");
