@@ -21,6 +21,7 @@ pub mod wire;
 
 // Pure protocol: no I/O, no clock.
 pub mod message;
+pub mod smtp;
 
 // Rooms: each alone.
 pub mod auth;

@@ -1,3 +1,5 @@
 //! PURE: what the mail protocols share.
 
+pub mod address;
+pub mod line;
 pub mod sasl;

@@ -1,0 +1,1 @@
+//! PURE: the SMTP server.
