@@ -1,1 +1,22 @@
-//! PURE: the SMTP server.
+//! PURE: the server's half of SMTP (RFC 5321). No socket, no file, no clock.
+//!
+//! [`Session`] takes bytes and time, writes replies into its output and says in a [`Step`] what it
+//! wants of the world. It speaks:
+//!
+//! - PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531),
+//! - ENHANCEDSTATUSCODES (RFC 2034, RFC 3463), AUTH (RFC 4954) with PLAIN and LOGIN.
+//!
+//! It does not speak STARTTLS, CHUNKING or DSN, and does not offer them.
+
+mod command;
+mod data;
+mod log;
+mod obey;
+mod parameters;
+mod reply;
+mod session;
+
+pub use command::Verb;
+pub use log::{Log, Refusal};
+pub use reply::Reply;
+pub use session::{AuthMode, Options, Session, Step, Verdict};

@@ -7,9 +7,9 @@
 //! not our opinion: a path without angle brackets, a local part without a domain, dots anywhere in
 //! it, underscores and hyphens anywhere in a domain, UTF-8 without SMTPUTF8. We refuse what could be
 //! read in two ways (`a@b@c`, unquoted spaces and specials) and what has lost a half (`a@`, `@b`).
-//! Lengths: a domain of 255 octets as the RFC has it (§4.5.3.1.2); a mailbox of 320, which is 64 + `@`
-//! + 255, although a path may only have 256 (§4.5.3.1.3); and no bound for the local part of its
-//! own, since VERP and BATV make more than 64.
+//! Lengths: a domain of 255 octets as the RFC has it (§4.5.3.1.2); a mailbox of 320, which is what
+//! its halves may add up to, although a path may only have 256 (§4.5.3.1.3); and no bound for the
+//! local part of its own, since VERP and BATV make more than 64.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,0 +1,53 @@
+//! What is worth a line in the log when a connection ends.
+//!
+//! Holds nothing that a client said except the argument of HELO and a user name that was accepted:
+//! passwords reach other commands than AUTH when a client is confused, so of a refused command only
+//! the verb is kept.
+
+use super::{Reply, Verb};
+
+/// A session so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Log<'a> {
+    /// The argument of the last HELO or EHLO.
+    pub helo: Option<&'a str>,
+    /// The user name of a successful AUTH.
+    pub auth_user: Option<&'a str>,
+    /// Messages answered with 250.
+    pub messages_kept: u64,
+    /// Messages refused after their DATA was begun, by the session or by the driver.
+    pub messages_refused: u64,
+    /// Everything that was answered with a 4yz or 5yz code, messages included.
+    pub refused: u64,
+    /// Of these, failed logins (535).
+    pub logins_failed: u64,
+    /// The newest refusal.
+    pub last_refusal: Option<&'a Refusal>,
+}
+
+/// An answer of 4yz or 5yz, and to what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The command that was refused, without its arguments; none if it could not be read, or if the
+    /// session ended by itself.
+    pub verb: Option<Verb>,
+    /// The answer.
+    pub reply: Reply,
+}
+
+/// What a session counts.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) messages_kept: u64,
+    pub(super) messages_refused: u64,
+    pub(super) refused: u64,
+    pub(super) logins_failed: u64,
+    pub(super) last_refusal: Option<Box<Refusal>>,
+}
+
+impl Tally {
+    pub(super) fn refusal(&mut self, verb: Option<Verb>, reply: &Reply) {
+        self.refused += 1;
+        self.last_refusal = Some(Box::new(Refusal { verb, reply: reply.clone() }));
+    }
+}
