@@ -67,6 +67,10 @@ impl<'a> Mailbox<'a> {
     pub fn read_path(text: &'a str) -> Result<(Self, &'a str), Malformed> {
         let Some(inner) = text.strip_prefix('<') else {
             let (mailbox, rest) = read_mailbox(text)?;
+            if rest.trim_start_matches(' ').starts_with('<') {
+                // `Ann <ann@a.example>`: a display name is no mailbox.
+                return Err(Malformed);
+            }
             return at_boundary(rest).map(|rest| (mailbox, rest));
         };
         let (mailbox, rest) = read_mailbox(skip_source_route(inner)?)?;
@@ -281,7 +285,15 @@ mod tests {
             assert_eq!(Mailbox::read_path(path), Ok((ann, "")), "{path}");
             assert_eq!(ReversePath::read(path), Ok((ReversePath::Mailbox(ann), "")), "{path}");
         }
-        for path in ["<ann@c", "ann@c>", "<ann@c>SIZE=1", "<<ann@c>>", "< ann@c>", "<ann@c >"] {
+        for path in [
+            "<ann@c",
+            "ann@c>",
+            "<ann@c>SIZE=1",
+            "<<ann@c>>",
+            "< ann@c>",
+            "<ann@c >",
+            "Ann <ann@c>",
+        ] {
             assert_eq!(Mailbox::read_path(path), Err(Malformed), "{path}");
         }
         for path in ["<@a>", "<@a ann@c>", "<@a,b:ann@c>", "<@a,:ann@c>", "<@:ann@c>", "<@a:>"] {
