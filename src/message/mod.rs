@@ -4,10 +4,24 @@
 //! here holds a whole body: the [`Scanner`] is fed chunks as they come in, so that a message of 1 GB
 //! costs no more memory than one of 1 MB.
 
+mod address;
+mod charset;
+mod content;
+mod date;
+pub mod decode;
+mod defects;
+mod encoded_word;
+mod header;
+mod html_text;
 mod outline;
+mod parameters;
+mod readable;
 mod scan;
 pub mod search;
+mod summary;
+pub mod text;
 mod types;
+mod utf7;
 
 pub use outline::*;
 pub use scan::*;

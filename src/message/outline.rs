@@ -9,6 +9,92 @@ pub struct Outline {
     pub parts: Vec<Part>,
 }
 
+impl Outline {
+    /// The parts that a list shows as attachments: what the sender calls one, what has a file name,
+    /// and what is no text. Enclosed messages are attachments, their inner parts are not, and neither
+    /// are images that the HTML shows in its place.
+    pub fn attachments(&self) -> impl Iterator<Item = &Part> {
+        (0..self.parts.len())
+            .filter(|&index| self.is_attachment(index))
+            .map(|index| &self.parts[index])
+    }
+
+    /// True if the part at `index` counts as an attachment, see [`Self::attachments`].
+    pub fn is_attachment(&self, index: usize) -> bool {
+        let Some(part) = self.parts.get(index) else {
+            return false;
+        };
+        if part.content_type.starts_with("multipart/") || self.is_enclosed(index) {
+            return false;
+        }
+        // The message itself is not attached to anything, unless it is nothing but a file.
+        let named = !part.file_name.is_empty() && (index != 0 || !part.is_text());
+        part.is_attachment || ((named || !part.is_text()) && !self.is_inline_image(index))
+    }
+
+    /// True if the part belongs to an enclosed message and not to the message itself.
+    pub fn is_enclosed(&self, index: usize) -> bool {
+        self.ancestors(index).any(Part::is_message)
+    }
+
+    /// True for an image that the HTML beside it shows by its Content-ID (RFC 2387, RFC 2392).
+    pub fn is_inline_image(&self, index: usize) -> bool {
+        self.parts.get(index).is_some_and(|part| {
+            part.content_type.starts_with("image/")
+                && !part.content_id.is_empty()
+                && !part.is_attachment
+        }) && self.ancestors(index).any(|part| part.content_type == "multipart/related")
+    }
+
+    /// The part to show as plain text: the first of the message itself that is not attached.
+    pub fn plain_text(&self) -> Option<&Part> {
+        self.body_of_type("text/plain")
+    }
+
+    /// The part to show as HTML: the first of the message itself that is not attached.
+    pub fn html(&self) -> Option<&Part> {
+        self.body_of_type("text/html")
+    }
+
+    fn body_of_type(&self, content_type: &str) -> Option<&Part> {
+        self.parts.iter().enumerate().find_map(|(index, part)| {
+            let shown = part.content_type == content_type
+                && !self.is_attachment(index)
+                && !self.is_enclosed(index);
+            shown.then_some(part)
+        })
+    }
+
+    /// The part with this Content-ID, given without angle brackets.
+    pub fn by_content_id(&self, content_id: &str) -> Option<usize> {
+        self.parts.iter().position(|part| !content_id.is_empty() && part.content_id == content_id)
+    }
+
+    /// The parts that hold the one at `index`, innermost first.
+    fn ancestors(&self, index: usize) -> impl Iterator<Item = &Part> {
+        let parent = |part: &Part| part.parent.and_then(|parent| self.parts.get(parent));
+        std::iter::successors(self.parts.get(index).and_then(parent), move |part| parent(part))
+    }
+}
+
+impl Part {
+    /// True for `text/*`.
+    pub fn is_text(&self) -> bool {
+        self.content_type.starts_with("text/")
+    }
+
+    /// True for a part that is a message with its own header (RFC 2046 §5.2.1, RFC 6532 §3.7).
+    pub fn is_message(&self) -> bool {
+        matches!(self.content_type.as_str(), "message/rfc822" | "message/global")
+    }
+
+    /// The first field of this name, its value decoded.
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        let field = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+        field.map(|(_, value)| value.as_str())
+    }
+}
+
 /// One part: a leaf with content, a multipart, or an enclosed message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {

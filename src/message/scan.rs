@@ -1,11 +1,30 @@
 //! Reads a message as it comes in, chunk by chunk.
+//!
+//! One pass over the lines. Inside a body only a line that begins with `--` can mean something, so a
+//! large attachment costs little more than finding its line ends. What is kept is bounded by the
+//! constants at the bottom, however large or hostile the message is, and nothing here recurses
+//! deeper than [`MAX_DEPTH`].
 
-use super::{Outline, Summary};
+use super::{
+    Defect, Encoding, Outline, Part, Summary, content, defects::Defects, header, readable,
+    readable::Captures, summary,
+};
 
 /// Takes the octets of a message in pieces of any size and tells what it is.
 #[derive(Debug)]
 pub struct Scanner {
-    size: u64,
+    outline: Outline,
+    summary: Summary,
+    defects: Defects,
+    captures: Captures,
+    ends: LineEnds,
+    /// The multiparts and enclosed messages that the present octet stands in, outermost first.
+    open: Vec<Container>,
+    mode: Mode,
+    header: HeaderBuffer,
+    line: Line,
+    /// Octets of headers kept in the outline so far.
+    headers_kept: usize,
 }
 
 /// What a whole message is.
@@ -19,20 +38,594 @@ pub struct Scanned {
     pub text: String,
 }
 
+/// What the present line belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// The header of the last part.
+    Header,
+    /// The body of the last part, which is a leaf.
+    Leaf,
+    /// Nobody's: a preamble, an epilogue, or a part too many.
+    Skip,
+}
+
+/// A part that holds others.
+#[derive(Debug)]
+struct Container {
+    part: usize,
+    /// None for an enclosed message.
+    boundary: Option<Box<[u8]>>,
+    /// The closing delimiter was seen; what follows is epilogue.
+    closed: bool,
+}
+
+/// The header that is being read.
+#[derive(Debug, Default)]
+struct HeaderBuffer {
+    octets: Vec<u8>,
+    /// Where the present line begins in `octets`.
+    line: usize,
+    /// Where lines begin that are no fields, if no field followed them: perhaps the body, with the
+    /// empty line before it forgotten.
+    body: Option<usize>,
+    /// Octets were dropped.
+    cut: bool,
+}
+
+/// The line that is being read.
+#[derive(Debug, Default)]
+struct Line {
+    /// Its place in the message.
+    start: u64,
+    /// Octets of it so far.
+    length: u64,
+    /// The beginning of a line that came in pieces.
+    head: Vec<u8>,
+    /// The last octet of the piece before.
+    last: u8,
+    /// Length of the line end before this line: it belongs to a delimiter (RFC 2046 §5.1.1).
+    end_before: u64,
+}
+
+/// Counts that tell at the end whether every CR and LF stood in a CRLF.
+#[derive(Debug, Default)]
+struct LineEnds {
+    carriage_returns: u64,
+    pairs: u64,
+}
+
 impl Scanner {
     /// A scanner that keeps at most `text_limit` octets of readable text.
-    pub fn new(_text_limit: usize) -> Self {
-        Self { size: 0 }
+    pub fn new(text_limit: usize) -> Self {
+        Self {
+            outline: Outline { parts: vec![Part::default()] },
+            summary: Summary::default(),
+            defects: Defects::default(),
+            captures: Captures::new(text_limit),
+            ends: LineEnds::default(),
+            open: Vec::new(),
+            mode: Mode::Header,
+            header: HeaderBuffer::default(),
+            line: Line::default(),
+            headers_kept: 0,
+        }
     }
 
     /// The next octets.
     pub fn push(&mut self, octets: &[u8]) {
-        self.size += octets.len() as u64;
+        self.ends.carriage_returns += memchr::memchr_iter(b'\r', octets).count() as u64;
+        if !self.defects.contains(Defect::Nul) {
+            self.defects.insert_if(memchr::memchr(0, octets).is_some(), Defect::Nul);
+        }
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', octets) {
+            self.piece(&octets[start..=end], true);
+            start = end + 1;
+        }
+        if start < octets.len() {
+            self.piece(&octets[start..], false);
+        }
     }
 
     /// There are no more.
-    pub fn finish(self) -> Scanned {
-        let summary = Summary { size: self.size, ..Summary::default() };
-        Scanned { summary, ..Scanned::default() }
+    pub fn finish(mut self) -> Scanned {
+        if self.line.length > 0 {
+            let head = std::mem::take(&mut self.line.head);
+            let long = self.content_length(0) > MAX_LINE;
+            self.defects.insert_if(long, Defect::LongLine);
+            self.whole_line(&head);
+            self.line.start += self.line.length;
+            self.line.length = 0;
+        }
+        let size = self.line.start;
+        self.end_part(size);
+        self.close_down_to(0, size);
+        self.defects.insert_if(self.ends.carriage_returns > self.ends.pairs, Defect::BareCr);
+
+        let text = self.captures.text(&self.outline, &mut self.defects);
+        let summary = Summary {
+            size,
+            attachments: self.outline.attachments().map(|part| part.file_name.clone()).collect(),
+            snippet: readable::snippet(&text),
+            defects: self.defects.into_vec(),
+            ..self.summary
+        };
+        Scanned { summary, outline: self.outline, text }
+    }
+
+    /// A line or a piece of one; `ended` if it is the last and has the line feed.
+    fn piece(&mut self, piece: &[u8], ended: bool) {
+        let whole = ended && self.line.length == 0;
+        if !whole {
+            let room = MAX_HEAD - self.line.head.len();
+            self.line.head.extend_from_slice(&piece[..piece.len().min(room)]);
+        }
+        self.line.length += piece.len() as u64;
+        self.keep(piece);
+        if !ended {
+            self.line.last = piece.last().copied().unwrap_or_default();
+            return;
+        }
+        let before = match piece {
+            [.., before, _] => *before,
+            _ if whole => 0,
+            _ => self.line.last,
+        };
+        let end = 1 + u64::from(before == b'\r');
+        self.ends.pairs += end - 1;
+        self.defects.insert_if(end == 1, Defect::BareLf);
+        self.defects.insert_if(self.content_length(end) > MAX_LINE, Defect::LongLine);
+        if whole {
+            self.whole_line(piece);
+        } else {
+            let mut head = std::mem::take(&mut self.line.head);
+            self.whole_line(&head);
+            head.clear();
+            self.line.head = head;
+        }
+        self.line.start += self.line.length;
+        self.line.length = 0;
+        self.line.end_before = end;
+    }
+
+    fn content_length(&self, line_end: u64) -> u64 {
+        self.line.length.saturating_sub(line_end)
+    }
+
+    /// Puts octets where their part wants them, before it is known whether their line is a delimiter.
+    fn keep(&mut self, piece: &[u8]) {
+        match self.mode {
+            Mode::Header => self.header.keep(piece),
+            Mode::Leaf => self.captures.keep(piece),
+            Mode::Skip => {}
+        }
+    }
+
+    /// A line is complete. `line` is all of it, or its beginning if it is longer than any line that
+    /// means something.
+    fn whole_line(&mut self, line: &[u8]) {
+        // As much as is kept of a line that comes in pieces: the split must not matter.
+        let line = &line[..line.len().min(MAX_HEAD)];
+        if line.starts_with(b"--")
+            && let Some((container, closing)) = self.delimiter(line)
+        {
+            self.delimit(container, closing);
+        } else if self.mode == Mode::Header {
+            self.header_line(line);
+        }
+    }
+
+    /// Which open multipart a line delimits, innermost first, and whether it closes it.
+    fn delimiter(&self, line: &[u8]) -> Option<(usize, bool)> {
+        if self.line.length > line.len() as u64 {
+            return None;
+        }
+        // A relay may have added white space (RFC 2046 §5.1.1).
+        let text = line[2..].trim_ascii_end();
+        self.open.iter().enumerate().rev().filter(|(_, open)| !open.closed).find_map(
+            |(index, open)| match text.strip_prefix(open.boundary.as_deref()?)? {
+                b"" => Some((index, false)),
+                b"--" => Some((index, true)),
+                _ => None,
+            },
+        )
+    }
+
+    /// The present line is a delimiter of `container`: it ends all that is inside.
+    fn delimit(&mut self, container: usize, closing: bool) {
+        let end = self.line.start - self.line.end_before;
+        self.end_part(end);
+        self.close_down_to(container + 1, end);
+        let Some(open) = self.open.last_mut() else {
+            return;
+        };
+        open.closed = closing;
+        let parent = open.part;
+        if closing {
+            self.mode = Mode::Skip;
+        } else {
+            self.begin_part(parent, self.line.start + self.line.length);
+        }
+    }
+
+    fn begin_part(&mut self, parent: usize, start: u64) {
+        if self.outline.parts.len() >= MAX_PARTS {
+            self.defects.insert(Defect::TooManyParts);
+            self.mode = Mode::Skip;
+            return;
+        }
+        let depth = self.outline.parts[parent].depth + 1;
+        self.outline.parts.push(Part {
+            parent: Some(parent),
+            depth,
+            header: start..start,
+            body: start..start,
+            ..Part::default()
+        });
+        self.header.clear();
+        self.mode = Mode::Header;
+    }
+
+    /// The last part ends at `end`, unless it holds others.
+    fn end_part(&mut self, end: u64) {
+        // An enclosed message begins its own header, so there may be two to end.
+        while self.mode == Mode::Header {
+            // The present line is the delimiter, or nothing at the end of the message.
+            let length =
+                if self.line.length > 0 { self.header.line } else { self.header.octets.len() };
+            self.header.octets.truncate(length);
+            let length = self.header.body.unwrap_or(length);
+            self.end_header(length, self.line.start);
+        }
+        if self.mode == Mode::Leaf {
+            let body = &mut self.last_part().body;
+            body.end = end.max(body.start);
+            self.captures.end();
+            self.mode = Mode::Skip;
+        }
+    }
+
+    /// Closes open containers until only `keep` are left.
+    fn close_down_to(&mut self, keep: usize, end: u64) {
+        while self.open.len() > keep
+            && let Some(container) = self.open.pop()
+        {
+            let missing = container.boundary.is_some() && !container.closed;
+            self.defects.insert_if(missing, Defect::MissingBoundary);
+            let body = &mut self.outline.parts[container.part].body;
+            body.end = end.max(body.start);
+        }
+    }
+
+    fn last_part(&mut self) -> &mut Part {
+        if self.outline.parts.is_empty() {
+            self.outline.parts.push(Part::default());
+        }
+        let last = self.outline.parts.len() - 1;
+        &mut self.outline.parts[last]
+    }
+
+    /// A line of the present header, which its buffer holds already.
+    fn header_line(&mut self, line: &[u8]) {
+        let length = self.header.octets.len();
+        let after = self.line.start + self.line.length;
+        match line {
+            b"\r\n" | b"\n" => self.end_header(self.header.body.unwrap_or(length), after),
+            // The first line tells whether there is a header at all; "From " is from an mbox file.
+            _ if self.header.line == 0 && !header::is_field(line) && !is_mbox_line(line) => {
+                self.end_header(0, after);
+            }
+            [b' ' | b'\t', ..] => self.header.line = length,
+            _ if header::is_field(line) => {
+                self.defects.insert_if(self.header.body.take().is_some(), Defect::MalformedHeader);
+                self.header.line = length;
+            }
+            _ => {
+                if !self.header.cut {
+                    self.header.body.get_or_insert(self.header.line);
+                }
+                self.header.line = length;
+            }
+        }
+    }
+
+    /// The header is the first `length` octets of its buffer; what the buffer holds beyond them up to
+    /// the place `after`, and the present line, belong to the body.
+    fn end_header(&mut self, length: usize, after: u64) {
+        let mut buffer = std::mem::take(&mut self.header);
+        let early = length < buffer.octets.len();
+        self.defects.insert_if(buffer.cut, Defect::LongHeader);
+        let start = self.last_part().header.start;
+        let empty = length == 0 || matches!(&buffer.octets[..length], b"\r\n" | b"\n");
+        let message = self.outline.parts.len() == 1;
+        self.defects.insert_if(early || (empty && message), Defect::NoHeader);
+        let body = if early { start + length as u64 } else { after };
+        {
+            let part = self.last_part();
+            part.header.end = body;
+            part.body = body..body;
+        }
+        self.read_header(&buffer.octets[..length]);
+        if early {
+            self.replay(&buffer.octets[length..], body);
+            if buffer.cut {
+                // The rest of the line was dropped.
+                self.captures.end();
+            }
+        } else {
+            // The next header needs a buffer too.
+            buffer.clear();
+            self.header = buffer;
+        }
+    }
+
+    /// Reads lines again that were taken for header lines.
+    fn replay(&mut self, octets: &[u8], start: u64) {
+        let (line_start, line_length) = (self.line.start, self.line.length);
+        self.line.start = start;
+        for line in octets.split_inclusive(|&octet| octet == b'\n') {
+            self.line.length = line.len() as u64;
+            self.keep(line);
+            self.whole_line(line);
+            self.line.start += self.line.length;
+        }
+        (self.line.start, self.line.length) = (line_start, line_length);
+    }
+
+    /// The header of the last part is known: what is its body?
+    fn read_header(&mut self, octets: &[u8]) {
+        let fields = header::fields(octets, &mut self.defects);
+        if self.outline.parts.len() == 1 {
+            summary::read(&fields, &mut self.summary, &mut self.defects);
+        }
+        let default_type = self.default_type();
+        let index = self.outline.parts.len() - 1;
+        let part = &mut self.outline.parts[index];
+        let boundary = content::read(&fields, default_type, part, &mut self.defects);
+
+        self.headers_kept += octets.len();
+        if self.headers_kept <= MAX_HEADERS_KEPT {
+            part.headers = fields
+                .iter()
+                .map(|field| (field.name.to_owned(), field.text(&mut self.defects).into_owned()))
+                .collect();
+        } else {
+            self.defects.insert(Defect::LongHeader);
+        }
+        self.begin_body(index, boundary);
+    }
+
+    /// RFC 2045 §5.2, and for the parts of a digest RFC 2046 §5.1.5.
+    fn default_type(&self) -> &'static str {
+        let parent = self.outline.parts.last().and_then(|part| part.parent);
+        match parent.map(|parent| self.outline.parts[parent].content_type.as_str()) {
+            Some("multipart/digest") => "message/rfc822",
+            _ => "text/plain",
+        }
+    }
+
+    fn begin_body(&mut self, index: usize, boundary: Option<String>) {
+        let part = &mut self.outline.parts[index];
+        let multipart = part.content_type.starts_with("multipart/");
+        let boundary = boundary.filter(|text| (1..=MAX_BOUNDARY).contains(&text.len()));
+        if multipart && boundary.is_none() {
+            self.defects.insert(Defect::NoBoundary);
+            part.content_type = "text/plain".to_owned();
+        }
+        let message = part.is_message() && part.encoding == Encoding::Identity;
+        let holds_others = message || (multipart && boundary.is_some());
+        if holds_others && self.open.len() >= MAX_DEPTH {
+            self.defects.insert(Defect::TooDeep);
+        } else if holds_others {
+            let boundary = boundary.filter(|_| multipart).map(|text| text.into_bytes().into());
+            let start = part.body.start;
+            self.open.push(Container { part: index, boundary, closed: false });
+            self.mode = Mode::Skip;
+            if message {
+                self.begin_part(index, start);
+            }
+            return;
+        }
+        self.mode = Mode::Leaf;
+        self.captures.begin(&self.outline, index);
+    }
+}
+
+impl HeaderBuffer {
+    fn keep(&mut self, piece: &[u8]) {
+        let room = MAX_HEADER - self.octets.len();
+        self.cut |= piece.len() > room;
+        self.octets.extend_from_slice(&piece[..piece.len().min(room)]);
+        if self.cut {
+            // Lines are missing: what the buffer holds does not reach to the body.
+            self.body = None;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.octets.clear();
+        (self.line, self.body, self.cut) = (0, None, false);
+    }
+}
+
+/// The line before each message of an mbox file, which some programs send along.
+fn is_mbox_line(line: &[u8]) -> bool {
+    line.starts_with(b"From ") || line.starts_with(b">From ")
+}
+
+/// Longest line without its end, in octets (RFC 5322 §2.1.1).
+const MAX_LINE: u64 = 998;
+
+/// What is kept of the beginning of a line that comes in pieces, in octets: more than any delimiter
+/// has, white space included, and enough to tell a field by its colon.
+const MAX_HEAD: usize = 1_000;
+
+/// Longest boundary, in octets. RFC 2046 §5.1.1 allows 70; some mailers do not count.
+const MAX_BOUNDARY: usize = 256;
+
+/// Most multiparts and enclosed messages inside one another. Honest mail has under 10; what is
+/// nested deeper is shown as a leaf.
+const MAX_DEPTH: usize = 50;
+
+/// Most parts listed. Digests of a mailing list have 100.
+const MAX_PARTS: usize = 1_000;
+
+/// Longest header read, in octets; mail servers commonly refuse longer ones.
+const MAX_HEADER: usize = 256 * 1024;
+
+/// Octets of all headers together of which the outline keeps the fields: bounds its memory when each
+/// of 1,000 parts brings a long header.
+const MAX_HEADERS_KEPT: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scans whole, octet by octet and in halves: all must agree.
+    fn scan(octets: &[u8]) -> Scanned {
+        let scanned = in_pieces([octets]);
+        for pieces in [octets.chunks(1), octets.chunks(octets.len() / 2 + 1)] {
+            let again = in_pieces(pieces);
+            assert_eq!(again.outline, scanned.outline);
+            assert_eq!(again.summary, scanned.summary);
+            assert_eq!(again.text, scanned.text);
+        }
+        scanned
+    }
+
+    fn in_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
+        let mut scanner = Scanner::new(1_000);
+        pieces.into_iter().for_each(|piece| scanner.push(piece));
+        scanner.finish()
+    }
+
+    /// The types of the parts with their bodies.
+    #[track_caller]
+    fn check(octets: &str, parts: &[(&str, &str)], defects: &[Defect]) {
+        let scanned = scan(octets.as_bytes());
+        let body = |part: &Part| &octets[part.body.start as usize..part.body.end as usize];
+        let found: Vec<_> = scanned
+            .outline
+            .parts
+            .iter()
+            .map(|part| (part.content_type.as_str(), body(part)))
+            .filter(|(kind, _)| !kind.starts_with("multipart/"))
+            .collect();
+        assert_eq!(found, parts, "{octets}");
+        let header = [Defect::NoFrom, Defect::NoDate];
+        let found: Vec<_> =
+            scanned.summary.defects.into_iter().filter(|it| !header.contains(it)).collect();
+        assert_eq!(found, defects, "{octets}");
+    }
+
+    #[test]
+    fn a_leaf() {
+        check("A: b\r\n\r\nHello\r\n", &[("text/plain", "Hello\r\n")], &[]);
+        check("A: b\r\n", &[("text/plain", "")], &[]);
+        check("", &[("text/plain", "")], &[Defect::NoHeader]);
+        check("\r\nHello", &[("text/plain", "Hello")], &[Defect::NoHeader]);
+    }
+
+    #[test]
+    fn a_header_that_is_none() {
+        check("Hello\r\nA: b\r\n", &[("text/plain", "Hello\r\nA: b\r\n")], &[Defect::NoHeader]);
+        check(
+            "A: b\r\nno colon\r\nC: d\r\n\r\nHello",
+            &[("text/plain", "Hello")],
+            &[Defect::MalformedHeader],
+        );
+        check(
+            "A: b\r\nHello\r\nyou\r\n\r\nthere",
+            &[("text/plain", "Hello\r\nyou\r\n\r\nthere")],
+            &[Defect::NoHeader],
+        );
+        check(
+            "Content-Type: multipart/mixed; boundary=b\r\nlost\r\n--b\r\n\r\n1\r\n--b--",
+            &[("text/plain", "1")],
+            &[Defect::NoHeader],
+        );
+    }
+
+    const MIXED: &str = "Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n";
+
+    #[test]
+    fn delimiters() {
+        let parts = [("text/plain", "1"), ("text/html", "2\r\n")];
+        let html = "Content-Type: text/html\r\n\r\n2\r\n";
+        check(
+            &format!("{MIXED}pre\r\n--b\r\n\r\n1\r\n--b \t\r\n{html}\r\n--b--\r\nend"),
+            &parts,
+            &[],
+        );
+        check(&format!("{MIXED}--b\r\n\r\n1\r\n--b\r\n{html}\r\n--b--"), &parts, &[]);
+        check(&format!("{MIXED}--b\r\n\r\n1\r\n--b\r\n{html}"), &parts, &[Defect::MissingBoundary]);
+        check(
+            &format!("{MIXED}--b\r\n\r\n--bc\r\n-- b\r\n--b--c\r\n--b--\r\n"),
+            &[("text/plain", "--bc\r\n-- b\r\n--b--c")],
+            &[],
+        );
+        check(&format!("{MIXED}--b\r\n--b\r\n\r\n--b--"), &[("text/plain", ""); 2], &[]);
+        check(&format!("{MIXED}nothing"), &[], &[Defect::MissingBoundary]);
+    }
+
+    #[test]
+    fn an_outer_delimiter_ends_what_is_inside() {
+        let inner = "Content-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\n1";
+        check(
+            &format!("{MIXED}--b\r\n{inner}\r\n--b\r\n\r\n2\r\n--b--\r\n"),
+            &[("text/plain", "1"), ("text/plain", "2")],
+            &[Defect::MissingBoundary],
+        );
+    }
+
+    #[test]
+    fn enclosed_messages() {
+        let message = "Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\n1\r\n";
+        check(
+            &format!("{MIXED}--b\r\n{message}\r\n--b--\r\n"),
+            &[("message/rfc822", "Subject: x\r\n\r\n1\r\n"), ("text/plain", "1\r\n")],
+            &[],
+        );
+        check(
+            "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nA: b\r\n\r\n1\r\n--b--",
+            &[("message/rfc822", "A: b\r\n\r\n1"), ("text/plain", "1")],
+            &[],
+        );
+    }
+
+    #[test]
+    fn bounds() {
+        let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(10_000);
+        let scanned = scan(nested.as_bytes());
+        assert_eq!(scanned.outline.parts.len(), MAX_DEPTH + 1);
+        assert!(scanned.summary.defects.contains(&Defect::TooDeep));
+
+        let scanned = scan(format!("{MIXED}{}", "--b\r\n".repeat(10_000)).as_bytes());
+        assert_eq!(scanned.outline.parts.len(), MAX_PARTS);
+        assert!(scanned.summary.defects.contains(&Defect::TooManyParts));
+
+        let scanned = scan(format!("A: {}", "b".repeat(2 * MAX_HEADER)).as_bytes());
+        assert_eq!(scanned.outline.parts[0].headers[0].1.len(), MAX_HEADER - 3);
+        assert!(scanned.summary.defects.contains(&Defect::LongHeader));
+        assert!(scanned.summary.defects.contains(&Defect::LongLine));
+
+        let scanned = scan(&vec![b'b'; 2 * MAX_HEADER]);
+        assert_eq!(scanned.text, "b".repeat(1_000));
+    }
+
+    #[test]
+    fn octets_that_should_not_be() {
+        for (body, defect) in [
+            ("a\nb", Some(Defect::BareLf)),
+            ("a\rb", Some(Defect::BareCr)),
+            ("a\r", Some(Defect::BareCr)),
+            ("a\r\r\n", Some(Defect::BareCr)),
+            ("a\0", Some(Defect::Nul)),
+            (&"a".repeat(999), Some(Defect::LongLine)),
+            (&("a".repeat(998) + "\r\n"), None),
+        ] {
+            let message = format!("A: b\r\n\r\n{body}");
+            check(&message, &[("text/plain", body)], defect.as_slice());
+        }
     }
 }

@@ -1,0 +1,291 @@
+//! Address lists (RFC 5322 §3.4): one pass over the characters, no errors, no recursion.
+//!
+//! People write worse than the grammar allows (open quotes, missing commas, names without brackets),
+//! so this reads for what was meant: every piece of the list becomes an [`Address`] of some kind.
+
+use super::{Address, defects::Defects, encoded_word};
+
+/// Adds the mailboxes of an unfolded value to `list`, groups opened up, [`MAX_ADDRESSES`] at most.
+pub(super) fn parse(value: &str, list: &mut Vec<Address>, defects: &mut Defects) {
+    let mut parser = Parser {
+        value,
+        last_quote: value.rfind('"'),
+        last_parenthesis: value.rfind(')'),
+        item: Item::default(),
+        group: None,
+    };
+    let mut at = 0;
+    while let Some(c) = value[at..].chars().next() {
+        if list.len() >= MAX_ADDRESSES {
+            return;
+        }
+        at = parser.step(at, c, list, defects);
+    }
+    parser.flush(list, defects);
+    parser.end_group(list, defects);
+}
+
+struct Parser<'a> {
+    value: &'a str,
+    /// Where the last quote stands: one that opens there never closes, so it is an ordinary character.
+    last_quote: Option<usize>,
+    last_parenthesis: Option<usize>,
+    item: Item,
+    /// The name of an open group, and whether it has no member yet.
+    group: Option<(String, bool)>,
+}
+
+/// One address as it is put together.
+#[derive(Default)]
+struct Item {
+    /// Without quotes and comments: the display name, if there is an address in angle brackets.
+    phrase: String,
+    /// With the quotes: the address, if there is none in brackets.
+    raw: String,
+    angle: Option<String>,
+    comment: String,
+    /// There is an `@` outside of quotes: a colon does not name a group any more.
+    at_sign: bool,
+}
+
+impl Parser<'_> {
+    /// Takes what begins at `at` with `c` and tells where the next begins.
+    fn step(
+        &mut self,
+        at: usize,
+        c: char,
+        list: &mut Vec<Address>,
+        defects: &mut Defects,
+    ) -> usize {
+        let next = at + c.len_utf8();
+        match c {
+            ',' => self.flush(list, defects),
+            ';' => {
+                self.flush(list, defects);
+                self.end_group(list, defects);
+            }
+            '"' if self.last_quote > Some(at) => return self.quoted(next),
+            '(' if self.last_parenthesis > Some(at) => return self.comment(next),
+            '<' => return self.angle(next),
+            '>' if self.item.angle.is_some() => {}
+            ':' if self.is_group() => {
+                let name = std::mem::take(&mut self.item).phrase;
+                self.group = Some((name, true));
+            }
+            '@' => {
+                self.item.at_sign = true;
+                self.push("@");
+            }
+            // A comma inside an encoded word parts nothing.
+            '=' => match encoded_word::word_length(&self.value[at..]) {
+                Some(length) => {
+                    self.push(&self.value[at..at + length]);
+                    return at + length;
+                }
+                None => self.push("="),
+            },
+            _ => self.push(&self.value[at..next]),
+        }
+        next
+    }
+
+    fn push(&mut self, text: &str) {
+        self.item.phrase.push_str(text);
+        self.item.raw.push_str(text);
+    }
+
+    fn is_group(&self) -> bool {
+        self.group.is_none() && self.item.angle.is_none() && !self.item.at_sign
+    }
+
+    /// A quoted string from behind its quote (RFC 5322 §3.2.4).
+    fn quoted(&mut self, from: usize) -> usize {
+        self.item.raw.push('"');
+        let mut escaped = false;
+        for (at, c) in self.value[from..].char_indices() {
+            match c {
+                '\\' if !escaped => escaped = true,
+                '"' if !escaped => {
+                    self.item.raw.push('"');
+                    return from + at + 1;
+                }
+                _ => {
+                    if escaped {
+                        self.item.raw.push('\\');
+                    }
+                    escaped = false;
+                    self.item.raw.push(c);
+                    self.item.phrase.push(c);
+                }
+            }
+        }
+        self.value.len()
+    }
+
+    /// A comment from behind its parenthesis; comments nest (RFC 5322 §3.2.2).
+    fn comment(&mut self, from: usize) -> usize {
+        self.item.comment.clear();
+        let mut depth = 1;
+        let mut escaped = false;
+        for (at, c) in self.value[from..].char_indices() {
+            match c {
+                '\\' if !escaped => {
+                    escaped = true;
+                    continue;
+                }
+                '(' if !escaped => depth += 1,
+                ')' if !escaped => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return from + at + 1;
+            }
+            escaped = false;
+            self.item.comment.push(c);
+        }
+        self.value.len()
+    }
+
+    /// An address from behind `<`, without its source route (RFC 5322 §4.4).
+    fn angle(&mut self, from: usize) -> usize {
+        let mut quoted = false;
+        let rest = &self.value[from..];
+        let end = rest.char_indices().find(|&(at, c)| {
+            let route = rest.starts_with('@');
+            match c {
+                '"' if self.last_quote > Some(from + at) || quoted => quoted = !quoted,
+                // A comma where the bracket should close: the bracket was forgotten.
+                '>' | '<' if !quoted => return true,
+                ',' | ';' if !quoted && !route => return true,
+                _ => {}
+            }
+            false
+        });
+        let (inside, after) = match end {
+            Some((at, '>')) => (&rest[..at], from + at + 1),
+            Some((at, _)) => (&rest[..at], from + at),
+            None => (rest, self.value.len()),
+        };
+        let address = match inside.strip_prefix('@').and_then(|route| route.split_once(':')) {
+            Some((_, address)) => address,
+            None => inside,
+        };
+        // "<<a@b>>" and "<a@b> <c@d>": the first that says something.
+        if self.item.angle.as_deref().is_none_or(str::is_empty) {
+            self.item.angle = Some(address.trim().to_owned());
+        }
+        after
+    }
+
+    fn flush(&mut self, list: &mut Vec<Address>, defects: &mut Defects) {
+        let item = std::mem::take(&mut self.item);
+        if let Some(address) = item.into_address(defects) {
+            list.push(address);
+            if let Some((_, empty)) = &mut self.group {
+                *empty = false;
+            }
+        }
+    }
+
+    /// A group without members, such as `undisclosed-recipients:;`, is shown by its name.
+    fn end_group(&mut self, list: &mut Vec<Address>, defects: &mut Defects) {
+        if let Some((name, true)) = self.group.take() {
+            let name = readable(&name, defects);
+            if !name.is_empty() {
+                list.push(Address { name, address: String::new() });
+            }
+        }
+    }
+}
+
+impl Item {
+    fn into_address(self, defects: &mut Defects) -> Option<Address> {
+        let (phrase, address) = match self.angle {
+            Some(address) => (self.phrase, address),
+            None => {
+                let raw = self.raw.trim();
+                match raw.rsplit_once(char::is_whitespace) {
+                    // "John Doe john@a.example": brackets were forgotten.
+                    Some((_, last)) if last.contains('@') && !last.contains('"') => {
+                        let name = self.phrase.trim_end();
+                        let name = name.strip_suffix(last).unwrap_or(name);
+                        (name.to_owned(), last.to_owned())
+                    }
+                    _ => (String::new(), raw.to_owned()),
+                }
+            }
+        };
+        let mut name = readable(&phrase, defects);
+        if name.is_empty() {
+            name = readable(&self.comment, defects);
+        }
+        // Encoded words have no place in an address, but a reader wants to see what was meant.
+        let address = readable(&address, defects);
+        (!name.is_empty() || !address.is_empty()).then_some(Address { name, address })
+    }
+}
+
+/// Encoded words decoded, control characters and repeated spaces gone.
+fn readable(text: &str, defects: &mut Defects) -> String {
+    super::header::one_line(&encoded_word::decode_words(text.trim(), defects)).into_owned()
+}
+
+/// Most addresses kept of each list: a page shows no more, and a header of 256 KB could hold 50,000.
+const MAX_ADDRESSES: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, expected: &[(&str, &str)]) {
+        let mut list = Vec::new();
+        parse(value, &mut list, &mut Defects::default());
+        let list: Vec<_> = list.iter().map(|a| (a.name.as_str(), a.address.as_str())).collect();
+        assert_eq!(list, expected, "{value}");
+    }
+
+    #[test]
+    fn the_grammar() {
+        check("", &[]);
+        check("ann@a.example", &[("", "ann@a.example")]);
+        check("<ann@a.example>, , bob@b.example", &[("", "ann@a.example"), ("", "bob@b.example")]);
+        check("Ann Lee <ann@a.example>", &[("Ann Lee", "ann@a.example")]);
+        check(r#""Lee, \"Ann\"" <ann@a.example>"#, &[("Lee, \"Ann\"", "ann@a.example")]);
+        check("ann@a.example (Ann (the) Lee)", &[("Ann (the) Lee", "ann@a.example")]);
+        check("=?utf-8?Q?J=C3=B6rg?= <j@a.example>", &[("Jörg", "j@a.example")]);
+        check(r#""ann lee"@a.example"#, &[("", r#""ann lee"@a.example"#)]);
+        check(r#"A <"a,>b"@a.example>"#, &[("A", r#""a,>b"@a.example"#)]);
+        check("<@x.example,@y.example:ann@a.example>", &[("", "ann@a.example")]);
+        check("MAILER-DAEMON", &[("", "MAILER-DAEMON")]);
+    }
+
+    #[test]
+    fn groups() {
+        check("undisclosed-recipients:;", &[("undisclosed-recipients", "")]);
+        check(
+            "Team: ann@a.example, Bob <bob@b.example>; carl@c.example",
+            &[("", "ann@a.example"), ("Bob", "bob@b.example"), ("", "carl@c.example")],
+        );
+    }
+
+    #[test]
+    fn what_people_write() {
+        check("Ann ann@a.example", &[("Ann", "ann@a.example")]);
+        check("Ann <ann@a.example, b@b.example", &[("Ann", "ann@a.example"), ("", "b@b.example")]);
+        check("a@a.example; b@b.example", &[("", "a@a.example"), ("", "b@b.example")]);
+        check("\"Ann <a@a.example>, b@b.example", &[("\"Ann", "a@a.example"), ("", "b@b.example")]);
+        check("a@a.example (never closed", &[("", "a@a.example (never closed")]);
+        check("\"=?utf-8?Q?J=C3=B6rg?=\" <j@a.example>", &[("Jörg", "j@a.example")]);
+        check("=?utf-8?Q?Lee, Ann?= <a@a.example>", &[("Lee, Ann", "a@a.example")]);
+        check("<<a@a.example>>", &[("", "a@a.example")]);
+        check("<>", &[]);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let mut list = Vec::new();
+        parse(&"a@a.example,".repeat(10_000), &mut list, &mut Defects::default());
+        assert_eq!(list.len(), MAX_ADDRESSES);
+    }
+}
