@@ -36,5 +36,8 @@ pub mod desk;
 pub mod intake;
 pub mod retention;
 
+// Doors: turn conversations into calls.
+pub mod http;
+
 /// The version, with the git description of the commit it was built from.
 pub const VERSION: &str = env!("SMTPD_VERSION");

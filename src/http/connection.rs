@@ -1,0 +1,152 @@
+//! One connection from its first octet to its end, websocket included.
+//!
+//! Nothing is spawned: when a request turned the connection into a websocket, the same task goes on
+//! with it, so whoever counts connections counts these too.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use smol::{
+    Async, Timer,
+    future::{Future, FutureExt},
+    io::{AsyncRead, AsyncWrite},
+};
+use smol_hyper::rt::{FuturesIo, SmolTimer};
+use tower_service::Service;
+
+use super::{Web, live};
+
+/// Serves one connection to its end. When shutdown begins, the answer under way is finished, an idle
+/// connection is closed at once, and a websocket says goodbye.
+pub async fn serve_connection(stream: Async<TcpStream>, peer: SocketAddr, web: &Web) {
+    let site = &web.site;
+    let _open = site.metrics.http_connections_now.hold();
+    // Small answers should not wait for the acknowledgement of the one before.
+    let _ = stream.get_ref().set_nodelay(true);
+    let patience = Duration::from_secs(site.options.write_seconds);
+    let io = FuturesIo::new(Patient { stream, patience, stalled: None });
+
+    let switch = Switch::default();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(switch.clone());
+        web.router.clone().call(request)
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(SmolTimer::new())
+            .header_read_timeout(Duration::from_secs(site.options.header_seconds))
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEADER)
+            .serve_connection(io, service)
+            .with_upgrades()
+    );
+    let shutdown = async {
+        site.shutdown.begun().await;
+        None
+    };
+    let ended = match async { Some(connection.as_mut().await) }.or(shutdown).await {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    match ended {
+        Ok(()) => {}
+        Err(error) => log::debug!("{peer}: {error}"),
+    }
+    if let Some(request) = switch.take() {
+        live::serve(request, site, peer).await;
+    }
+}
+
+/// The stream under the protocol, as the websocket gets it back.
+pub(super) type Io = FuturesIo<Patient>;
+
+/// Where a handler leaves the wish to go on as a websocket.
+#[derive(Clone, Default)]
+pub(super) struct Switch(Arc<Mutex<Option<live::Request>>>);
+
+impl Switch {
+    /// Asks for the connection once the answer is sent.
+    pub(super) fn ask(&self, request: live::Request) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+    }
+
+    fn take(&self) -> Option<live::Request> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A stream that fails when its peer takes nothing for too long, instead of waiting for ever.
+pub(super) struct Patient {
+    stream: Async<TcpStream>,
+    patience: Duration,
+    stalled: Option<Timer>,
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, octets) {
+            self.stalled = None;
+            return Poll::Ready(written);
+        }
+        self.poll_patience(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write_vectored(cx, octets) {
+            self.stalled = None;
+            return Poll::Ready(written);
+        }
+        self.poll_patience(cx)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
+
+impl Patient {
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let patience = self.patience;
+        let timer = self.stalled.get_or_insert_with(|| Timer::after(patience));
+        ready!(Pin::new(timer).poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// Most header fields in a request; browsers send about twenty.
+const MAX_HEADERS: usize = 64;
+
+/// Longest request header in octets; 8 KB is the least that hyper takes, and a long search fits.
+const MAX_HEADER: usize = 16 * 1024;

@@ -1,0 +1,81 @@
+//! What went wrong, in two texts: one for the browser and one for the log.
+
+use std::borrow::Cow;
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+
+use crate::store;
+
+/// A refusal or failure on its way to the client.
+#[derive(Clone, Debug)]
+pub(super) struct Error {
+    /// The status code.
+    pub(super) status: StatusCode,
+    /// What the client reads.
+    pub(super) external: Cow<'static, str>,
+    /// What only the log keeps.
+    internal: Option<String>,
+}
+
+impl Error {
+    /// An error that needs no line in the log: the client did it.
+    pub(super) fn new(status: StatusCode, external: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, external: external.into(), internal: None }
+    }
+
+    /// 404 for a message.
+    pub(super) fn no_message() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is no such message. It may have been deleted.")
+    }
+
+    /// 404 for everything else.
+    pub(super) fn no_page() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
+    }
+
+    /// 400.
+    pub(super) fn bad_request(external: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, external)
+    }
+
+    /// 500 for what should not happen; the client learns nothing of it.
+    pub(super) fn internal(internal: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            external: "Something failed on our side. The log says what.".into(),
+            internal: Some(internal.into()),
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        let external = match error {
+            store::Error::Full => "The store has no space left.",
+            store::Error::Closed => "The server is shutting down.",
+            store::Error::Io(_) | store::Error::Open(_) => {
+                "The store does not answer. Please try again; the log says more."
+            }
+        };
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            external: external.into(),
+            internal: Some(error.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    /// Plain text; `page::finish` makes a page of it for those who asked for one.
+    fn into_response(self) -> Response {
+        if let Some(internal) = &self.internal {
+            log::warn!("{}: {internal}", self.status.as_u16());
+        }
+        let mut response = (self.status, format!("{}\n", self.external)).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

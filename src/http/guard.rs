@@ -1,0 +1,201 @@
+//! Keeps other sites' pages out, and ours in.
+//!
+//! The pages ask for no password, so a browser's help is needed: a name that is not ours may be a DNS
+//! name rebound to this machine, hence the Host check; another site's form or websocket carries its
+//! Origin, hence the Origin check. Programs that are no browsers send neither and may pass.
+
+use std::net::IpAddr;
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode, Version,
+        header::{self, HeaderName},
+        request::Parts,
+        uri::Authority,
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{Site, error::Error, page};
+
+/// The checked authority under which the client reached us: a host that is ours, perhaps with a port.
+/// Empty for a client of HTTP/1.0 that named none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Host(pub(super) String);
+
+/// Checks a request, lets it through, and gives the answer the headers that every answer has.
+pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
+    site.metrics.http_requests.add(1);
+    let (mut parts, body) = request.into_parts();
+    let wants_page = page::wants_page(&parts.headers);
+    let (host, answer) = match check(&parts, &site.options.public_hosts) {
+        Ok(host) => {
+            parts.extensions.insert(host.clone());
+            (host, next.run(Request::from_parts(parts, body)).await)
+        }
+        Err(error) => (Host::default(), error.into_response()),
+    };
+    let mut answer = page::finish(answer, wants_page);
+    harden(answer.headers_mut(), &host);
+    answer
+}
+
+/// Refuses names that are not ours and requests that another site's page made.
+fn check(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
+    let host = host(parts, public_hosts)?;
+    let changes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let upgrades = parts.headers.contains_key(header::UPGRADE);
+    if (changes || upgrades) && !is_ours(&parts.headers, &host) {
+        return Err(Error::new(
+            StatusCode::FORBIDDEN,
+            "This request came from another site's page, so it is refused.",
+        ));
+    }
+    Ok(host)
+}
+
+/// The authority of the request (RFC 9112 §3.2), if it is one of ours.
+fn host(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
+    let mut fields = parts.headers.get_all(header::HOST).iter();
+    let named = match (parts.uri.authority(), fields.next(), fields.next()) {
+        (_, _, Some(_)) => return Err(Error::bad_request("There is more than one Host field.")),
+        (Some(authority), ..) => Some(authority.clone()),
+        (None, Some(field), None) => Authority::try_from(field.as_bytes()).ok(),
+        (None, None, None) if parts.version < Version::HTTP_11 => return Ok(Host::default()),
+        (None, None, None) => None,
+    };
+    let Some(authority) = named.filter(|authority| !authority.as_str().contains('@')) else {
+        return Err(Error::bad_request("The Host field is missing or cannot be read."));
+    };
+    let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_ours = address.is_ok()
+        || name == "localhost"
+        || name.ends_with(".localhost")
+        || public_hosts.iter().any(|ours| ours.eq_ignore_ascii_case(&name));
+    if !is_ours {
+        return Err(Error::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            format!(
+                "{name} is not a name of this server. If it should be, add it to public_hosts under [http] in the configuration."
+            ),
+        ));
+    }
+    Ok(Host(match authority.port_u16() {
+        Some(port) => format!("{name}:{port}"),
+        None => name,
+    }))
+}
+
+/// True unless a browser says that another site's page made the request.
+fn is_ours(headers: &HeaderMap, host: &Host) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "same-origin" || site == "none";
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Some((scheme, authority)) = origin.to_str().ok().and_then(|text| text.split_once("://"))
+    else {
+        return false; // `null`: an opaque origin, such as the frame in which mail is shown
+    };
+    // The scheme is not compared: behind a TLS proxy we do not know ours. The default port is left
+    // out of both, or a proxy's Host would not match.
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    let bare = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
+    bare(authority) == bare(&host.0)
+}
+
+/// The headers of every answer; a handler that set one of them keeps its own.
+fn harden(headers: &mut HeaderMap, host: &Host) {
+    let policy = page_policy(host);
+    let fixed: [(HeaderName, &str); 7] = [
+        (header::CONTENT_SECURITY_POLICY, &policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // Not `no-referrer`: with it, browsers send `Origin: null` with our own forms.
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in fixed {
+        if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// What our own pages may load: our own files, and the live feed, which older browsers do not count
+/// as `'self'`.
+fn page_policy(Host(host): &Host) -> String {
+    let feed = if host.is_empty() { String::new() } else { format!(" ws://{host} wss://{host}") };
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'{feed}; frame-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(headers: &[(&str, &str)]) -> Result<String, u16> {
+        let mut request = axum::http::Request::builder().method("POST").uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let public = ["mail.example".to_owned()];
+        check(&parts, &public).map(|host| host.0).map_err(|error| error.status.as_u16())
+    }
+
+    #[test]
+    fn only_our_names_pass() {
+        for ours in [
+            "127.0.0.1",
+            "127.0.0.1:8",
+            "[::1]:8",
+            "localhost:10025",
+            "Mail.Example.",
+            "a.localhost",
+        ] {
+            assert!(verdict(&[("host", ours)]).is_ok(), "{ours}");
+        }
+        for foreign in
+            ["evil.example", "127.0.0.1.evil.example:10025", "mail.example.evil", "localhost.evil"]
+        {
+            assert_eq!(verdict(&[("host", foreign)]), Err(421), "{foreign}");
+        }
+        for broken in ["", "a b", "user@127.0.0.1", "x:y:z"] {
+            assert_eq!(verdict(&[("host", broken)]), Err(400), "{broken}");
+        }
+        assert_eq!(verdict(&[]), Err(400));
+        assert_eq!(verdict(&[("host", "localhost"), ("host", "localhost")]), Err(400));
+    }
+
+    #[test]
+    fn only_our_pages_may_change_things() {
+        let from = |name, value| verdict(&[("host", "mail.example:8025"), (name, value)]);
+        assert!(from("origin", "http://mail.example:8025").is_ok());
+        assert!(from("sec-fetch-site", "same-origin").is_ok());
+        assert!(from("sec-fetch-site", "none").is_ok());
+        for other in
+            ["http://evil.example", "http://mail.example:9", "null", "mail.example:8025", ""]
+        {
+            assert_eq!(from("origin", other), Err(403), "{other}");
+        }
+        for other in ["cross-site", "same-site"] {
+            assert_eq!(from("sec-fetch-site", other), Err(403), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_may_leave_out_the_default_port() {
+        let from = |host, origin| verdict(&[("host", host), ("origin", origin)]);
+        assert!(from("mail.example", "https://mail.example").is_ok());
+        assert!(from("mail.example:443", "https://mail.example").is_ok());
+        assert_eq!(from("mail.example:443", "http://mail.example:444"), Err(403));
+    }
+}

@@ -1,0 +1,182 @@
+//! The list of messages, and the question before many are deleted.
+
+use askama::Template;
+use axum::{
+    extract::{Extension, Query, State},
+    http::HeaderMap,
+    response::Response,
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::{Site, error::Error, guard::Host, page, row::Row};
+use crate::{
+    message::search,
+    store::{self, Counts, Mailbox, Selection, mailbox_key},
+};
+
+/// What a list is asked for, as it stands in the address.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    /// A search.
+    pub(super) q: String,
+    /// A recipient.
+    pub(super) mailbox: String,
+    /// Only older messages than this one.
+    pub(super) before: String,
+}
+
+/// What stands around every page.
+pub(super) struct Shell {
+    pub(super) asked: Asked,
+    pub(super) counts: Counts,
+    pub(super) epoch: String,
+    /// The number of the last event that the page has seen.
+    pub(super) seen: u64,
+    pub(super) version: &'static str,
+}
+
+/// `GET /`
+pub(super) async fn list(
+    State(site): State<Site>,
+    Extension(host): Extension<Host>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    // The event number is taken first: an event between here and the list is then told twice, and
+    // the script knows the row already. The other order could lose one.
+    let shell = Shell::new(&site, asked).await?;
+    let asked = &shell.asked;
+    let before = match asked.before.as_str() {
+        "" => None,
+        id => Some(id.parse().map_err(|_| Error::bad_request("`before` is not a message id."))?),
+    };
+    let (search, mailbox) = asked.filter();
+    let query = store::Query { search, mailbox, before, limit: PAGE };
+    let found = site.store.list(query).await?;
+    let older = found.records.last().filter(|_| found.more).map(|last| {
+        let before = last.id.to_string();
+        Asked { before, ..asked.clone() }.link("/")
+    });
+    let mailboxes = site.store.mailboxes(None, MAILBOXES + 1).await?;
+    let list = ListPage {
+        rows: found.records.iter().map(Row::new).collect(),
+        blank: Row::default(),
+        older,
+        has_more_mailboxes: mailboxes.len() > MAILBOXES,
+        mailboxes: mailboxes.into_iter().take(MAILBOXES).map(|it| Link::new(it, asked)).collect(),
+        smtp: smtp_address(&site, &host),
+        shell: &shell,
+    };
+    page::page(&headers, &list)
+}
+
+/// `GET /delete`: asks before everything that a list shows is deleted.
+pub(super) async fn confirm(
+    State(site): State<Site>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let shell = Shell::new(&site, asked).await?;
+    page::page(&headers, &ConfirmPage { shell: &shell })
+}
+
+impl Asked {
+    /// The messages that this is about.
+    pub(super) fn selection(&self) -> Selection {
+        match self.filter() {
+            (search, None) if search == search::Query::default() => Selection::All,
+            (search, mailbox) => Selection::Matching(search, mailbox),
+        }
+    }
+
+    /// The address that shows it, below this path.
+    pub(super) fn link(&self, path: &str) -> String {
+        let mut link = path.to_owned();
+        let pairs = [("q", &self.q), ("mailbox", &self.mailbox), ("before", &self.before)];
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+            let mark = if link.contains('?') { '&' } else { '?' };
+            let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+            link.push_str(&format!("{mark}{name}={value}"));
+        }
+        link
+    }
+
+    fn filter(&self) -> (search::Query, Option<String>) {
+        let mailbox = Some(mailbox_key(&self.mailbox)).filter(|mailbox| !mailbox.is_empty());
+        (search::Query::default(), mailbox)
+    }
+
+    /// How a script keeps this list up to date: by adding rows, or by saying that there is news.
+    fn live(&self) -> &'static str {
+        if self.q.trim().is_empty() && self.before.is_empty() { "rows" } else { "hint" }
+    }
+}
+
+impl Shell {
+    /// The address of the first page of the same list.
+    fn newest(&self) -> String {
+        Asked { before: String::new(), ..self.asked.clone() }.link("/")
+    }
+
+    /// What stands around a page about this.
+    pub(super) async fn new(site: &Site, asked: Asked) -> Result<Self, Error> {
+        let seen = site.bus.next_number() - 1;
+        let counts = site.store.counts().await?;
+        Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage<'a> {
+    shell: &'a Shell,
+    rows: Vec<Row>,
+    blank: Row,
+    older: Option<String>,
+    mailboxes: Vec<Link>,
+    has_more_mailboxes: bool,
+    /// Host and port to send mail to.
+    smtp: (String, u16),
+}
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct ConfirmPage<'a> {
+    shell: &'a Shell,
+}
+
+/// A mailbox in the left column.
+struct Link {
+    mailbox: Mailbox,
+    href: String,
+    is_current: bool,
+}
+
+impl Link {
+    fn new(mailbox: Mailbox, asked: &Asked) -> Self {
+        let here = Asked { mailbox: mailbox.name.clone(), ..Asked::default() };
+        let is_current = mailbox_key(&asked.mailbox) == mailbox.name;
+        Self { mailbox, href: here.link("/"), is_current }
+    }
+}
+
+/// Where to send mail, as seen from the browser.
+fn smtp_address(site: &Site, Host(host): &Host) -> (String, u16) {
+    let name = match site.smtp.ip() {
+        ip if !ip.is_unspecified() => ip.to_string(),
+        // Bound to every address: the one that the browser uses is among them.
+        _ => match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name.to_owned(),
+            _ => host.clone(),
+        },
+    };
+    (name, site.smtp.port())
+}
+
+/// Messages on a page.
+const PAGE: usize = 50;
+
+/// Mailboxes in the left column.
+const MAILBOXES: usize = 100;

@@ -1,0 +1,338 @@
+//! `/ws`: what happens to the messages, as it happens.
+//!
+//! A client names the epoch and the last event it knows and is told everything since, or that it
+//! missed something and has to look again. Each client reads the bus at its own pace from its own
+//! task, so that a slow one delays nobody; one that takes nothing at all is closed.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use async_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Message,
+        handshake::derive_accept_key,
+        protocol::{
+            Role, WebSocketConfig,
+            frame::{CloseFrame, coding::CloseCode},
+        },
+    },
+};
+use axum::{
+    extract::{Extension, Query, State},
+    http::{HeaderMap, StatusCode, Version, header},
+    response::{IntoResponse, Response},
+};
+use hyper::upgrade::OnUpgrade;
+use serde::{Deserialize, Serialize};
+use smol::{
+    Timer,
+    future::{self, FutureExt},
+    stream::StreamExt,
+};
+
+use super::{
+    Site,
+    connection::{Io, Patient, Switch},
+    error::Error,
+    row::Row,
+};
+use crate::{
+    bus::{Event, Heard, Subscription},
+    id::MessageId,
+    store::Counts,
+};
+
+/// A connection that is to become a websocket.
+pub(super) struct Request {
+    upgrade: OnUpgrade,
+    asked: Asked,
+}
+
+/// What the client knows already.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    /// The epoch of its event number.
+    epoch: String,
+    /// The number of the last event that it knows.
+    after: Option<u64>,
+}
+
+/// `GET /ws`: the handshake (RFC 6455 §4.2).
+pub(super) async fn upgrade(
+    State(site): State<Site>,
+    Query(asked): Query<Asked>,
+    Extension(switch): Extension<Switch>,
+    headers: HeaderMap,
+    mut request: axum::extract::Request,
+) -> Result<Response, Error> {
+    let has = |name, token: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|list| list.split(',')).any(|it| it.trim().eq_ignore_ascii_case(token))
+    };
+    if !has(header::UPGRADE, "websocket") || !has(header::CONNECTION, "upgrade") {
+        let text = "This address speaks WebSocket only.";
+        let error = Error::new(StatusCode::UPGRADE_REQUIRED, text);
+        return Ok(([(header::UPGRADE, "websocket")], error).into_response());
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        let error = Error::bad_request("The version of WebSocket must be 13.");
+        return Ok(([(header::SEC_WEBSOCKET_VERSION, "13")], error).into_response());
+    }
+    if site.metrics.websockets_now.value() >= MOST_CLIENTS {
+        let text = "Too many pages are open.";
+        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
+    }
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let (Some(upgrade), Some(key), Version::HTTP_11) =
+        (upgrade, headers.get(header::SEC_WEBSOCKET_KEY), request.version())
+    else {
+        return Err(Error::bad_request("The WebSocket handshake is incomplete."));
+    };
+    let answer = [
+        (header::UPGRADE, "websocket".to_owned()),
+        (header::CONNECTION, "Upgrade".to_owned()),
+        (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
+    ];
+    switch.ask(Request { upgrade, asked });
+    Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
+}
+
+/// Serves the websocket to its end.
+pub(super) async fn serve(request: Request, site: &Site, peer: SocketAddr) {
+    let Ok(upgraded) = request.upgrade.await else { return };
+    let Ok(parts) = upgraded.downcast::<Io>() else { return };
+    let _open = site.metrics.websockets_now.hold();
+    let config = WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_write_buffer_size(MOST_WRITTEN)
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE));
+    let io = parts.io.into_inner();
+    let socket =
+        WebSocketStream::from_partially_read(io, parts.read_buf.into(), Role::Server, Some(config));
+    let now = Instant::now();
+    let client = Client {
+        socket: socket.await,
+        events: site.bus.subscribe(None),
+        site,
+        counts: Counts::default(),
+        counts_sent: now,
+        counts_due: None,
+        next_ping: now + Duration::from_secs(site.options.ping_seconds),
+        is_heard: true,
+    };
+    if let Err(error) = client.run(&request.asked).await {
+        log::debug!("{peer}: live feed: {error}");
+    }
+}
+
+struct Client<'a> {
+    socket: WebSocketStream<Patient>,
+    events: Subscription,
+    site: &'a Site,
+    counts: Counts,
+    counts_sent: Instant,
+    /// When to look whether the totals changed, once something happened.
+    counts_due: Option<Instant>,
+    next_ping: Instant,
+    /// Something came from the client since the last ping.
+    is_heard: bool,
+}
+
+/// What a client's task wakes up for.
+enum Wake {
+    Bus(Heard),
+    Peer(Option<Result<Message, WsError>>),
+    Time,
+    Shutdown,
+}
+
+type WsError = async_tungstenite::tungstenite::Error;
+
+impl Client<'_> {
+    async fn run(mut self, asked: &Asked) -> Result<(), WsError> {
+        self.hello(asked).await?;
+        loop {
+            match self.wake().await {
+                Wake::Bus(Heard::Missed(next)) => {
+                    self.send(&Frame::Missed { next }).await?;
+                    self.count_soon();
+                }
+                Wake::Bus(Heard::Events(first, events)) => {
+                    let events = events.iter().map(Happened::new).collect();
+                    self.send(&Frame::Events { first, events }).await?;
+                    self.count_soon();
+                }
+                Wake::Peer(None | Some(Ok(Message::Close(_)))) => return self.goodbye(None).await,
+                // What a client says means nothing to us, except that it is there. The answer to its
+                // ping is sent by the protocol below.
+                Wake::Peer(Some(Ok(_))) => self.is_heard = true,
+                Wake::Peer(Some(Err(error))) => return Err(error),
+                Wake::Time if !self.tick().await? => {
+                    return self.goodbye(Some(CloseCode::Policy)).await;
+                }
+                Wake::Time => {}
+                Wake::Shutdown => return self.goodbye(Some(CloseCode::Away)).await,
+            }
+        }
+    }
+
+    async fn hello(&mut self, asked: &Asked) -> Result<(), WsError> {
+        let site = self.site;
+        self.counts = site.store.counts().await.unwrap_or_default();
+        let is_known = asked.epoch == site.epoch;
+        let next = match asked.after {
+            Some(after) if is_known => {
+                self.events = site.bus.subscribe(Some(after.saturating_add(1)));
+                after.saturating_add(1)
+            }
+            _ => site.bus.next_number(),
+        };
+        let counts = Totals::new(&self.counts);
+        self.send(&Frame::Hello { epoch: &site.epoch, next, counts }).await?;
+        if !is_known && !asked.epoch.is_empty() {
+            self.send(&Frame::Missed { next }).await?;
+        }
+        Ok(())
+    }
+
+    async fn wake(&mut self) -> Wake {
+        let due = self.counts_due.map_or(self.next_ping, |due| due.min(self.next_ping));
+        let (events, socket) = (&mut self.events, &mut self.socket);
+        // Shutdown first, the bus last: a flood of events must not keep us from hearing the rest.
+        async {
+            self.site.shutdown.begun().await;
+            Wake::Shutdown
+        }
+        .or(async { Wake::Peer(socket.next().await) })
+        .or(async {
+            Timer::at(due).await;
+            Wake::Time
+        })
+        .or(async { Wake::Bus(events.next(MOST_EVENTS).await) })
+        .await
+    }
+
+    /// Does what is due; false if the client is gone.
+    async fn tick(&mut self) -> Result<bool, WsError> {
+        let now = Instant::now();
+        if self.counts_due.is_some_and(|due| due <= now) {
+            self.counts_due = None;
+            self.counts_sent = now;
+            // A store that fails now may answer after the next change.
+            if let Ok(counts) = self.site.store.counts().await
+                && counts != self.counts
+            {
+                self.counts = counts;
+                self.send(&Frame::Stats { counts: Totals::new(&counts) }).await?;
+            }
+        }
+        if self.next_ping <= now {
+            if !self.is_heard {
+                return Ok(false);
+            }
+            self.is_heard = false;
+            self.next_ping = now + Duration::from_secs(self.site.options.ping_seconds);
+            self.socket.send(Message::Ping(Default::default())).await?;
+        }
+        Ok(true)
+    }
+
+    fn count_soon(&mut self) {
+        let due = (self.counts_sent + STATS_APART).max(Instant::now() + STATS_SETTLE);
+        self.counts_due.get_or_insert(due);
+    }
+
+    async fn send(&mut self, frame: &Frame<'_>) -> Result<(), WsError> {
+        let text = serde_json::to_string(frame).map_err(std::io::Error::from)?;
+        self.socket.send(Message::text(text)).await
+    }
+
+    /// Says goodbye, or answers the client's, and waits a moment for the other side to hang up
+    /// (RFC 6455 §7.1.1).
+    async fn goodbye(mut self, code: Option<CloseCode>) -> Result<(), WsError> {
+        if let Some(code) = code {
+            let frame = CloseFrame { code, reason: Default::default() };
+            self.socket.send(Message::Close(Some(frame))).await?;
+        }
+        let hung_up = async { while self.socket.next().await.is_some_and(|it| it.is_ok()) {} };
+        let patience = async {
+            Timer::after(GOODBYE).await;
+        };
+        future::or(hung_up, patience).await;
+        Ok(())
+    }
+}
+
+/// What is sent, as the script reads it.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Frame<'a> {
+    Hello { epoch: &'a str, next: u64, counts: Totals },
+    Events { first: u64, events: Vec<Happened> },
+    Stats { counts: Totals },
+    Missed { next: u64 },
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Happened {
+    New { message: Box<Row> },
+    Deleted { ids: Vec<String> },
+    Changed { ids: Vec<String> },
+    Reload,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    messages: u64,
+    unread: u64,
+    bytes: u64,
+}
+
+impl Happened {
+    fn new(event: &Event) -> Self {
+        let names = |ids: &[MessageId]| ids.iter().map(ToString::to_string).collect();
+        match event {
+            Event::New(record) => Self::New { message: Box::new(Row::new(record)) },
+            Event::Deleted(ids) => Self::Deleted { ids: names(ids) },
+            Event::Changed(ids) => Self::Changed { ids: names(ids) },
+            Event::Reload => Self::Reload,
+        }
+    }
+}
+
+impl Totals {
+    fn new(counts: &Counts) -> Self {
+        Self { messages: counts.messages, unread: counts.unread, bytes: counts.bytes }
+    }
+}
+
+/// Most events in a frame.
+const MOST_EVENTS: usize = 100;
+
+/// Least time between two totals.
+const STATS_APART: Duration = Duration::from_millis(250);
+
+/// Totals wait so long for the rest of a burst.
+const STATS_SETTLE: Duration = Duration::from_millis(25);
+
+/// How long the other side may take to hang up.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Read and write buffer of a client in octets; tungstenite's own choice is 128 KB each.
+const BUFFER: usize = 4 * 1024;
+
+/// The largest frame we send: a hundred rows of long subjects in JSON escapes, and room to spare.
+const MOST_WRITTEN: usize = 4 * 1024 * 1024;
+
+/// Longest message from a client in octets; none that we know says anything.
+const LONGEST_MESSAGE: usize = 64 * 1024;
+
+/// Most open live feeds. Each costs some 10 KB.
+const MOST_CLIENTS: u64 = 10_000;

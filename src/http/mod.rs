@@ -1,0 +1,137 @@
+//! The web doors: pages that work without scripts, a live feed, status, and nginx's auth_http.
+//!
+//! HTTP/1.1 by hyper on smol, routed by axum. What a stranger's mail contains reaches a page only as
+//! escaped text or inside a sandboxed frame with an origin of its own (`frame`, `parts`), and what
+//! another site's page asks for is refused before any handler sees it (`guard`).
+
+mod actions;
+mod assets;
+mod auth_http;
+mod body;
+mod connection;
+mod disposition;
+mod error;
+mod files;
+mod frame;
+mod guard;
+mod list;
+mod live;
+mod message;
+mod page;
+mod range;
+mod router;
+mod row;
+mod shim;
+mod status;
+mod view;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    ops::Deref,
+    sync::Arc,
+    time::Instant,
+};
+
+use axum::Router;
+use serde::{Deserialize, Serialize};
+
+pub use self::connection::serve_connection;
+use self::view::Scans;
+use crate::{auth::Auth, bus::Bus, desk::Desk, metrics::Metrics, shutdown::Shutdown, store::Store};
+
+/// What the doors need of the house.
+pub struct App {
+    /// Where messages are read.
+    pub store: Arc<dyn Store>,
+    /// What happens, for the live feed.
+    pub bus: Arc<Bus>,
+    /// Where messages are marked and deleted.
+    pub desk: Desk,
+    /// Who may log in, for nginx's auth_http.
+    pub auth: Arc<Auth>,
+    /// Counters for `/status`.
+    pub metrics: Arc<Metrics>,
+    /// `[http]`.
+    pub options: Options,
+    /// Where SMTP listens: nginx is sent there, and the empty list names it.
+    pub smtp: SocketAddr,
+    /// When the process started.
+    pub started: Instant,
+    /// The version of the program.
+    pub version: &'static str,
+    /// Random per process: event numbers of another epoch mean nothing.
+    pub epoch: String,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+/// The doors, ready to serve connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Web {
+    site: Site,
+    router: Router,
+}
+
+/// What every handler can reach: the [`App`], and what was read of large messages lately.
+#[derive(Clone)]
+struct Site(Arc<Inner>);
+
+struct Inner {
+    app: App,
+    scans: Scans,
+}
+
+/// `[http]`: the web interface.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Address and port to listen on. Only this machine by default: the pages ask for no password.
+    pub listen: SocketAddr,
+    /// Names besides IP addresses and localhost under which browsers may reach the pages, without
+    /// port. Every other name is refused, so that a stranger's page cannot rebind its DNS name to us
+    /// and read the mail.
+    pub public_hosts: Vec<String>,
+    /// Seconds that the header of a request may take to arrive, the silence before it included: this
+    /// bounds slow senders and idle keep-alive connections both.
+    pub header_seconds: u64,
+    /// Seconds that the body of a request may take. Forms are small; only a stalled client is slow.
+    pub body_seconds: u64,
+    /// Seconds that a client may take no octet of an answer before it is given up.
+    pub write_seconds: u64,
+    /// Longest request body in octets. Nothing we take is longer than a list of ids.
+    pub max_body: usize,
+    /// Seconds between the pings of the live feed; a client that does not answer one before the next
+    /// is closed. Below the 60 seconds after which proxies give up a silent connection.
+    pub ping_seconds: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 10025)),
+            public_hosts: Vec::new(),
+            header_seconds: 60,
+            body_seconds: 20,
+            write_seconds: 30,
+            max_body: 64 * 1024,
+            ping_seconds: 30,
+        }
+    }
+}
+
+impl Web {
+    /// The doors of this house.
+    pub fn new(app: App) -> Self {
+        let site = Site(Arc::new(Inner { app, scans: Scans::default() }));
+        let router = router::router(site.clone());
+        Self { site, router }
+    }
+}
+
+impl Deref for Site {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0.app
+    }
+}

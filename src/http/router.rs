@@ -1,0 +1,55 @@
+//! Every address of the web doors. These are promises: links to them outlive the version.
+
+use axum::{
+    Router, middleware,
+    routing::{MethodFilter, get, on, post},
+};
+
+use super::{
+    Site, actions, assets, auth_http, error::Error, files, frame, guard, list, live, message,
+    message::Tab, status,
+};
+
+/// The table.
+pub(super) fn router(site: Site) -> Router {
+    let tab = |tab| {
+        get(move |site, id, how, method, headers| {
+            message::show(site, id, how, method, headers, tab)
+        })
+    };
+    Router::new()
+        // Pages.
+        .route("/", get(auth_http::or_list))
+        .route("/delete", get(list::confirm))
+        .route("/messages", post(actions::many))
+        .route("/messages/{id}", tab(None).post(actions::one))
+        .route("/messages/{id}/html", tab(Some(Tab::Html)))
+        .route("/messages/{id}/text", tab(Some(Tab::Text)))
+        .route("/messages/{id}/source", tab(Some(Tab::Source)))
+        .route("/messages/{id}/headers", tab(Some(Tab::Headers)))
+        .route("/messages/{id}/parts", tab(Some(Tab::Parts)))
+        // What came in the mail.
+        .route("/messages/{id}/frame", get(frame::frame))
+        .route("/messages/{id}/raw", get(files::raw))
+        .route("/messages/{id}/parts/{part}", get(files::part))
+        // Programs.
+        .route("/ws", on(MethodFilter::GET, live::upgrade))
+        .route("/ping", get("pong\n"))
+        .route("/livez", get("alive\n"))
+        .route("/readyz", get(status::ready))
+        .route("/status", get(status::brief))
+        .route("/status/detail", get(status::detail))
+        .route("/auth-smtp", get(auth_http::auth_smtp))
+        // Ours.
+        .route("/static/{name}", get(assets::asset))
+        .route("/favicon.ico", get(assets::favicon))
+        .fallback(|| async { Error::no_page() })
+        .method_not_allowed_fallback(|| async {
+            Error::new(
+                axum::http::StatusCode::METHOD_NOT_ALLOWED,
+                "This address does not take that method.",
+            )
+        })
+        .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
+        .with_state(site)
+}

@@ -1,0 +1,104 @@
+//! How the server is: for people, probes and scripts.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use serde::Serialize;
+
+use super::{Site, error::Error, page};
+
+/// `GET /readyz`: 200 if a message could be taken and read now.
+pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
+    if site.shutdown.has_begun() {
+        let text = "The server is shutting down.";
+        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
+    }
+    site.store.counts().await?;
+    Ok("ready\n")
+}
+
+/// `GET /status`
+pub(super) async fn brief(State(site): State<Site>, headers: HeaderMap) -> Result<Response, Error> {
+    json(&headers, &Brief::new(&site).await?)
+}
+
+/// `GET /status/detail`
+pub(super) async fn detail(
+    State(site): State<Site>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let metrics = &site.metrics;
+    let detail = Detail {
+        brief: Brief::new(&site).await?,
+        smtp_connections: metrics.smtp_connections.value(),
+        smtp_connections_now: metrics.smtp_connections_now.value(),
+        smtp_connections_refused: metrics.smtp_connections_refused.value(),
+        messages_received: metrics.messages_received.value(),
+        bytes_received: metrics.bytes_received.value(),
+        messages_refused: metrics.messages_refused.value(),
+        commands_refused: metrics.commands_refused.value(),
+        logins_failed: metrics.logins_failed.value(),
+        http_requests: metrics.http_requests.value(),
+        http_connections_now: metrics.http_connections_now.value(),
+        websockets_now: metrics.websockets_now.value(),
+        events: site.bus.next_number() - 1,
+    };
+    json(&headers, &detail)
+}
+
+/// An answer in JSON.
+pub(super) fn json(headers: &HeaderMap, shape: &impl Serialize) -> Result<Response, Error> {
+    let text = serde_json::to_string(shape).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(page::answer(headers, "application/json", text + "\n"))
+}
+
+/// What a glance needs.
+#[derive(Serialize)]
+struct Brief {
+    version: &'static str,
+    uptime_seconds: u64,
+    messages: u64,
+    unread: u64,
+    /// Octets of all messages as received.
+    bytes: u64,
+    /// Octets that the store takes on disk.
+    disk_bytes: u64,
+    /// Messages that the search index has still to take in.
+    index_lag: u64,
+}
+
+impl Brief {
+    async fn new(site: &Site) -> Result<Self, Error> {
+        let counts = site.store.counts().await?;
+        Ok(Self {
+            version: site.version,
+            uptime_seconds: site.started.elapsed().as_secs(),
+            messages: counts.messages,
+            unread: counts.unread,
+            bytes: counts.bytes,
+            disk_bytes: counts.disk_bytes,
+            index_lag: counts.index_lag,
+        })
+    }
+}
+
+/// Everything that is counted, since the process started.
+#[derive(Serialize)]
+struct Detail {
+    #[serde(flatten)]
+    brief: Brief,
+    smtp_connections: u64,
+    smtp_connections_now: u64,
+    smtp_connections_refused: u64,
+    messages_received: u64,
+    bytes_received: u64,
+    messages_refused: u64,
+    commands_refused: u64,
+    logins_failed: u64,
+    http_requests: u64,
+    http_connections_now: u64,
+    websockets_now: u64,
+    events: u64,
+}

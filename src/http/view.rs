@@ -1,0 +1,189 @@
+//! From the octets of a stored message to what a page can show of them, always bounded.
+//!
+//! Reading a file, scanning it and decoding parts happen where blocking is allowed.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    Site,
+    error::Error,
+    shim::{Decoder, decode_text},
+};
+use crate::{
+    id::MessageId,
+    message::{Part, Scanned, Scanner},
+    store::{Raw, Record},
+};
+
+/// A message with its octets and what they say.
+pub(super) struct Opened {
+    pub(super) record: Record,
+    pub(super) raw: Arc<Raw>,
+    pub(super) scanned: Arc<Scanned>,
+}
+
+/// A text that is cut if there is too much of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    pub(super) text: String,
+    pub(super) is_cut: bool,
+}
+
+/// The scans of the messages that were opened last, so that the tabs and images of one message do not
+/// read it again and again.
+#[derive(Default)]
+pub(super) struct Scans(Mutex<VecDeque<(MessageId, Arc<Scanned>)>>);
+
+impl Site {
+    /// A message without its octets, or 404. What is no id names no message.
+    pub(super) async fn record(&self, id: &str) -> Result<Record, Error> {
+        let id = id.parse().map_err(|_| Error::no_message())?;
+        self.store.get(id).await?.ok_or_else(Error::no_message)
+    }
+
+    /// The octets of a message, or 404.
+    pub(super) async fn raw(&self, id: MessageId) -> Result<Arc<Raw>, Error> {
+        self.store.raw(id).await?.map(Arc::new).ok_or_else(Error::no_message)
+    }
+
+    /// A message with everything.
+    pub(super) async fn opened(&self, id: &str) -> Result<Opened, Error> {
+        let record = self.record(id).await?;
+        let raw = self.raw(record.id).await?;
+        let scanned = match self.0.scans.find(record.id) {
+            Some(scanned) => scanned,
+            None => {
+                let scanned = Arc::new(blocking(&raw, scan).await?);
+                self.0.scans.keep(record.id, scanned.clone());
+                scanned
+            }
+        };
+        Ok(Opened { record, raw, scanned })
+    }
+}
+
+impl Opened {
+    /// The part that is the body in this type: the first that is no attachment, and not in a message
+    /// enclosed in this one unless there is no other.
+    pub(super) fn body(&self, content_type: &str) -> Option<&Part> {
+        let parts = &self.scanned.outline.parts;
+        let fits = |part: &&Part| part.content_type == content_type && !part.is_attachment;
+        let is_enclosed = |part: &Part| {
+            let parent = |part: &Part| part.parent.and_then(|at| parts.get(at));
+            std::iter::successors(parent(part), |part| parent(part))
+                .any(|parent| parent.content_type.starts_with("message/"))
+        };
+        let mut bodies = parts.iter().filter(fits);
+        bodies.clone().find(|part| !is_enclosed(part)).or_else(|| bodies.next())
+    }
+
+    /// The text of a part in its charset.
+    pub(super) async fn text_of(&self, part: &Part) -> Result<Excerpt, Error> {
+        let part = part.clone();
+        blocking(&self.raw, move |raw| {
+            let (octets, is_cut) = decoded(raw, &part)?;
+            Ok(Excerpt { text: decode_text(&octets, &part.charset).0, is_cut })
+        })
+        .await
+    }
+
+    /// The message as it came, as text.
+    pub(super) async fn source(&self) -> Result<Excerpt, Error> {
+        blocking(&self.raw, |raw| {
+            let mut octets =
+                vec![0; usize::try_from(raw.len()).unwrap_or(MOST_SHOWN).min(MOST_SHOWN)];
+            read_full(raw, &mut octets)?;
+            let is_cut = (octets.len() as u64) < raw.len();
+            Ok(Excerpt { text: String::from_utf8_lossy(&octets).into_owned(), is_cut })
+        })
+        .await
+    }
+}
+
+impl Scans {
+    fn find(&self, id: MessageId) -> Option<Arc<Scanned>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, _)| *known == id).map(|(_, scanned)| scanned.clone())
+    }
+
+    fn keep(&self, id: MessageId, scanned: Arc<Scanned>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_front((id, scanned));
+        kept.truncate(SCANS_KEPT);
+    }
+}
+
+/// Does something with the octets of a message where it may take its time.
+pub(super) async fn blocking<T: Send + 'static>(
+    raw: &Arc<Raw>,
+    work: impl FnOnce(&Raw) -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let raw = raw.clone();
+    let done = smol::unblock(move || work(&raw)).await;
+    done.map_err(|error| Error::internal(format!("reading a message: {error}")))
+}
+
+/// Reads a whole message, a chunk at a time.
+fn scan(raw: &Raw) -> io::Result<Scanned> {
+    let mut scanner = Scanner::new(MOST_TEXT_KEPT);
+    let mut chunk = vec![0; CHUNK];
+    let mut offset = 0;
+    loop {
+        match raw.read_at(&mut chunk, offset)? {
+            0 => return Ok(scanner.finish()),
+            read => {
+                scanner.push(chunk.get(..read).unwrap_or_default());
+                offset += read as u64;
+            }
+        }
+    }
+}
+
+/// The decoded octets of a part, up to [`MOST_SHOWN`], and whether there are more.
+fn decoded(raw: &Raw, part: &Part) -> io::Result<(Vec<u8>, bool)> {
+    let mut decoder = Decoder::new(part.encoding);
+    let (mut octets, mut chunk, mut offset) = (Vec::new(), vec![0; CHUNK], part.body.start);
+    while offset < part.body.end && octets.len() <= MOST_SHOWN {
+        let left = usize::try_from(part.body.end - offset).unwrap_or(CHUNK).min(CHUNK);
+        let read = raw.read_at(chunk.get_mut(..left).unwrap_or_default(), offset)?;
+        if read == 0 {
+            break;
+        }
+        decoder.push(chunk.get(..read).unwrap_or_default(), &mut octets);
+        offset += read as u64;
+    }
+    decoder.finish(&mut octets);
+    let is_cut = octets.len() > MOST_SHOWN || offset < part.body.end;
+    octets.truncate(MOST_SHOWN);
+    Ok((octets, is_cut))
+}
+
+fn read_full(raw: &Raw, mut buffer: &mut [u8]) -> io::Result<()> {
+    let mut offset = 0;
+    while !buffer.is_empty() {
+        match raw.read_at(buffer, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                offset += read as u64;
+                buffer = buffer.get_mut(read..).unwrap_or_default();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Octets read at a time.
+pub(super) const CHUNK: usize = 64 * 1024;
+
+/// Most octets of one part, decoded, or of the source, that a page shows. A browser still scrolls it.
+pub(super) const MOST_SHOWN: usize = 2 * 1024 * 1024;
+
+/// Octets of readable text kept with a scan, for the text tab of a message that has only HTML.
+const MOST_TEXT_KEPT: usize = 64 * 1024;
+
+/// Scans kept: a handful of people reading a message each.
+const SCANS_KEPT: usize = 16;
