@@ -12,11 +12,13 @@ mod command;
 mod data;
 mod log;
 mod obey;
+mod options;
 mod parameters;
 mod reply;
 mod session;
 
 pub use command::Verb;
 pub use log::{Log, Refusal};
+pub use options::{AuthMode, Options};
 pub use reply::Reply;
-pub use session::{AuthMode, Options, Session, Step, Verdict};
+pub use session::{Session, Step, Verdict};

@@ -1,8 +1,8 @@
 //! What each command does: first whether it may be said now, then what it says, then doing it.
 
 use super::{
-    Reply, Verb, command, parameters,
-    session::{AuthMode, Client, Session, State, Step, Transaction},
+    AuthMode, Reply, Verb, command, parameters,
+    session::{Client, Session, State, Step, Transaction},
 };
 use crate::{
     message::{Envelope, ForwardPath},
@@ -58,8 +58,8 @@ impl Session {
     }
 
     /// EHLO and HELO begin anew, but who logged in stays so (RFC 5321 §4.1.4, RFC 4954 §4). Any
-    /// argument will do: what clients put here is wrong more often than not (§4.1.4 forbids refusing
-    /// for it).
+    /// argument will do: what clients put here is wrong more often than right, and §4.1.4 forbids to
+    /// refuse mail because of it.
     fn hello(&mut self, argument: &str, esmtp: bool) -> Result<(), Reply> {
         if argument.is_empty() || argument.len() > MAX_HELO {
             return Err(Reply::BAD_HELO);
