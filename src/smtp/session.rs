@@ -251,7 +251,10 @@ impl Session {
     /// At [`Step::End`]: the envelope of the complete message. Its `client`, `tls` and `received_ms`
     /// are for the caller to fill in.
     pub fn take_envelope(&mut self) -> Envelope {
-        self.transaction.take().map(|transaction| transaction.envelope).unwrap_or_default()
+        match (&self.state, &mut self.transaction) {
+            (State::End, Some(transaction)) => mem::take(&mut transaction.envelope),
+            _ => Envelope::default(),
+        }
     }
 
     /// Answers [`Step::End`]: the message is kept under this name, which must fit in a line.
@@ -351,7 +354,7 @@ impl Session {
     fn object(&mut self, verb: Option<Verb>, reply: Reply) {
         self.tally.refusal(verb, &reply);
         reply.write(&mut self.output);
-        self.errors += u32::from(reply.code() >= 500);
+        self.errors = self.errors.saturating_add(u32::from(reply.code() >= 500));
         if verb == Some(Verb::Http) {
             self.state = State::Closed;
         } else if self.errors >= self.options.max_errors {
@@ -482,7 +485,10 @@ mod tests {
         session.kept(&"1");
         session.refuse(Reply::LOCAL_ERROR);
         assert_eq!(talk(&mut session, now, ""), "");
-        assert_eq!(session.log().messages_kept, 0);
+        assert_eq!((session.log().messages_kept, session.log().refused), (0, 0));
+        talk(&mut session, now, "EHLO a\r\nMAIL FROM:<a@b>\r\n");
+        assert_eq!(session.take_envelope(), Envelope::default());
+        assert_eq!(session.envelope().map(|envelope| &*envelope.reverse_path), Some("a@b"));
     }
 
     #[test]

@@ -19,8 +19,9 @@ pub(super) enum Pace {
 }
 
 impl Script {
-    /// Says all that stands between two directives in one go, cut as `pace` wants it.
-    pub(super) fn play(&self, pace: Pace) -> Vec<Event> {
+    /// Says all that stands between two directives in one go, cut as `pace` wants it; returns the
+    /// stage after the last word.
+    pub(super) fn play(&self, pace: Pace) -> Stage {
         let mut stage = Stage::new(&self.settings);
         let mut words = Vec::new();
         for turn in &self.turns {
@@ -34,7 +35,7 @@ impl Script {
             }
         }
         pace.cut(&words, |piece| stage.feed(piece));
-        stage.events
+        stage
     }
 
     pub(super) fn check(

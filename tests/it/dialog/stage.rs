@@ -23,7 +23,7 @@ pub(super) enum Event {
 
 /// A session and the world around it, without sockets and clock.
 pub(super) struct Stage {
-    session: Session,
+    pub(super) session: Session,
     now: Instant,
     pub(super) events: Vec<Event>,
     body: Vec<u8>,
