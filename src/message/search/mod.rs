@@ -4,11 +4,30 @@
 //! word tests to it; everything else, and every store without one, asks [`Query::matches`]. Both see
 //! text as the same words ([`words`]), so that an index and a scan agree.
 
+mod document;
+mod parse;
+mod words;
+
+pub use parse::SearchError;
+pub use words::words;
+
 /// What a message must match. The empty query matches all.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Query {
     /// Every one of them must hold.
     pub terms: Vec<Term>,
+}
+
+impl Query {
+    /// True if it has no terms, so that everything matches.
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// True if every term holds.
+    pub fn matches(&self, document: &Document, facts: &Facts<'_>) -> bool {
+        self.terms.iter().all(|term| term.test.holds(document, facts) != term.negated)
+    }
 }
 
 /// One test, perhaps negated.
@@ -50,6 +69,27 @@ pub enum Test {
     Larger(u64),
     /// `smaller:1M`: fewer octets than this.
     Smaller(u64),
+}
+
+impl Test {
+    /// True if a message passes, negation apart.
+    pub fn holds(&self, document: &Document, facts: &Facts<'_>) -> bool {
+        match self {
+            Self::Words { fields, words, prefix } => {
+                let phrase = words.join(" ");
+                fields.iter().any(|&field| document.contains(field, &phrase, *prefix))
+            }
+            Self::Read(read) => facts.read == *read,
+            Self::Starred => facts.starred,
+            Self::Tagged => !facts.tags.is_empty(),
+            Self::Tag(name) => facts.tags.iter().any(|tag| tag.to_lowercase() == *name),
+            Self::Attachment => facts.attachment,
+            Self::Before(time_ms) => facts.received_ms < *time_ms,
+            Self::After(time_ms) => facts.received_ms >= *time_ms,
+            Self::Larger(size) => facts.size > *size,
+            Self::Smaller(size) => facts.size < *size,
+        }
+    }
 }
 
 /// The parts of a message that are searched; each is a column of a full-text index.

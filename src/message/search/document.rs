@@ -1,0 +1,129 @@
+//! A message turned into the words that are searched.
+
+use super::{Document, Field, words::fold_into};
+use crate::message::{Address, Envelope, Summary};
+
+impl Document {
+    /// The words of a message. `text` is its readable text.
+    pub fn new(envelope: &Envelope, summary: &Summary, text: &str) -> Self {
+        let mut document = Self::default();
+        document.add(Field::Subject, &summary.subject);
+        document.add_addresses(Field::From, &summary.from);
+        document.add_addresses(Field::To, &summary.to);
+        document.add_addresses(Field::Cc, &summary.cc);
+        document.add_addresses(Field::Bcc, &summary.bcc);
+        document.add_addresses(Field::ReplyTo, &summary.reply_to);
+        document.add(Field::MessageId, &summary.message_id);
+        for name in &summary.attachments {
+            document.add(Field::Attachment, name);
+        }
+        document.add(Field::Text, text);
+
+        if !has(&summary.from, &envelope.reverse_path) {
+            document.add(Field::From, &envelope.reverse_path);
+        }
+        // Who received it and stands in no header was a blind copy, whatever the sender calls it.
+        for path in &envelope.forward_paths {
+            let named = [&summary.to, &summary.cc, &summary.bcc];
+            if !named.into_iter().any(|list| has(list, &path.address)) {
+                document.add(Field::Bcc, &path.address);
+            }
+        }
+        document
+    }
+
+    /// The words of a field, joined by single spaces.
+    pub fn field(&self, field: Field) -> &str {
+        &self.fields[field as usize]
+    }
+
+    /// True if the words of `phrase`, joined by single spaces, stand one after the other in the
+    /// field; with `prefix` the last of them may be the beginning of one.
+    pub(super) fn contains(&self, field: Field, phrase: &str, prefix: bool) -> bool {
+        let text = self.field(field).as_bytes();
+        let finder = memchr::memmem::Finder::new(phrase);
+        let mut from = 0;
+        while let Some(found) = finder.find(&text[from..]) {
+            let start = from + found;
+            let end = start + phrase.len();
+            let begins = start == 0 || text[start - 1] == b' ';
+            if begins && (prefix || matches!(text.get(end), None | Some(b' '))) {
+                return true;
+            }
+            from = start + 1;
+        }
+        false
+    }
+
+    fn add(&mut self, field: Field, text: &str) {
+        fold_into(text, &mut self.fields[field as usize]);
+    }
+
+    fn add_addresses(&mut self, field: Field, addresses: &[Address]) {
+        for address in addresses {
+            self.add(field, &address.name);
+            self.add(field, &address.address);
+        }
+    }
+}
+
+fn has(list: &[Address], address: &str) -> bool {
+    list.iter().any(|known| known.address.eq_ignore_ascii_case(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::ForwardPath;
+
+    fn address(name: &str, address: &str) -> Address {
+        Address { name: name.to_owned(), address: address.to_owned() }
+    }
+
+    #[test]
+    fn fields() {
+        let path =
+            |address: &str| ForwardPath { address: address.to_owned(), ..Default::default() };
+        let envelope = Envelope {
+            reverse_path: "bounce@a.example".to_owned(),
+            forward_paths: vec![path("BOB@b.example"), path("eve@e.example")],
+            ..Envelope::default()
+        };
+        let summary = Summary {
+            subject: "Réunion".to_owned(),
+            from: vec![address("Ann Lee", "ann@a.example")],
+            to: vec![address("", "bob@b.example")],
+            attachments: vec!["Plan.PDF".to_owned(), String::new()],
+            ..Summary::default()
+        };
+        let document = Document::new(&envelope, &summary, "See\r\nyou");
+        for (field, words) in [
+            (Field::Subject, "reunion"),
+            (Field::From, "ann lee ann a example bounce a example"),
+            (Field::To, "bob b example"),
+            (Field::Bcc, "eve e example"),
+            (Field::Attachment, "plan pdf"),
+            (Field::Text, "see you"),
+            (Field::Cc, ""),
+        ] {
+            assert_eq!(document.field(field), words, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn phrases_begin_and_end_with_words() {
+        let mut document = Document::default();
+        document.add(Field::Text, "aa a a bc d");
+        for (phrase, whole, prefix) in [
+            ("a a", true, true),
+            ("a bc", true, true),
+            ("a b", false, true),
+            ("c d", false, false),
+            ("aa", true, true),
+            ("d e", false, false),
+        ] {
+            assert_eq!(document.contains(Field::Text, phrase, false), whole, "{phrase}");
+            assert_eq!(document.contains(Field::Text, phrase, true), prefix, "{phrase}*");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The search language, as people type it.
+//!
+//! Forgiving where a term can only be meant as words (`12:30`, an open quote, a lone dash), strict
+//! where an operator was clearly meant but cannot be obeyed: a search must not quietly do less.
+
+use std::fmt;
+
+use time::{Date, Month, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Field, Query, Term, Test, words::words};
+
+/// Why a search could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchError {
+    /// A sentence for the person who typed it.
+    pub message: String,
+    /// Where the term begins, in characters from the start of the search.
+    pub position: usize,
+}
+
+impl Query {
+    /// Reads a search such as `from:ann "weekly report" -is:read larger:10k invo*`.
+    pub fn parse(text: &str) -> Result<Self, SearchError> {
+        let mut terms = Vec::new();
+        let mut rest = text.trim_start();
+        while !rest.is_empty() {
+            let start = text.len() - rest.len();
+            let term = term(&mut rest).map_err(|message| SearchError {
+                message,
+                position: text[..start].chars().count(),
+            })?;
+            terms.extend(term);
+            if terms.len() > MAX_TERMS {
+                return Err(SearchError {
+                    message: format!("a search has at most {MAX_TERMS} terms"),
+                    position: text[..start].chars().count(),
+                });
+            }
+            rest = rest.trim_start();
+        }
+        Ok(Self { terms })
+    }
+}
+
+/// Takes one term off `rest`; none if it has nothing to look for, like a lone `&`.
+fn term(rest: &mut &str) -> Result<Option<Term>, String> {
+    let unsigned = rest.strip_prefix(['-', '!']);
+    let negated = unsigned.is_some();
+    *rest = unsigned.unwrap_or(rest);
+    let operator = operator(rest);
+    if let Some((name, _)) = operator {
+        *rest = &rest[name.len() + 1..];
+    }
+    let value = Value::take(rest);
+    let test = match operator {
+        Some((name, operator)) => Some(operator.test(name, &value)?),
+        None => value.words(&Field::ALL),
+    };
+    Ok(test.map(|test| Term { negated, test }))
+}
+
+/// What stands before a colon, with its name as typed.
+#[derive(Clone, Copy)]
+enum Operator {
+    Words(&'static [Field]),
+    Is,
+    Has,
+    Tag,
+    Before,
+    After,
+    Larger,
+    Smaller,
+}
+
+/// The operator that the text begins with. Other words with a colon, as in a URL, are just words.
+fn operator(text: &str) -> Option<(&str, Operator)> {
+    let (name, _) = text.split_once(':')?;
+    let operator = match name.to_ascii_lowercase().as_str() {
+        "from" => Operator::Words(&[Field::From]),
+        "to" => Operator::Words(&[Field::To]),
+        "cc" => Operator::Words(&[Field::Cc]),
+        "bcc" => Operator::Words(&[Field::Bcc]),
+        "reply-to" => Operator::Words(&[Field::ReplyTo]),
+        "addressed" => Operator::Words(&ADDRESSED),
+        "subject" => Operator::Words(&[Field::Subject]),
+        "message-id" => Operator::Words(&[Field::MessageId]),
+        "filename" | "attachment" => Operator::Words(&[Field::Attachment]),
+        "is" => Operator::Is,
+        "has" => Operator::Has,
+        "tag" => Operator::Tag,
+        "before" => Operator::Before,
+        "after" => Operator::After,
+        "larger" => Operator::Larger,
+        "smaller" => Operator::Smaller,
+        _ => return None,
+    };
+    Some((name, operator))
+}
+
+impl Operator {
+    fn test(self, name: &str, value: &Value<'_>) -> Result<Test, String> {
+        let text = value.text.trim();
+        if text.is_empty() {
+            return Err(format!("{name}: needs a value"));
+        }
+        match (self, text.to_lowercase().as_str()) {
+            (Self::Words(fields), _) => value
+                .words(fields)
+                .ok_or_else(|| format!("{name}: needs letters or digits to look for")),
+            (Self::Is, "read") => Ok(Test::Read(true)),
+            (Self::Is, "unread") => Ok(Test::Read(false)),
+            (Self::Is, "starred") => Ok(Test::Starred),
+            (Self::Is, "tagged") => Ok(Test::Tagged),
+            (Self::Is, _) => Err(format!("{name}: knows read, unread, starred and tagged")),
+            (Self::Has, "attachment" | "attachments") => Ok(Test::Attachment),
+            // Images shown inside the text are not counted when a message is taken in.
+            (Self::Has, "inline" | "inlines") => {
+                Err(format!("{name}: knows attachment; inline images are not searched"))
+            }
+            (Self::Has, _) => Err(format!("{name}: knows attachment")),
+            (Self::Tag, tag) => Ok(Test::Tag(tag.to_owned())),
+            (Self::Before, _) => time_ms(text).map(Test::Before).ok_or_else(|| time_wanted(name)),
+            (Self::After, _) => time_ms(text).map(Test::After).ok_or_else(|| time_wanted(name)),
+            (Self::Larger, size) => octets(size).map(Test::Larger).ok_or_else(|| size_wanted(name)),
+            (Self::Smaller, size) => {
+                octets(size).map(Test::Smaller).ok_or_else(|| size_wanted(name))
+            }
+        }
+    }
+}
+
+fn time_wanted(name: &str) -> String {
+    format!("{name}: needs a day such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z")
+}
+
+fn size_wanted(name: &str) -> String {
+    format!("{name}: needs a size such as 500, 10k or 1.5M")
+}
+
+/// What a term looks for.
+struct Value<'a> {
+    /// Without quotes and asterisk.
+    text: &'a str,
+    prefix: bool,
+}
+
+impl<'a> Value<'a> {
+    /// Takes a quoted phrase or what stands before the next white space. A quote that is not closed
+    /// yet, as while someone types, ends with the search.
+    fn take(rest: &mut &'a str) -> Self {
+        let (text, star) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let (text, after) = quoted.split_once('"').unwrap_or((quoted, ""));
+                let unstarred = after.strip_prefix('*');
+                *rest = unstarred.unwrap_or(after);
+                (text, unstarred.is_some())
+            }
+            None => {
+                let (text, after) =
+                    rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
+                *rest = after;
+                let unstarred = text.strip_suffix('*');
+                (unstarred.unwrap_or(text), unstarred.is_some())
+            }
+        };
+        // "report.*" asks for the word; "report*" for its beginning.
+        Self { text, prefix: star && text.ends_with(char::is_alphanumeric) }
+    }
+
+    fn words(&self, fields: &'static [Field]) -> Option<Test> {
+        let words: Vec<_> = words(self.text).collect();
+        (!words.is_empty()).then_some(Test::Words { fields, words, prefix: self.prefix })
+    }
+}
+
+/// A day (its first moment, UTC) or an RFC 3339 time, in milliseconds since 1970.
+fn time_ms(text: &str) -> Option<i64> {
+    if let Ok(time) = OffsetDateTime::parse(&text.to_ascii_uppercase(), &Rfc3339) {
+        return Some(time.unix_timestamp() * 1000 + i64::from(time.millisecond()));
+    }
+    let mut numbers = text.split('-');
+    let year = numbers.next().filter(|year| year.len() == 4)?.parse().ok()?;
+    let month = Month::try_from(numbers.next()?.parse::<u8>().ok()?).ok()?;
+    let day = numbers.next()?.parse().ok()?;
+    let date = Date::from_calendar_date(year, month, day).ok()?;
+    let midnight = date.midnight().assume_utc().unix_timestamp() * 1000;
+    numbers.next().is_none().then_some(midnight)
+}
+
+/// `500`, `10k`, `1.5mb` in lower case; k is 1,024.
+fn octets(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit.trim() {
+        "" | "b" => 1_u64,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    let number: f64 = number.parse().ok()?;
+    // Beyond what a double holds exactly no message has a size.
+    Some((number * factor as f64) as u64)
+}
+
+impl fmt::Display for SearchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SearchError {}
+
+/// `addressed:` looks wherever an address can stand.
+const ADDRESSED: [Field; 5] = [Field::From, Field::To, Field::Cc, Field::Bcc, Field::ReplyTo];
+
+/// Most terms of a search: each costs a look at every message when there is no index.
+const MAX_TERMS: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::search::{Document, Facts};
+
+    fn tests(text: &str) -> Vec<(bool, Test)> {
+        let query = Query::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        query.terms.into_iter().map(|term| (term.negated, term.test)).collect()
+    }
+
+    fn look(fields: &'static [Field], words: &[&str], prefix: bool) -> Test {
+        Test::Words { fields, words: words.iter().map(|&word| word.to_owned()).collect(), prefix }
+    }
+
+    #[test]
+    fn words_and_phrases() {
+        let all = &Field::ALL;
+        for (text, expected) in [
+            ("", vec![]),
+            (" & - * \"\" ", vec![]),
+            ("Hello", vec![(false, look(all, &["hello"], false))]),
+            ("-spam", vec![(true, look(all, &["spam"], false))]),
+            ("!spam", vec![(true, look(all, &["spam"], false))]),
+            ("\"weekly report\"", vec![(false, look(all, &["weekly", "report"], false))]),
+            ("\"weekly rep", vec![(false, look(all, &["weekly", "rep"], false))]),
+            ("\"weekly rep\"*", vec![(false, look(all, &["weekly", "rep"], true))]),
+            ("invo*", vec![(false, look(all, &["invo"], true))]),
+            ("invo.*", vec![(false, look(all, &["invo"], false))]),
+            ("user-8f3@x.com", vec![(false, look(all, &["user", "8f3", "x", "com"], false))]),
+            ("12:30", vec![(false, look(all, &["12", "30"], false))]),
+            ("http://x", vec![(false, look(all, &["http", "x"], false))]),
+            ("foo:bar", vec![(false, look(all, &["foo", "bar"], false))]),
+        ] {
+            assert_eq!(tests(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn operators() {
+        for (text, expected) in [
+            ("from:ann", look(&[Field::From], &["ann"], false)),
+            ("FROM:\"Ann Lee\"", look(&[Field::From], &["ann", "lee"], false)),
+            ("addressed:a@b.c", look(&ADDRESSED, &["a", "b", "c"], false)),
+            ("filename:pdf", look(&[Field::Attachment], &["pdf"], false)),
+            ("message-id:<a.b@c>", look(&[Field::MessageId], &["a", "b", "c"], false)),
+            ("is:unread", Test::Read(false)),
+            ("is:starred", Test::Starred),
+            ("has:attachments", Test::Attachment),
+            ("tag:Work", Test::Tag("work".to_owned())),
+            ("tag:\"to do\"", Test::Tag("to do".to_owned())),
+            ("before:2026-01-31", Test::Before(1_769_817_600_000)),
+            ("after:2026-01-31T01:00:00+01:00", Test::After(1_769_817_600_000)),
+            ("larger:10k", Test::Larger(10_240)),
+            ("smaller:1.5MB", Test::Smaller(1_572_864)),
+            ("smaller:99999999999999999999g", Test::Smaller(u64::MAX)),
+        ] {
+            assert_eq!(tests(text), [(false, expected)], "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_say_where() {
+        for (text, position, message) in [
+            ("from:", 0, "from: needs a value"),
+            ("é from: x", 2, "from: needs a value"),
+            ("a -to:\"\"", 2, "to: needs a value"),
+            ("cc:@", 0, "cc: needs letters or digits to look for"),
+            ("is:green", 0, "is: knows read, unread, starred and tagged"),
+            ("has:inline", 0, "has: knows attachment; inline images are not searched"),
+            ("larger:big", 0, "larger: needs a size such as 500, 10k or 1.5M"),
+            ("larger:.", 0, "larger: needs a size such as 500, 10k or 1.5M"),
+        ] {
+            let error = Query::parse(text).unwrap_err();
+            assert_eq!((error.position, error.message.as_str()), (position, message), "{text}");
+        }
+        for text in ["before:tomorrow", "before:2026-02-30", "after:2026-1", "after:2026-01-01-01"]
+        {
+            assert!(Query::parse(text).unwrap_err().message.contains("needs a day"), "{text}");
+        }
+        assert!(Query::parse(&"a ".repeat(MAX_TERMS + 1)).is_err());
+    }
+
+    #[test]
+    fn matching() {
+        let document = Document {
+            fields: std::array::from_fn(|index| match Field::ALL[index] {
+                Field::Subject => "weekly report".to_owned(),
+                Field::From => "ann lee".to_owned(),
+                _ => String::new(),
+            }),
+        };
+        let tags = ["Work".to_owned()];
+        let facts = Facts {
+            read: false,
+            starred: true,
+            tags: &tags,
+            attachment: false,
+            received_ms: 1_769_817_600_000,
+            size: 2_000,
+        };
+        for (text, expected) in [
+            ("", true),
+            ("weekly ann", true),
+            ("\"report weekly\"", false),
+            ("rep*", true),
+            ("rep", false),
+            ("to:ann", false),
+            ("-to:ann", true),
+            ("addressed:lee", true),
+            ("is:unread is:starred tag:work is:tagged", true),
+            ("-has:attachment", true),
+            ("before:2026-01-31", false),
+            ("after:2026-01-31", true),
+            ("larger:1k smaller:2k", true),
+            ("larger:2000", false),
+        ] {
+            let query = Query::parse(text).unwrap();
+            assert_eq!(query.matches(&document, &facts), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Text as the search sees it: folded words.
+//!
+//! Case and accents do not matter, nor does punctuation. What is between two words never does: a
+//! phrase is its words one after the other. A word holds only ASCII letters, ASCII digits and
+//! characters beyond ASCII, so an index may split at spaces, or at all other ASCII.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+/// The folded words of a text in their order.
+///
+/// Letters and digits make words; anything else, apostrophes too, stands between them. Chinese and
+/// Japanese write no spaces, so there each character is a word. A word is cut at [`MAX_WORD`]
+/// characters.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    let mut folded = String::new();
+    fold_into(text, &mut folded);
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let rest = folded.get(next..).filter(|rest| !rest.is_empty())?;
+        let word = rest.split(' ').next().unwrap_or_default().to_owned();
+        next += word.len() + 1;
+        Some(word)
+    })
+}
+
+/// Appends the words of a text to `out`, each after a single space unless it is the first.
+pub(super) fn fold_into(text: &str, out: &mut String) {
+    let mut folder = Folder { out, length: 0, ideograph: false };
+    if text.is_ascii() {
+        text.bytes().for_each(|c| folder.push(char::from(c)));
+    } else {
+        text.nfkd().for_each(|c| folder.push(c));
+    }
+}
+
+struct Folder<'a> {
+    out: &'a mut String,
+    /// Characters of the present word so far; 0 between words.
+    length: usize,
+    /// The present word is a character of a script without spaces: only marks may be added to it.
+    ideograph: bool,
+}
+
+impl Folder<'_> {
+    /// Takes a character in compatibility decomposition (NFKD).
+    fn push(&mut self, c: char) {
+        if is_accent(c) {
+        } else if is_combining_mark(c) {
+            // Vowel signs of Indian scripts and the like; one alone is not a word.
+            if self.length > 0 {
+                self.append(c);
+            }
+        } else if !c.is_alphanumeric() {
+            self.length = 0;
+        } else if is_ideograph(c) {
+            self.length = 0;
+            self.append(c);
+            self.ideograph = true;
+        } else {
+            if self.ideograph {
+                self.length = 0;
+            }
+            c.to_lowercase().filter(|&c| !is_accent(c)).for_each(|c| self.append(c));
+        }
+    }
+
+    fn append(&mut self, c: char) {
+        if self.length == 0 {
+            self.ideograph = false;
+            if !self.out.is_empty() {
+                self.out.push(' ');
+            }
+        }
+        if self.length < MAX_WORD {
+            // Both small sigmas are one letter.
+            self.out.push(if c == 'ς' { 'σ' } else { c });
+        }
+        self.length += 1;
+    }
+}
+
+/// Marks that a search should not insist on: the accents of Latin, Greek and Cyrillic, and the vowel
+/// points of Hebrew and Arabic.
+fn is_accent(c: char) -> bool {
+    matches!(
+        c,
+        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}'
+            | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+            | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}'
+    )
+}
+
+/// Characters of scripts that put no spaces between words: Han, Hiragana, Katakana, Bopomofo.
+fn is_ideograph(c: char) -> bool {
+    matches!(
+        c,
+        '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{3007}' | '\u{3021}'..='\u{312f}'
+            | '\u{31a0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
+            | '\u{f900}'..='\u{faff}' | '\u{1b000}'..='\u{1b16f}' | '\u{20000}'..='\u{3ffff}'
+    )
+}
+
+/// Longest word, in characters; what is longer is base64 or a URL, and its beginning finds it.
+const MAX_WORD: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(words(text).collect::<Vec<_>>(), expected, "{text}");
+    }
+
+    #[test]
+    fn case_accents_and_punctuation() {
+        check("Hello, World!", &["hello", "world"]);
+        check("don't user-8f3@x.com", &["don", "t", "user", "8f3", "x", "com"]);
+        check("Crème Brûlée ÅNGSTRÖM", &["creme", "brulee", "angstrom"]);
+        check("Cre\u{300}me", &["creme"]);
+        check("ΣΊΣΥΦΟΣ σίσυφος", &["σισυφοσ", "σισυφοσ"]);
+        check("İstanbul Straße ﬁn №5", &["istanbul", "straße", "fin", "no5"]);
+        check(" — \u{301} ", &[]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn scripts_without_spaces() {
+        check("日本語text", &["日", "本", "語", "text"]);
+        check("がぎ", &["か\u{3099}", "き\u{3099}"]);
+        check("हिन्दी", &["हिन्दी"]);
+    }
+
+    #[test]
+    fn long_words_are_cut() {
+        check(&"a".repeat(100), &[&"a".repeat(64)]);
+    }
+
+    #[test]
+    fn folding_twice_changes_nothing() {
+        for text in ["Crème Brûlée", "がぎ", "ΣΊΣΥΦΟΣ", "한글", "ẞ İ ŉ ǆ ℡"] {
+            let once: Vec<_> = words(text).collect();
+            assert_eq!(words(&once.join(" ")).collect::<Vec<_>>(), once, "{text}");
+        }
+    }
+}
