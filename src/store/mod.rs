@@ -4,6 +4,13 @@
 //! conformance suite (`tests/it/store.rs`), which is the definition of this trait where its words
 //! leave a doubt.
 
+mod matching;
+mod memory;
+mod options;
+mod sqlite;
+
+pub use options::*;
+
 use std::{fmt, io, pin::Pin, sync::Arc};
 
 use crate::{
@@ -57,7 +64,8 @@ pub trait Draft: Send {
     fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()>;
 
     /// Stores the message with its envelope, durably, and returns the id that the store gave it. Ids
-    /// grow in the order of commits, so a page key never skips a message.
+    /// grow in the order of commits, so a page key never skips a message. The octets written are
+    /// counted, and the count replaces [`Summary::size`].
     fn commit(self: Box<Self>, envelope: Envelope, summary: Summary)
     -> Later<'static, Arc<Record>>;
 }
@@ -95,6 +103,11 @@ impl State {
         match self {
             Self::Received => "RECEIVED",
         }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Received].into_iter().find(|state| state.name() == name)
     }
 }
 
@@ -182,7 +195,9 @@ pub enum Change {
     Untag(String),
 }
 
-/// What retention keeps at most; `None` is no bound.
+/// What retention keeps at most; `None` is no bound. The oldest message is the one committed first:
+/// deleting goes on in that order while the oldest breaks the bound of age or all together break
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Keep {
     /// Received at or after this time, in milliseconds since 1970.
@@ -225,8 +240,14 @@ pub fn mailbox_key(forward_path: &str) -> String {
     forward_path.trim().trim_end_matches('.').to_lowercase()
 }
 
+/// The form in which tags are kept and compared: lower case, without white space around them. The
+/// empty tag is none: adding it changes nothing.
+pub fn tag_key(tag: &str) -> String {
+    tag.trim().to_lowercase()
+}
+
 /// Why a store could not do what it was asked.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// No room: the disk or a quota is full. Trying later may help.
     Full,

@@ -1,0 +1,57 @@
+//! Whether a message matches a search, found out by reading it. This is the meaning of a search;
+//! an index is only a quicker way to the same answer.
+
+use super::Record;
+use crate::message::{
+    Scanner,
+    search::{Document, Facts, Query, Test},
+};
+
+/// Asks the query about one message. `read` pushes the octets of the message into the scanner; it is
+/// called only if words are asked for.
+pub(super) fn matches<E>(
+    query: &Query,
+    record: &Record,
+    read: impl FnOnce(&mut Scanner) -> Result<(), E>,
+) -> Result<bool, E> {
+    let mut document = Document::default();
+    if asks_for_words(query) {
+        document = self::document(record, read)?;
+    }
+    Ok(holds(query, record, &document))
+}
+
+/// Asks the query about a message whose words are known.
+pub(super) fn holds(query: &Query, record: &Record, document: &Document) -> bool {
+    query.matches(document, &facts(record))
+}
+
+/// The words of one message.
+pub(super) fn document<E>(
+    record: &Record,
+    read: impl FnOnce(&mut Scanner) -> Result<(), E>,
+) -> Result<Document, E> {
+    let mut scanner = Scanner::new(TEXT_LIMIT);
+    read(&mut scanner)?;
+    Ok(Document::new(&record.envelope, &record.summary, &scanner.finish().text))
+}
+
+/// True if the query cannot be answered from facts alone.
+pub(super) fn asks_for_words(query: &Query) -> bool {
+    query.terms.iter().any(|term| matches!(term.test, Test::Words { .. }))
+}
+
+fn facts(record: &Record) -> Facts<'_> {
+    Facts {
+        read: record.read,
+        starred: record.starred,
+        tags: &record.tags,
+        attachment: !record.summary.attachments.is_empty(),
+        received_ms: record.envelope.received_ms,
+        size: record.summary.size,
+    }
+}
+
+/// How much readable text of a message is searched, in octets. What lies behind it is a log or a
+/// dump; an index of it would be larger than everything else together.
+pub(super) const TEXT_LIMIT: usize = 1024 * 1024;

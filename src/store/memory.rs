@@ -1,0 +1,344 @@
+//! The store in memory: for tests, demonstrations, and as the reference that the conformance suite
+//! holds other stores against. Plain on purpose: one map, one lock, every search is a scan.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    Change, Counts, Draft, Error, Keep, Later, Mailbox, Page, Query, Raw, Record, Selection, State,
+    Store, mailbox_key, matching, tag_key,
+};
+use crate::{
+    id::{IdSource, MessageId},
+    message::{Envelope, Summary},
+};
+
+/// A bounded store that forgets everything at the end of the process.
+pub(super) struct Memory {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    room: Mutex<Room>,
+    max_bytes: u64,
+}
+
+struct Room {
+    messages: BTreeMap<MessageId, Arc<Item>>,
+    ids: IdSource,
+    /// What stored messages and drafts take of the bound.
+    taken: u64,
+    closed: bool,
+}
+
+#[derive(Clone)]
+struct Item {
+    record: Record,
+    raw: Arc<[u8]>,
+}
+
+impl Memory {
+    /// An empty store for at most so many octets.
+    pub(super) fn new(max_bytes: u64) -> Self {
+        let mut process = [0; 5];
+        // Ids stay unique within this process even without randomness.
+        let _ = getrandom::fill(&mut process);
+        let ids = IdSource::new(process, None);
+        let room = Room { messages: BTreeMap::new(), ids, taken: 0, closed: false };
+        Self { shared: Arc::new(Shared { room: Mutex::new(room), max_bytes }) }
+    }
+
+    /// Runs `work` off the executor: whatever looks at many messages takes its time.
+    fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, Error> + Send + 'static,
+    ) -> Later<'_, T> {
+        let shared = self.shared.clone();
+        Box::pin(smol::unblock(move || work(&shared)))
+    }
+}
+
+impl Store for Memory {
+    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+        Box::pin(async {
+            drop(self.shared.open_room()?);
+            let draft = MemoryDraft { shared: self.shared.clone(), raw: Vec::new(), taken: 0 };
+            Ok(Box::new(draft) as Box<dyn Draft>)
+        })
+    }
+
+    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+        Box::pin(async move {
+            Ok(self.shared.open_room()?.messages.get(&id).map(|item| item.record.clone()))
+        })
+    }
+
+    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+        Box::pin(async move {
+            let room = self.shared.open_room()?;
+            Ok(room.messages.get(&id).map(|item| Raw::Inline(item.raw.clone())))
+        })
+    }
+
+    fn list(&self, query: Query) -> Later<'_, Page> {
+        self.aside(move |shared| {
+            let mut records = Vec::new();
+            for item in shared.newest_first(query.before)? {
+                if item.is_wanted(&query.search, query.mailbox.as_deref()) {
+                    if records.len() == query.limit {
+                        return Ok(Page { records, more: true });
+                    }
+                    records.push(item.record.clone());
+                }
+            }
+            Ok(Page { records, more: false })
+        })
+    }
+
+    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
+        self.aside(move |shared| {
+            let ids = shared.select(&which)?;
+            let mut room = shared.open_room()?;
+            let mut changed = Vec::new();
+            for id in ids {
+                if let Some(item) = room.messages.get_mut(&id)
+                    && apply(&mut Arc::make_mut(item).record, &change)
+                {
+                    changed.push(id);
+                }
+            }
+            Ok(changed)
+        })
+    }
+
+    fn delete(&self, which: Selection) -> Later<'_, u64> {
+        self.aside(move |shared| {
+            let ids = shared.select(&which)?;
+            let mut room = shared.open_room()?;
+            Ok(ids.into_iter().map(|id| u64::from(room.remove(id))).sum())
+        })
+    }
+
+    fn prune(&self, keep: Keep) -> Later<'_, u64> {
+        self.aside(move |shared| {
+            let mut room = shared.open_room()?;
+            let mut deleted = 0;
+            while let Some((&id, oldest)) = room.messages.first_key_value() {
+                let received_ms = oldest.record.envelope.received_ms;
+                let Counts { messages, bytes, .. } = room.counts();
+                let too_old = keep.received_from_ms.is_some_and(|from| received_ms < from);
+                let too_many = keep.messages.is_some_and(|most| messages > most);
+                let too_large = keep.bytes.is_some_and(|most| bytes > most);
+                if !(too_old || too_many || too_large) {
+                    break;
+                }
+                deleted += u64::from(room.remove(id));
+            }
+            Ok(deleted)
+        })
+    }
+
+    fn counts(&self) -> Later<'_, Counts> {
+        Box::pin(async { Ok(self.shared.open_room()?.counts()) })
+    }
+
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
+        self.aside(move |shared| {
+            let all = shared.labels(|record| mailbox_keys(&record.envelope))?;
+            let after = after.map(|name| mailbox_key(&name));
+            let is_after = |mailbox: &Mailbox| after.as_ref().is_none_or(|a| mailbox.name > *a);
+            Ok(all.into_iter().filter(is_after).take(limit).collect())
+        })
+    }
+
+    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
+        self.aside(|shared| shared.labels(|record| record.tags.clone()))
+    }
+
+    fn close(&self) -> Later<'_, ()> {
+        Box::pin(async {
+            let mut room = self.shared.room();
+            room.closed = true;
+            room.messages.clear();
+            Ok(())
+        })
+    }
+}
+
+struct MemoryDraft {
+    shared: Arc<Shared>,
+    raw: Vec<u8>,
+    /// What this draft has reserved of the bound, given back when it is dropped.
+    taken: u64,
+}
+
+impl Draft for MemoryDraft {
+    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()> {
+        Box::pin(async move {
+            self.shared.reserve(chunk.len() as u64)?;
+            self.taken += chunk.len() as u64;
+            self.raw.extend_from_slice(chunk);
+            Ok(())
+        })
+    }
+
+    fn commit(
+        mut self: Box<Self>,
+        envelope: Envelope,
+        mut summary: Summary,
+    ) -> Later<'static, Arc<Record>> {
+        Box::pin(async move {
+            self.shared.reserve(MESSAGE_COST)?;
+            self.taken += MESSAGE_COST;
+            let raw: Arc<[u8]> = std::mem::take(&mut self.raw).into();
+            summary.size = raw.len() as u64;
+            let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let mut room = self.shared.open_room()?;
+            let id = room.ids.next(seconds.as_secs());
+            let record = Record {
+                id,
+                envelope,
+                summary,
+                read: false,
+                starred: false,
+                tags: Vec::new(),
+                state: State::Received,
+            };
+            room.messages.insert(id, Arc::new(Item { record: record.clone(), raw }));
+            drop(room);
+            // From here on the room counts what the draft took.
+            self.taken = 0;
+            Ok(Arc::new(record))
+        })
+    }
+}
+
+impl Drop for MemoryDraft {
+    fn drop(&mut self) {
+        self.shared.room().taken -= self.taken;
+    }
+}
+
+impl Shared {
+    fn room(&self) -> MutexGuard<'_, Room> {
+        // Nothing that can panic runs between two changes that belong together.
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_room(&self) -> Result<MutexGuard<'_, Room>, Error> {
+        let room = self.room();
+        if room.closed { Err(Error::Closed) } else { Ok(room) }
+    }
+
+    fn reserve(&self, more: u64) -> Result<(), Error> {
+        let mut room = self.open_room()?;
+        if self.max_bytes.saturating_sub(room.taken) < more {
+            return Err(Error::Full);
+        }
+        room.taken += more;
+        Ok(())
+    }
+
+    /// The messages as they are now, so that a search does not hold the lock.
+    fn newest_first(&self, before: Option<MessageId>) -> Result<Vec<Arc<Item>>, Error> {
+        let room = self.open_room()?;
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(room.messages.range((Bound::Unbounded, end)).rev().map(|(_, i)| i.clone()).collect())
+    }
+
+    fn select(&self, which: &Selection) -> Result<Vec<MessageId>, Error> {
+        Ok(match which {
+            Selection::Ids(ids) => ids.clone(),
+            Selection::All => self.open_room()?.messages.keys().copied().collect(),
+            Selection::Matching(search, mailbox) => self
+                .newest_first(None)?
+                .into_iter()
+                .filter(|item| item.is_wanted(search, mailbox.as_deref()))
+                .map(|item| item.record.id)
+                .collect(),
+        })
+    }
+
+    fn labels(&self, of: impl Fn(&Record) -> Vec<String>) -> Result<Vec<Mailbox>, Error> {
+        let mut labels = BTreeMap::<String, Mailbox>::new();
+        for item in self.newest_first(None)? {
+            for name in of(&item.record) {
+                let empty = Mailbox { name: name.clone(), messages: 0, unread: 0 };
+                let label = labels.entry(name).or_insert(empty);
+                label.messages += 1;
+                label.unread += u64::from(!item.record.read);
+            }
+        }
+        Ok(labels.into_values().collect())
+    }
+}
+
+impl Room {
+    fn remove(&mut self, id: MessageId) -> bool {
+        let removed = self.messages.remove(&id);
+        if let Some(item) = &removed {
+            self.taken -= item.raw.len() as u64 + MESSAGE_COST;
+        }
+        removed.is_some()
+    }
+
+    fn counts(&self) -> Counts {
+        let messages = self.messages.len() as u64;
+        let unread = self.messages.values().filter(|item| !item.record.read).count() as u64;
+        let bytes = self.messages.values().map(|item| item.raw.len() as u64).sum();
+        Counts { messages, unread, bytes, ..Counts::default() }
+    }
+}
+
+impl Item {
+    fn is_wanted(&self, search: &crate::message::search::Query, mailbox: Option<&str>) -> bool {
+        let delivered = mailbox.is_none_or(|mailbox| {
+            mailbox_keys(&self.record.envelope).contains(&mailbox_key(mailbox))
+        });
+        let Ok(matches) = matching::matches::<Infallible>(search, &self.record, |scanner| {
+            scanner.push(&self.raw);
+            Ok(())
+        });
+        delivered && matches
+    }
+}
+
+/// The mailboxes that a message stands in, each once.
+fn mailbox_keys(envelope: &Envelope) -> Vec<String> {
+    let mut keys: Vec<_> =
+        envelope.forward_paths.iter().map(|path| mailbox_key(&path.address)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Changes the record; true if that made a difference.
+fn apply(record: &mut Record, change: &Change) -> bool {
+    match change {
+        Change::Read(read) => std::mem::replace(&mut record.read, *read) != *read,
+        Change::Starred(starred) => std::mem::replace(&mut record.starred, *starred) != *starred,
+        Change::Tag(tag) => {
+            let tag = tag_key(tag);
+            let place = record.tags.binary_search(&tag);
+            if let Err(place) = place
+                && !tag.is_empty()
+            {
+                record.tags.insert(place, tag);
+                return true;
+            }
+            false
+        }
+        Change::Untag(tag) => {
+            let place = record.tags.binary_search(&tag_key(tag));
+            place.map(|place| record.tags.remove(place)).is_ok()
+        }
+    }
+}
+
+/// What a message takes besides its octets: its envelope, summary and place in the map, roughly.
+const MESSAGE_COST: u64 = 1024;

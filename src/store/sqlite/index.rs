@@ -1,0 +1,264 @@
+//! The full-text index: a second database that can be thrown away.
+//!
+//! It knows up to which seq it has taken messages in (the cursor, kept in the same transaction as the
+//! words), and a search reads the few messages beyond itself. So the index may be behind, missing or
+//! damaged, and searches are complete all the same; it is rebuilt from the messages.
+//!
+//! Contentless: it holds no copy of the text. Words come folded and joined by single spaces
+//! ([`crate::message::search`]), so the tokenizer must only split: `ascii` takes everything that is not
+//! an ASCII letter, digit or a separator as part of a token and folds nothing that is folded already,
+//! while `unicode61` would fold a second time by rules of its own.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+};
+
+use rusqlite::{Connection, OpenFlags, params, params_from_iter};
+
+use super::{bell::Bell, plan::column};
+use crate::message::search::{Document, Field};
+
+/// What everybody knows of the index.
+pub(super) struct Index {
+    path: PathBuf,
+    /// Rung when there are messages to take in or to forget.
+    pub(super) bell: Bell,
+    /// Grows when the file is made anew, so that readers open the new one.
+    generation: AtomicU64,
+    cursor: AtomicI64,
+    damaged: AtomicBool,
+}
+
+/// The index as its one writer sees it.
+pub(super) struct Writer {
+    pub(super) db: Connection,
+    pub(super) state: State,
+}
+
+/// What the index says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    /// Of the database whose messages it holds.
+    pub(super) identity: i64,
+    /// Of that database when it was made.
+    pub(super) epoch: i64,
+    /// Messages up to this seq are in it, unless they are deleted.
+    pub(super) cursor: i64,
+}
+
+/// The index as a search sees it.
+pub(super) struct Searcher {
+    db: Connection,
+    generation: u64,
+}
+
+impl Index {
+    /// An index at this path. Nothing is opened yet.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            bell: Bell::default(),
+            generation: AtomicU64::new(1),
+            cursor: AtomicI64::new(0),
+            damaged: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens the file if it is an index of these messages, else makes a new one.
+    pub(super) fn open(&self, identity: i64, epoch: i64) -> rusqlite::Result<Writer> {
+        let existed = self.path.exists();
+        match open_existing(&self.path) {
+            Ok(writer) if (writer.state.identity, writer.state.epoch) == (identity, epoch) => {
+                self.cursor.store(writer.state.cursor, Ordering::SeqCst);
+                Ok(writer)
+            }
+            other => {
+                if existed {
+                    let why =
+                        other.err().map_or("it is of other messages".into(), |e| e.to_string());
+                    log::info!("{}: search index is rebuilt: {why}", self.path.display());
+                }
+                self.rebuild(identity, epoch)
+            }
+        }
+    }
+
+    /// Makes a new, empty index.
+    pub(super) fn rebuild(&self, identity: i64, epoch: i64) -> rusqlite::Result<Writer> {
+        self.cursor.store(0, Ordering::SeqCst);
+        self.remove();
+        let writer = create(&self.path, State { identity, epoch, cursor: 0 })?;
+        self.damaged.store(false, Ordering::SeqCst);
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        Ok(writer)
+    }
+
+    /// Removes the files. Who has them open still sees the old index, which is whole.
+    pub(super) fn remove(&self) {
+        for end in ["", "-wal", "-shm", "-journal"] {
+            let mut path = self.path.clone().into_os_string();
+            path.push(end);
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// A search found that it cannot be read: it is to be rebuilt.
+    pub(super) fn report_damage(&self) {
+        self.damaged.store(true, Ordering::SeqCst);
+        self.bell.ring();
+    }
+
+    /// True if somebody reported damage since it was built.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::SeqCst)
+    }
+
+    /// Messages up to this seq are taken in.
+    pub(super) fn cursor(&self) -> i64 {
+        self.cursor.load(Ordering::SeqCst)
+    }
+
+    /// Commits what was added and forgotten, with the new cursor.
+    pub(super) fn advance(&self, writer: &mut Writer, cursor: i64) -> rusqlite::Result<()> {
+        writer.db.prepare_cached("UPDATE state SET cursor = ?")?.execute([cursor])?;
+        writer.db.prepare_cached("COMMIT")?.execute(())?;
+        writer.state.cursor = cursor;
+        self.cursor.store(cursor, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// The index for a search; `last` is what the reader used before.
+    pub(super) fn searcher(&self, last: Option<Searcher>) -> rusqlite::Result<Searcher> {
+        let generation = self.generation.load(Ordering::SeqCst);
+        match last {
+            Some(searcher) if searcher.generation == generation => Ok(searcher),
+            _ => Ok(Searcher { db: open_read_only(&self.path)?, generation }),
+        }
+    }
+}
+
+impl Writer {
+    /// Begins a transaction; [`Index::advance`] ends it.
+    pub(super) fn begin(&self) -> rusqlite::Result<()> {
+        if !self.db.is_autocommit() {
+            self.db.execute_batch("ROLLBACK")?;
+        }
+        self.db.prepare_cached("BEGIN IMMEDIATE")?.execute(()).map(drop)
+    }
+
+    /// Takes a message in.
+    pub(super) fn add(&self, seq: i64, document: &Document) -> rusqlite::Result<()> {
+        let sql = format!(
+            "INSERT INTO words (rowid, {}) VALUES (?{})",
+            columns(),
+            ", ?".repeat(Field::ALL.len())
+        );
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let seq = seq.to_string();
+        let fields = document.fields.iter().map(String::as_str);
+        statement.execute(params_from_iter([seq.as_str()].into_iter().chain(fields))).map(drop)
+    }
+
+    /// Forgets messages; those that it never had do not matter.
+    pub(super) fn forget(&self, seqs: &[i64]) -> rusqlite::Result<()> {
+        let mut statement = self.db.prepare_cached("DELETE FROM words WHERE rowid = ?")?;
+        seqs.iter().try_for_each(|seq| statement.execute([seq]).map(drop))
+    }
+
+    /// Gives free pages back.
+    pub(super) fn vacuum(&self) -> rusqlite::Result<()> {
+        let mut statement = self.db.prepare("PRAGMA incremental_vacuum")?;
+        let mut rows = statement.query(())?;
+        while rows.next()?.is_some() {}
+        Ok(())
+    }
+}
+
+impl Searcher {
+    /// Begins to look at the index as it is now, and says up to where it goes. Rows and cursor are
+    /// then of the same moment.
+    pub(super) fn begin(&self) -> rusqlite::Result<i64> {
+        if self.db.is_autocommit() {
+            self.db.execute_batch("BEGIN")?;
+        }
+        self.db.prepare_cached("SELECT cursor FROM state")?.query_row((), |row| row.get(0))
+    }
+
+    /// Lets go of that moment, so that the log can be written back.
+    pub(super) fn end(&self) {
+        let _ = self.db.execute_batch("ROLLBACK");
+    }
+
+    /// Seqs in a range that match an expression, newest first, at most `limit`. Rows are in the order
+    /// of seq already: nothing is sorted, and what is behind the limit is never looked at.
+    pub(super) fn find(
+        &self,
+        expression: &str,
+        from: i64,
+        below: i64,
+        limit: i64,
+    ) -> rusqlite::Result<Vec<i64>> {
+        let sql = "SELECT rowid FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ?
+                   ORDER BY rowid DESC LIMIT ?";
+        let values = params![expression, from, below, limit];
+        self.db.prepare_cached(sql)?.query_map(values, |row| row.get(0))?.collect()
+    }
+}
+
+fn open_existing(path: &Path) -> rusqlite::Result<Writer> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    let sql = "SELECT identity, epoch, cursor FROM state, pragma_user_version
+               WHERE user_version = ?";
+    let state = db.query_row(sql, [VERSION], |row| {
+        Ok(State { identity: row.get(0)?, epoch: row.get(1)?, cursor: row.get(2)? })
+    })?;
+    settle(&db)?;
+    Ok(Writer { db, state })
+}
+
+fn create(path: &Path, state: State) -> rusqlite::Result<Writer> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    settle(&db)?;
+    db.execute_batch(&format!(
+        "BEGIN;
+         CREATE TABLE state (identity INTEGER, epoch INTEGER, cursor INTEGER);
+         CREATE VIRTUAL TABLE words USING fts5 (
+             {}, content = '', contentless_delete = 1, tokenize = 'ascii'
+         );
+         INSERT INTO words (words, rank) VALUES ('hashsize', {HASH_BYTES});
+         PRAGMA user_version = {VERSION};",
+        columns()
+    ))?;
+    let values = params![state.identity, state.epoch, state.cursor];
+    db.execute("INSERT INTO state VALUES (?, ?, ?)", values)?;
+    db.execute_batch("COMMIT")?;
+    Ok(Writer { db, state })
+}
+
+fn settle(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // What a power cut takes is indexed again; the cursor is in the same transaction.
+    db.pragma_update(None, "synchronous", "NORMAL")
+}
+
+fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    Ok(db)
+}
+
+fn columns() -> String {
+    Field::ALL.map(|field| format!("\"{}\"", column(field))).join(", ")
+}
+
+/// Grows when the tables change, or when the search makes other words of the same text.
+const VERSION: i32 = 1;
+/// Words collected in memory before they are written as one segment, in octets: more means fewer merges.
+const HASH_BYTES: u32 = 8 * 1024 * 1024;

@@ -1,0 +1,153 @@
+//! The thread that feeds the full-text index from the stored messages.
+//!
+//! There is no queue: it asks the database what lies beyond the cursor, so it can stop anywhere and
+//! nothing is lost. It works in small transactions and gives way to mail that is coming in.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rusqlite::ErrorCode;
+
+use super::{Shared, index, read::Reader, schema::failed, tx::Counters, writer::Writer};
+use crate::store::Error;
+
+/// The thread's own things.
+pub(super) struct Indexer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
+    pub(super) index: index::Writer,
+}
+
+/// What went wrong, and so what to do.
+enum Trouble {
+    /// The index is unusable: build it anew.
+    Index(rusqlite::Error),
+    /// Anything else: try again later.
+    Other(Error),
+}
+
+impl Indexer {
+    /// Works until the bell is stopped.
+    pub(super) fn run(mut self) {
+        let shared = self.shared.clone();
+        let bell = &shared.index.bell;
+        let mut told = false;
+        let mut more = true;
+        // A moment's rest lets mails that come one by one share a transaction.
+        while (more || bell.wait()) && bell.rest(if more { Duration::ZERO } else { GATHER }) {
+            let begun = Instant::now();
+            match self.round() {
+                Ok(left) => (more, told) = (left, false),
+                Err(trouble) => {
+                    if !std::mem::replace(&mut told, true) {
+                        log::warn!("search index: {}", trouble.text());
+                    }
+                    let _ = bell.rest(RETRY);
+                    more = match trouble {
+                        Trouble::Index(_) => self.rebuild().is_ok(),
+                        Trouble::Other(_) => true,
+                    };
+                }
+            }
+            // While mail waits, at most half of one processor.
+            if self.writer.is_busy() {
+                let _ = bell.rest(begun.elapsed());
+            }
+        }
+    }
+
+    /// Does a bounded piece of work; true if there is more.
+    fn round(&mut self) -> Result<bool, Trouble> {
+        let counters = Counters::load(&self.reader.db).map_err(|e| Trouble::Other(failed(&e)))?;
+        let of = (counters.identity, counters.epoch);
+        if self.shared.index.is_damaged()
+            || (self.index.state.identity, self.index.state.epoch) != of
+        {
+            self.rebuild()?;
+        }
+        // In this order: whoever is deleted after the first question is forgotten in the next round.
+        let sql = "SELECT seq FROM tombstones ORDER BY seq LIMIT ?";
+        let dead = self.reader.all(sql, [ROUND], |row| row.get::<_, i64>(0))?;
+        let cursor = self.index.state.cursor;
+        let sql = "SELECT seq FROM messages WHERE seq > ? ORDER BY seq LIMIT ?";
+        let fresh = self.reader.all(sql, [cursor, ROUND], |row| row.get::<_, i64>(0))?;
+        if dead.is_empty() && fresh.is_empty() {
+            return Ok(false);
+        }
+        self.index.begin()?;
+        self.index.forget(&dead)?;
+        let reached = self.take_in(&fresh)?.unwrap_or(cursor);
+        self.shared.index.advance(&mut self.index, reached)?;
+        if !dead.is_empty() {
+            smol::block_on(self.writer.ask(dead.len() * 64, {
+                let dead = dead.clone();
+                move |tx| tx.bury(&dead)
+            }))?;
+            self.index.vacuum()?;
+        }
+        Ok(true)
+    }
+
+    /// Adds these messages until the round is full; returns the last seq that is done.
+    fn take_in(&mut self, fresh: &[i64]) -> Result<Option<i64>, Trouble> {
+        let (mut octets, mut reached) = (0, None);
+        for &seq in fresh {
+            if let Some(record) = self.reader.record(seq)?
+                && let Some(document) = self.reader.document(seq, &record, &self.shared.bodies)?
+            {
+                self.index.add(seq, &document)?;
+                octets += document.fields.iter().map(String::len).sum::<usize>();
+            }
+            reached = Some(seq);
+            if octets > ROUND_OCTETS {
+                break;
+            }
+        }
+        Ok(reached)
+    }
+
+    fn rebuild(&mut self) -> Result<(), Trouble> {
+        let counters = Counters::load(&self.reader.db).map_err(|e| Trouble::Other(failed(&e)))?;
+        self.index = self.shared.index.rebuild(counters.identity, counters.epoch)?;
+        Ok(())
+    }
+}
+
+impl Trouble {
+    fn text(&self) -> String {
+        match self {
+            Self::Index(error) => format!("it is rebuilt: {error}"),
+            Self::Other(error) => error.to_string(),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // The disk will have room again, and a search lets go of the file.
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::Other(failed(&error))
+            }
+            _ => Self::Index(error),
+        }
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Messages in one transaction at most,
+const ROUND: i64 = 500;
+/// and octets of words.
+const ROUND_OCTETS: usize = 8 * 1024 * 1024;
+/// How long it waits for company after the first mail of a quiet time.
+const GATHER: Duration = Duration::from_millis(50);
+/// Between two attempts after a failure.
+const RETRY: Duration = Duration::from_secs(1);

@@ -1,0 +1,433 @@
+//! The durable store: SQLite in a folder.
+//!
+//! ```text
+//!  Draft ──► writer ──► smtpd.db ──► readers ──► list, get, raw
+//!    │      (thread,       │            ▲
+//!    │   group commit)     ▼            │ words up to the cursor
+//!    └─► bodies/        indexer ──► index.db
+//!      (large ones)     (thread)   (can be rebuilt)
+//! ```
+//!
+//! `schema.sql` says what is stored; `tx` changes it, `writer` makes the changes durable, `read` and
+//! `find` look at it, `index` and `indexer` keep the full-text index, `bodies` keeps large bodies.
+
+mod bell;
+mod bodies;
+mod draft;
+mod find;
+mod index;
+mod indexer;
+mod plan;
+mod pool;
+mod read;
+mod row;
+mod schema;
+mod tx;
+mod writer;
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use rusqlite::Connection;
+
+use self::{
+    bodies::Bodies, draft::SqliteDraft, index::Index, indexer::Indexer, pool::Pool, read::Reader,
+    schema::failed, tx::Counters, tx::Kind, writer::Writer,
+};
+use super::{
+    Change, Counts, Draft, Error, Keep, Later, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
+    Raw, Record, Selection, Store, mailbox_key,
+};
+use crate::{
+    id::{IdSource, MessageId},
+    message::search::{self, Term, Test},
+};
+
+/// A store in a folder.
+pub(super) struct Sqlite {
+    shared: Arc<Shared>,
+    writer: Writer,
+    readers: Arc<Pool>,
+    indexer: Mutex<Option<JoinHandle<()>>>,
+    writing: Mutex<Option<JoinHandle<()>>>,
+    closed: AtomicBool,
+}
+
+/// What all parts know.
+struct Shared {
+    folder: PathBuf,
+    bodies: Bodies,
+    index: Index,
+    /// The full-text index is wanted.
+    indexed: bool,
+    inline_limit: usize,
+    /// As last committed.
+    counters: Mutex<Counters>,
+    /// Held as long as anything of this store lives: a second process must not write here.
+    _lock: File,
+}
+
+impl Shared {
+    fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sqlite {
+    /// Opens the folder, clears away what a crash left, and starts the threads.
+    pub(super) fn open(options: &Options) -> Result<Self, Error> {
+        let folder = options.path.clone();
+        let cannot = |path: &Path, error: &dyn std::fmt::Display| {
+            Error::Open(format!("{}: {error}", path.display()))
+        };
+        if options.inline_limit > MAX_INLINE_LIMIT {
+            return Err(Error::Open(format!("inline_limit: at most {MAX_INLINE_LIMIT} octets")));
+        }
+        make_folder(&folder).map_err(|error| cannot(&folder, &error))?;
+        let lock = lock(&folder)?;
+        let database = folder.join(DATABASE);
+        make_private(&database).map_err(|error| cannot(&database, &error))?;
+        let db = schema::open_writer(&database)?;
+        let damaged = |error| Error::Open(schema::describe(&database, &error));
+        let counters = Counters::load(&db).map_err(damaged)?;
+        let bodies = folder.join(BODIES);
+        let bodies = Bodies::open(bodies.clone()).map_err(|error| cannot(&bodies, &error))?;
+        clear_leftovers(&db, &bodies).map_err(|error| cannot(&folder, &error))?;
+        let shared = Arc::new(Shared {
+            index: Index::new(folder.join(INDEX)),
+            folder,
+            bodies,
+            indexed: options.index,
+            inline_limit: options.inline_limit,
+            counters: Mutex::new(counters),
+            _lock: lock,
+        });
+        Self::start(shared, database, db, options.readers)
+    }
+
+    fn start(
+        shared: Arc<Shared>,
+        database: PathBuf,
+        db: Connection,
+        readers: usize,
+    ) -> Result<Self, Error> {
+        let counters = *shared.counters();
+        let mut process = [0; 5];
+        getrandom::fill(&mut process).map_err(|error| Error::Open(error.to_string()))?;
+        let ids = IdSource::new(process, counters.last_id.map(MessageId::from_bytes));
+        let cannot = |error: rusqlite::Error| Error::Open(schema::describe(&database, &error));
+        let mut indexer = None;
+        let (writer, thread) = Writer::new(shared.clone(), database.clone(), db, ids);
+        if shared.indexed {
+            let path = shared.folder.join(INDEX);
+            let index = shared.index.open(counters.identity, counters.epoch);
+            let work = Indexer {
+                shared: shared.clone(),
+                writer: writer.clone(),
+                reader: Reader::open(&database).map_err(cannot)?,
+                index: index.map_err(|e| Error::Open(schema::describe(&path, &e)))?,
+            };
+            indexer = Some(spawn("store-index", move || work.run())?);
+        } else {
+            shared.index.remove();
+        }
+        Ok(Self {
+            writing: Mutex::new(Some(spawn("store-write", move || thread.run())?)),
+            readers: Arc::new(Pool::new(database, readers)),
+            indexer: Mutex::new(indexer),
+            closed: AtomicBool::new(false),
+            shared,
+            writer,
+        })
+    }
+
+    /// Lets `question` look at the database, off the executor.
+    async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Reader, &Shared) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.check_open()?;
+        let shared = self.shared.clone();
+        self.readers.ask(move |reader| question(reader, &shared)).await
+    }
+
+    /// Walks everything that matches, newest first, in pieces; `work` gets the seqs of each.
+    async fn sweep<T: Send + 'static, W>(
+        &self,
+        search: search::Query,
+        mailbox: Option<String>,
+        mut gather: impl FnMut(T) + Send,
+        work: impl Fn(Vec<i64>) -> W + Send,
+    ) -> Result<(), Error>
+    where
+        W: FnOnce(&mut tx::Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let mut below = i64::MAX;
+        loop {
+            let (search, mailbox) = (search.clone(), mailbox.clone());
+            let find = move |reader: &mut Reader, shared: &Shared| {
+                reader.find(shared, &search, mailbox.as_deref(), below, PIECE)
+            };
+            let seqs = self.look(find).await?;
+            let Some(&last) = seqs.last() else { return Ok(()) };
+            below = last;
+            gather(self.writer.ask(seqs.len() * PIECE_WEIGHT, work(seqs)).await?);
+        }
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::SeqCst) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    async fn change_all(&self, which: Selection, change: Change) -> Result<Vec<MessageId>, Error> {
+        self.check_open()?;
+        let mut changed = Vec::new();
+        let (mut search, mailbox) = match which {
+            Selection::Ids(ids) => {
+                for piece in ids.chunks(PIECE) {
+                    let (piece, change) = (piece.to_vec(), change.clone());
+                    let work = move |tx: &mut tx::Tx<'_>| {
+                        let seqs = tx.seqs(&piece)?;
+                        tx.change(&seqs, &change)
+                    };
+                    changed.extend(self.writer.ask(ids.len() * PIECE_WEIGHT, work).await?);
+                }
+                return Ok(changed);
+            }
+            Selection::Matching(search, mailbox) => (search, mailbox),
+            Selection::All => (search::Query::default(), None),
+        };
+        // Who is as wanted already need not be visited.
+        search.terms.push(differs(&change));
+        let work = |seqs: Vec<i64>| {
+            let change = change.clone();
+            move |tx: &mut tx::Tx<'_>| tx.change(&seqs, &change)
+        };
+        self.sweep(search, mailbox, |ids: Vec<_>| changed.extend(ids), work).await?;
+        Ok(changed)
+    }
+
+    async fn delete_all(&self, which: Selection) -> Result<u64, Error> {
+        self.check_open()?;
+        let mut deleted = 0;
+        match which {
+            Selection::All => deleted = self.writer.ask(PIECE_WEIGHT, |tx| tx.delete_all()).await?,
+            Selection::Ids(ids) => {
+                for piece in ids.chunks(PIECE) {
+                    let piece = piece.to_vec();
+                    let work = move |tx: &mut tx::Tx<'_>| {
+                        let seqs = tx.seqs(&piece)?;
+                        tx.delete(&seqs)
+                    };
+                    deleted += self.writer.ask(ids.len() * PIECE_WEIGHT, work).await?;
+                }
+            }
+            Selection::Matching(search, mailbox) => {
+                let work = |seqs: Vec<i64>| move |tx: &mut tx::Tx<'_>| tx.delete(&seqs);
+                self.sweep(search, mailbox, |more: u64| deleted += more, work).await?;
+            }
+        }
+        Ok(deleted)
+    }
+
+    async fn finish(&self) -> Result<(), Error> {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return Err(Error::Closed);
+        }
+        // The indexer asks the writer, so it ends first.
+        self.shared.index.bell.stop();
+        join(&self.indexer).await;
+        self.readers.close();
+        self.writer.close();
+        join(&self.writing).await;
+        Ok(())
+    }
+}
+
+impl Store for Sqlite {
+    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+        Box::pin(async {
+            self.check_open()?;
+            let draft = SqliteDraft::new(self.shared.clone(), self.writer.clone());
+            Ok(Box::new(draft) as Box<dyn Draft>)
+        })
+    }
+
+    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+        Box::pin(self.look(move |reader, _| match reader.seq(id)? {
+            Some(seq) => reader.record(seq),
+            None => Ok(None),
+        }))
+    }
+
+    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+        Box::pin(self.look(move |reader, shared| match reader.seq(id)? {
+            Some(seq) => reader.raw(seq, &shared.bodies),
+            None => Ok(None),
+        }))
+    }
+
+    fn list(&self, query: Query) -> Later<'_, Page> {
+        Box::pin(self.look(move |reader, shared| reader.page(shared, &query)))
+    }
+
+    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
+        Box::pin(self.change_all(which, change))
+    }
+
+    fn delete(&self, which: Selection) -> Later<'_, u64> {
+        Box::pin(self.delete_all(which))
+    }
+
+    fn prune(&self, keep: Keep) -> Later<'_, u64> {
+        Box::pin(async move {
+            self.check_open()?;
+            let mut deleted = 0;
+            loop {
+                let work = move |tx: &mut tx::Tx<'_>| tx.prune(&keep, PIECE);
+                match self.writer.ask(PIECE * PIECE_WEIGHT, work).await? {
+                    0 => return Ok(deleted),
+                    more => deleted += more,
+                }
+            }
+        })
+    }
+
+    fn counts(&self) -> Later<'_, Counts> {
+        Box::pin(async {
+            self.check_open()?;
+            let counters = *self.shared.counters();
+            let behind = counters.next_seq - 1 - self.shared.index.cursor();
+            let behind = u64::try_from(behind).unwrap_or(0).min(counters.messages);
+            let folder = self.shared.folder.clone();
+            let files = smol::unblock(move || database_bytes(&folder)).await;
+            Ok(Counts {
+                messages: counters.messages,
+                unread: counters.unread,
+                bytes: counters.bytes,
+                disk_bytes: files + counters.file_bytes,
+                index_lag: if self.shared.indexed { behind } else { 0 },
+            })
+        })
+    }
+
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
+        let after = after.map(|name| mailbox_key(&name));
+        Box::pin(self.look(move |reader, _| reader.labels(Kind::Mailbox, after.as_deref(), limit)))
+    }
+
+    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
+        Box::pin(self.look(|reader, _| reader.labels(Kind::Tag, None, usize::MAX)))
+    }
+
+    fn close(&self) -> Later<'_, ()> {
+        Box::pin(self.finish())
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // Without close() nothing is lost: the threads end by themselves.
+        self.shared.index.bell.stop();
+        self.readers.close();
+        self.writer.close();
+    }
+}
+
+/// What a message must be so that the change makes a difference.
+fn differs(change: &Change) -> Term {
+    let (negated, test) = match change {
+        Change::Read(read) => (false, Test::Read(!read)),
+        Change::Starred(starred) => (*starred, Test::Starred),
+        Change::Tag(tag) => (true, Test::Tag(super::tag_key(tag))),
+        Change::Untag(tag) => (false, Test::Tag(super::tag_key(tag))),
+    };
+    Term { negated, test }
+}
+
+/// Takes the folder for this process.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join(LOCK);
+    let told = |error: &dyn std::fmt::Display| Error::Open(format!("{}: {error}", path.display()));
+    let file = private().write(true).open(&path).map_err(|error| told(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::Open(format!("{}: in use by another smtpd", folder.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(told(&error)),
+    }
+}
+
+/// Bodies without a row: their mail was never answered with 250, or is deleted.
+fn clear_leftovers(db: &Connection, bodies: &Bodies) -> Result<(), Error> {
+    let known = || -> rusqlite::Result<HashSet<String>> {
+        let mut statement = db.prepare("SELECT file FROM messages WHERE file IS NOT NULL")?;
+        statement.query_map((), |row| row.get(0))?.collect()
+    };
+    let known = known().map_err(|error| failed(&error))?;
+    let removed = bodies.remove_leftovers(&known).map_err(|error| Error::Io(error.to_string()))?;
+    if removed > 0 {
+        log::info!("removed {removed} body files without a message");
+    }
+    Ok(())
+}
+
+fn database_bytes(folder: &Path) -> u64 {
+    let ends = ["", "-wal", "-shm"];
+    let names =
+        [DATABASE, INDEX].into_iter().flat_map(|name| ends.map(|end| format!("{name}{end}")));
+    names.filter_map(|name| fs::metadata(folder.join(name)).ok()).map(|data| data.len()).sum()
+}
+
+/// Makes a folder that only its owner may look into; an existing one stays as it is.
+fn make_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file that only its owner may read, if it is missing. SQLite gives its logs the same mode.
+fn make_private(path: &Path) -> io::Result<()> {
+    private().append(true).open(path).map(drop)
+}
+
+fn private() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.create(true).mode(0o600);
+    options
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    let spawned = thread::Builder::new().name(name.into()).spawn(work);
+    spawned.map_err(|error| Error::Open(format!("thread {name}: {error}")))
+}
+
+async fn join(handle: &Mutex<Option<JoinHandle<()>>>) {
+    let handle = handle.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(handle) = handle {
+        // A thread that panicked is a thread that has ended.
+        let _ = smol::unblock(move || handle.join()).await;
+    }
+}
+
+/// The messages.
+const DATABASE: &str = "smtpd.db";
+/// The full-text index.
+const INDEX: &str = "index.db";
+/// The folder of large bodies.
+const BODIES: &str = "bodies";
+/// Locked while a process uses the folder.
+const LOCK: &str = "lock";
+/// Messages that are changed or deleted in one transaction, so that mail never waits long.
+const PIECE: usize = 500;
+/// What changing one message adds to a transaction, in octets, roughly.
+const PIECE_WEIGHT: usize = 1024;

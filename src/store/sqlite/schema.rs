@@ -1,0 +1,113 @@
+//! Opening the database: who we are, which version, and the settings that durability rests on.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::store::Error;
+
+/// Opens the database for writing; makes it if it is missing.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
+    let cannot = |error| Error::Open(describe(path, &error));
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags).map_err(cannot)?;
+    match header(&db).map_err(cannot)? {
+        (APPLICATION_ID, VERSION, _) => {}
+        (APPLICATION_ID, version, _) => {
+            return Err(Error::Open(format!(
+                "{}: made by another version of smtpd (layout {version}, this one knows {VERSION})",
+                path.display()
+            )));
+        }
+        (0, 0, 0) => create(&mut db).map_err(cannot)?,
+        _ => return Err(Error::Open(format!("{}: not a database of smtpd", path.display()))),
+    }
+    settle_writer(&db).map_err(cannot)?;
+    Ok(db)
+}
+
+/// Opens the database for reading. The writer must have opened it before.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.busy_timeout(BUSY)?;
+    Ok(db)
+}
+
+/// Application id, layout version, and how much is in the file.
+fn header(db: &Connection) -> rusqlite::Result<(i32, i32, i64)> {
+    db.query_row(
+        "SELECT (SELECT * FROM pragma_application_id), (SELECT * FROM pragma_user_version),
+                (SELECT count(*) FROM sqlite_schema)",
+        (),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+}
+
+fn create(db: &mut Connection) -> rusqlite::Result<()> {
+    // Both are fixed by the first page that is written.
+    db.pragma_update(None, "page_size", PAGE_SIZE)?;
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    let all = db.transaction()?;
+    all.execute_batch(include_str!("schema.sql"))?;
+    all.execute("INSERT INTO counters VALUES (1, random(), 0, 1, NULL, 0, 0, 0, 0)", ())?;
+    all.pragma_update(None, "application_id", APPLICATION_ID)?;
+    all.pragma_update(None, "user_version", VERSION)?;
+    all.commit()
+}
+
+fn settle_writer(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL syncs the log at every commit. With NORMAL a power cut takes messages that were answered
+    // with 250.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.busy_timeout(BUSY)
+}
+
+/// One clear line about a database that could not be opened.
+pub(super) fn describe(path: &Path, error: &rusqlite::Error) -> String {
+    let path = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => format!("{path}: not a database of smtpd"),
+        Some(ErrorCode::DatabaseCorrupt) => format!("{path}: the database is damaged"),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            format!("{path}: no permission to open or write it")
+        }
+        Some(ErrorCode::DiskFull) => format!("{path}: the disk is full"),
+        _ => format!("{path}: {error}"),
+    }
+}
+
+/// What a failed statement means to the callers of the store.
+pub(super) fn failed(error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::Full,
+        _ => Error::Io(error.to_string()),
+    }
+}
+
+/// "smtp" in ASCII: `file` and this program can tell the database from others.
+const APPLICATION_ID: i32 = 0x736d_7470;
+/// Grows when schema.sql changes.
+const VERSION: i32 = 1;
+/// Octets. A message of 1 KB touches half a dozen pages, all of which go into the log.
+const PAGE_SIZE: i32 = 4096;
+/// Of the writer: it touches the newest pages and the labels in use.
+const WRITER_CACHE_KIB: i32 = 16 * 1024;
+/// Of each reader.
+const READER_CACHE_KIB: i32 = 4 * 1024;
+/// The log is cut back to this many octets when it starts again.
+const JOURNAL_LIMIT: i64 = 64 * 1024 * 1024;
+/// Prepared statements kept per connection: all that there are.
+const STATEMENTS: usize = 64;
+/// Nobody else writes, but a checkpoint may hold a lock for a moment.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,331 @@
+//! The one thread that writes.
+//!
+//! It takes everything that is queued, does it in one transaction, and answers all at once: one sync
+//! of the log is paid by all who wait for it. A lone caller waits for nobody, for the queue is taken as
+//! it is. If anything in a batch fails, nothing of the batch is stored and all are told the same.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use futures_channel::oneshot;
+use rusqlite::Connection;
+use smol::channel::{Receiver, Sender};
+
+use super::{
+    Shared,
+    bodies::BodyFile,
+    schema::{self, failed},
+    tx::{Counters, Tx},
+};
+use crate::{id::IdSource, store::Error};
+
+/// Asks the writer thread.
+#[derive(Clone)]
+pub(super) struct Writer {
+    queue: Sender<Box<dyn Job>>,
+}
+
+/// Something to do inside a transaction, and somebody who waits for it.
+pub(super) trait Job: Send {
+    /// What it adds to a transaction, in octets, roughly.
+    fn weight(&self) -> usize;
+    /// Does it, unless nobody waits any more.
+    fn run(&mut self, tx: &mut Tx<'_>) -> rusqlite::Result<()>;
+    /// Tells how it ended.
+    fn answer(self: Box<Self>, ended: Result<(), Error>);
+}
+
+/// The thread's own things.
+pub(super) struct Thread {
+    shared: Arc<Shared>,
+    queue: Receiver<Box<dyn Job>>,
+    path: PathBuf,
+    /// None after a failure, until it could be opened again.
+    db: Option<Connection>,
+    ids: IdSource,
+    /// Octets written to the log since the last checkpoint, roughly.
+    logged: usize,
+    /// Pages were freed: give them back when there is nothing else to do.
+    vacuum: bool,
+}
+
+impl Writer {
+    /// A writer and its thread's things; the thread is not started yet.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        path: PathBuf,
+        db: Connection,
+        ids: IdSource,
+    ) -> (Self, Thread) {
+        let (sender, queue) = smol::channel::bounded(QUEUE);
+        let thread = Thread { shared, queue, path, db: Some(db), ids, logged: 0, vacuum: true };
+        (Self { queue: sender }, thread)
+    }
+
+    /// Has `work` done in a transaction and waits until that is durable.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        weight: usize,
+        work: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let job = Ask { weight, work: Some(work), done: None, reply };
+        self.queue.send(Box::new(job)).await.map_err(|_| Error::Closed)?;
+        // A reply dropped without an answer: the thread ended first.
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Takes no more; what is queued is still done.
+    pub(super) fn close(&self) {
+        self.queue.close();
+    }
+
+    /// True if somebody waits for the writer now.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.queue.is_empty()
+    }
+}
+
+struct Ask<F, T> {
+    weight: usize,
+    work: Option<F>,
+    done: Option<T>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<F, T> Job for Ask<F, T>
+where
+    F: FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> rusqlite::Result<()> {
+        if let Some(work) = self.work.take()
+            && !self.reply.is_canceled()
+        {
+            self.done = Some(work(tx)?);
+        }
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, ended: Result<(), Error>) {
+        let Self { done, reply, .. } = *self;
+        // Who went away does not want to know.
+        let _ = reply.send(ended.and_then(|()| done.ok_or(Error::Closed)));
+    }
+}
+
+impl Thread {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let _drain = Drain(self.queue.clone());
+        while let Some(first) = self.next() {
+            let mut batch = vec![first];
+            self.gather(&mut batch);
+            let ended = self.commit(&mut batch);
+            for job in batch {
+                job.answer(ended.clone());
+            }
+            self.shared.index.bell.ring();
+        }
+        if let Some(db) = self.db.take() {
+            checkpoint(&db, "TRUNCATE");
+        }
+    }
+
+    /// Waits for a job and keeps house meanwhile.
+    fn next(&mut self) -> Option<Box<dyn Job>> {
+        loop {
+            if self.logged > LOG_MOST || (self.logged > LOG_ENOUGH && self.queue.is_empty()) {
+                self.checkpoint();
+            }
+            match self.queue.try_recv() {
+                Ok(job) => return Some(job),
+                Err(_) if self.vacuum => self.vacuum = self.vacuum_step(),
+                Err(_) => return self.queue.recv_blocking().ok(),
+            }
+        }
+    }
+
+    /// Takes what else is queued, as it is.
+    fn gather(&self, batch: &mut Vec<Box<dyn Job>>) {
+        let mut weight: usize = batch.iter().map(|job| job.weight()).sum();
+        while batch.len() < BATCH_JOBS && weight < BATCH_WEIGHT {
+            let Ok(job) = self.queue.try_recv() else { return };
+            weight += job.weight();
+            batch.push(job);
+        }
+    }
+
+    /// Does a batch in one transaction. When this returns Ok, it is on the disk.
+    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
+        let weight: usize = batch.iter().map(|job| job.weight()).sum();
+        self.logged += weight + BATCH_COST;
+        let ended = catch_unwind(AssertUnwindSafe(|| self.transact(batch)));
+        match ended {
+            Ok(Ok(committed)) => {
+                *self.shared.counters() = committed.counters;
+                committed.arrived.into_iter().for_each(BodyFile::keep);
+                self.vacuum |= committed.freed;
+                // After the commit: a row never names a file that is gone. Not on this thread: giving
+                // back a large file's blocks takes a while.
+                if !committed.doomed.is_empty() {
+                    let bodies = self.shared.bodies.clone();
+                    let remove =
+                        move || committed.doomed.iter().for_each(|name| bodies.remove(name));
+                    smol::unblock(remove).detach();
+                }
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                log::error!("{}: {error}", self.path.display());
+                self.recover(matches!(error, Error::Io(_)));
+                Err(error)
+            }
+            Err(_panic) => {
+                self.recover(true);
+                Err(Error::Io("the writer stumbled".into()))
+            }
+        }
+    }
+
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Committed, Error> {
+        if self.db.is_none() {
+            let db = schema::open_writer(&self.path).map_err(|e| Error::Io(e.to_string()))?;
+            // Only the database knows how the failed transaction ended.
+            *self.shared.counters() = Counters::load(&db).map_err(|error| failed(&error))?;
+            self.db = Some(db);
+        }
+        let Some(db) = &self.db else { return Err(Error::Closed) };
+        let before = *self.shared.counters();
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut tx = Tx {
+            db,
+            counters: before,
+            ids: &mut self.ids,
+            unix_seconds: seconds,
+            index: self.shared.indexed,
+            arrived: Vec::new(),
+            doomed: Vec::new(),
+        };
+        let mut work = || {
+            db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+            batch.iter_mut().try_for_each(|job| job.run(&mut tx))?;
+            if tx.counters != before {
+                tx.counters.save(db)?;
+            }
+            Ok(())
+        };
+        work().map_err(|error: rusqlite::Error| failed(&error))?;
+        let commit = || db.prepare_cached("COMMIT")?.execute(());
+        if let Err(error) = commit() {
+            // It may have reached the disk all the same, and then its rows need their files. If not,
+            // the next start removes them.
+            tx.arrived.into_iter().for_each(BodyFile::keep);
+            return Err(failed(&error));
+        }
+        let freed = tx.counters.messages < before.messages;
+        Ok(Committed { counters: tx.counters, arrived: tx.arrived, doomed: tx.doomed, freed })
+    }
+
+    /// Goes back to what is committed. After a failed disk the connection is opened anew: what SQLite
+    /// has cached may not be what is on the disk.
+    fn recover(&mut self, reopen: bool) {
+        if let Some(db) = &self.db {
+            let rolled_back = db.is_autocommit() || db.execute_batch("ROLLBACK").is_ok();
+            if reopen || !rolled_back {
+                self.db = None;
+            }
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        if let Some(db) = &self.db {
+            checkpoint(db, "PASSIVE");
+        }
+        self.logged = 0;
+    }
+
+    /// Gives back some free pages; true if there may be more. Bounded, so that mail does not wait.
+    fn vacuum_step(&mut self) -> bool {
+        let Some(db) = &self.db else { return false };
+        let empty = self.shared.counters().messages == 0;
+        let step = || -> rusqlite::Result<bool> {
+            let free: i64 = db.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
+            if free == 0 || (free < VACUUM_SLACK && !empty) {
+                return Ok(false);
+            }
+            if empty {
+                // There is next to nothing to copy.
+                db.execute_batch("VACUUM")?;
+            } else {
+                let sql = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
+                // Each step of the statement frees one page.
+                let mut statement = db.prepare(&sql)?;
+                let mut rows = statement.query(())?;
+                while rows.next()?.is_some() {}
+            }
+            let left: i64 = db.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
+            if left < VACUUM_SLACK {
+                // The file shrinks when the log is written back.
+                checkpoint(db, "TRUNCATE");
+            }
+            Ok(left > 0 && left < free)
+        };
+        step().unwrap_or_else(|error| {
+            log::warn!("{}: cannot give back space: {error}", self.path.display());
+            false
+        })
+    }
+}
+
+struct Committed {
+    counters: Counters,
+    arrived: Vec<BodyFile>,
+    doomed: Vec<String>,
+    freed: bool,
+}
+
+/// However the thread ends, nobody who waits for it is left waiting.
+struct Drain(Receiver<Box<dyn Job>>);
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        self.0.close();
+        while let Ok(job) = self.0.try_recv() {
+            job.answer(Err(Error::Closed));
+        }
+    }
+}
+
+/// Moves what the log holds into the database. A reader may keep it from doing all: then later.
+fn checkpoint(db: &Connection, how: &str) {
+    let done = db.query_row(&format!("PRAGMA wal_checkpoint({how})"), (), |_| Ok(()));
+    if let Err(error) = done {
+        log::warn!("checkpoint failed: {error}");
+    }
+}
+
+/// Jobs that wait at most; whoever comes then waits to be let in.
+const QUEUE: usize = 256;
+/// Jobs in one transaction at most.
+const BATCH_JOBS: usize = 1000;
+/// Octets in one transaction at most, roughly: bounds how long the first waits for the last.
+const BATCH_WEIGHT: usize = 16 * 1024 * 1024;
+/// What a transaction adds to the log besides its jobs' octets: the pages at the edges of the tables.
+const BATCH_COST: usize = 24 * 1024;
+/// The log is written back in a quiet moment once it has this many octets,
+const LOG_ENOUGH: usize = 4 * 1024 * 1024;
+/// and at once when it has these.
+const LOG_MOST: usize = 64 * 1024 * 1024;
+/// Pages given back in one step.
+const VACUUM_PAGES: u32 = 500;
+/// Free pages that stay for the next messages.
+const VACUUM_SLACK: i64 = 64;
