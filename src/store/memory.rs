@@ -162,7 +162,7 @@ impl Store for Memory {
 
     fn close(&self) -> Later<'_, ()> {
         Box::pin(async {
-            let mut room = self.shared.room();
+            let mut room = self.shared.open_room()?;
             room.closed = true;
             room.messages.clear();
             Ok(())

@@ -1,16 +1,19 @@
 //! The conformance suite of stores: every case runs on every backend.
 //!
 //! The memory store is the reference: it is too simple to be wrong in the same way. What only a store
-//! in a folder can do wrong stands in `store_folder`.
+//! in a folder can do wrong stands in `folder`.
 
-use std::{collections::HashSet, sync::Arc};
+mod folder;
+mod search_agrees;
+
+use std::sync::Arc;
 
 use smol::future::{block_on, poll_once};
 use smtpd::{
     id::MessageId,
     message::{
         Address, Envelope, ForwardPath, Summary,
-        search::{self, Document, Facts, Field, Term, Test},
+        search::{self, Field, Term, Test},
     },
     store::{
         self, Change, Counts, Error, Keep, Kind, Options, Query, Raw, Record, Selection, Store,
@@ -19,7 +22,6 @@ use smtpd::{
 
 /// A store and the folder that it lives in, if it does.
 struct Place {
-    name: &'static str,
     options: Options,
     store: Arc<dyn Store>,
     folder: tempfile::TempDir,
@@ -37,7 +39,7 @@ fn everywhere(case: impl AsyncFn(&Place)) {
         let path = folder.path().join("data");
         let options = Options { kind, inline_limit, index, path, ..Options::default() };
         let store = store::open(&options).unwrap();
-        let place = Place { name, options, store, folder };
+        let place = Place { options, store, folder };
         eprintln!("backend: {name}");
         block_on(case(&place));
         let _ = block_on(place.store.close());

@@ -5,8 +5,6 @@
 //! of seqs. No transaction of the database stays open between pieces: a message that vanishes
 //! meanwhile is simply not found any more.
 
-use std::collections::HashSet;
-
 use rusqlite::{params_from_iter, types::Value};
 
 use super::{Shared, index::Searcher, plan::Plan, read::Reader, tx::Kind};
@@ -185,20 +183,17 @@ impl Finder<'_> {
         let mut pieces = Pieces::new(self.limit);
         while !self.is_full() {
             let size = pieces.next();
-            let rows = match (&self.plan.include, &self.plan.exclude) {
-                (Some(words), _) => searcher.find(words, 0, below, size).map_err(Trouble::Index)?,
+            let mut rows = match (&self.plan.include, &self.plan.exclude) {
+                (Some(words), _) => searcher.find(words, below, size).map_err(Trouble::Index)?,
                 _ => self.rows(0, below, size)?,
             };
-            let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { break };
-            let mut unwanted = HashSet::new();
+            let Some(&last) = rows.last() else { break };
             if let Some(words) = &self.plan.exclude {
-                let has = searcher.find(words, last, first + 1, size).map_err(Trouble::Index)?;
-                unwanted.extend(has);
+                searcher.strike(words, &mut rows).map_err(Trouble::Index)?;
             }
             for seq in rows {
                 // The index knows nothing of flags, and may still know deleted messages.
-                let stands = self.plan.include.is_none() || !self.rows(seq, seq + 1, 1)?.is_empty();
-                if stands && !unwanted.contains(&seq) {
+                if self.plan.include.is_none() || !self.rows(seq, seq + 1, 1)?.is_empty() {
                     self.consider(seq, self.plan.read_each)?;
                 }
             }

@@ -190,19 +190,44 @@ impl Searcher {
         let _ = self.db.execute_batch("ROLLBACK");
     }
 
-    /// Seqs in a range that match an expression, newest first, at most `limit`. Rows are in the order
-    /// of seq already: nothing is sorted, and what is behind the limit is never looked at.
+    /// Seqs below a bound that match an expression, newest first, at most `limit`. Rows are in the
+    /// order of seq already: nothing is sorted, and what is behind the limit is never looked at.
     pub(super) fn find(
         &self,
         expression: &str,
-        from: i64,
         below: i64,
         limit: i64,
     ) -> rusqlite::Result<Vec<i64>> {
-        let sql = "SELECT rowid FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ?
+        let sql = "SELECT rowid FROM words WHERE words MATCH ? AND rowid < ?
                    ORDER BY rowid DESC LIMIT ?";
-        let values = params![expression, from, below, limit];
+        let values = params![expression, below, limit];
         self.db.prepare_cached(sql)?.query_map(values, |row| row.get(0))?.collect()
+    }
+
+    /// Removes those seqs, newest first, that match an expression. Both sides are in the same order, so
+    /// they are walked side by side and nothing of the index is held.
+    pub(super) fn strike(&self, expression: &str, seqs: &mut Vec<i64>) -> rusqlite::Result<()> {
+        let (Some(&newest), Some(&oldest)) = (seqs.first(), seqs.last()) else { return Ok(()) };
+        let sql = "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?
+                   ORDER BY rowid DESC";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut hits = statement.query(params![expression, oldest, newest])?;
+        let mut next_hit = || match hits.next()? {
+            Some(row) => row.get(0).map(Some),
+            None => Ok::<Option<i64>, rusqlite::Error>(None),
+        };
+        let mut hit = next_hit()?;
+        let mut left = Vec::with_capacity(seqs.len());
+        for &seq in seqs.iter() {
+            while hit.is_some_and(|hit| hit > seq) {
+                hit = next_hit()?;
+            }
+            if hit != Some(seq) {
+                left.push(seq);
+            }
+        }
+        *seqs = left;
+        Ok(())
     }
 }
 

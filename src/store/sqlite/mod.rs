@@ -73,8 +73,8 @@ struct Shared {
     inline_limit: usize,
     /// As last committed.
     counters: Mutex<Counters>,
-    /// Held as long as anything of this store lives: a second process must not write here.
-    _lock: File,
+    /// Held until the store is closed: a second process must not write here.
+    lock: File,
 }
 
 impl Shared {
@@ -110,7 +110,7 @@ impl Sqlite {
             indexed: options.index,
             inline_limit: options.inline_limit,
             counters: Mutex::new(counters),
-            _lock: lock,
+            lock,
         });
         Self::start(shared, database, db, options.readers)
     }
@@ -244,13 +244,15 @@ impl Sqlite {
         if self.closed.swap(true, Ordering::SeqCst) {
             return Err(Error::Closed);
         }
-        // The indexer asks the writer, so it ends first.
+        // Readers first: the last to close a database writes its log back, and they cannot. The indexer
+        // asks the writer, so it ends before the writer does.
+        self.readers.close();
         self.shared.index.bell.stop();
         join(&self.indexer).await;
-        self.readers.close();
         self.writer.close();
         join(&self.writing).await;
-        Ok(())
+        // Nothing of this store touches the database any more.
+        self.shared.lock.unlock().map_err(|error| Error::Io(error.to_string()))
     }
 }
 
