@@ -12,8 +12,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use smol::{Timer, future::FutureExt, stream};
 
-use super::{Site, error::Error, shim::Decoder, view::CHUNK};
-use crate::{message::Part, store::Raw};
+use super::{Site, error::Error, view::CHUNK};
+use crate::{
+    message::{Part, decode::Decoder},
+    store::Raw,
+};
 
 /// The fields of a form that a page of ours sent.
 pub(super) async fn form<T: DeserializeOwned>(site: &Site, request: Request) -> Result<T, Error> {

@@ -36,16 +36,15 @@ pub(super) async fn frame(
 
 /// The sanitised HTML body of a message, if it has one.
 pub(super) async fn rendered(opened: &Opened, how: &How) -> Result<Option<Sanitised>, Error> {
-    let Some(part) = opened.body("text/html") else { return Ok(None) };
+    let Some(part) = opened.scanned.outline.html() else { return Ok(None) };
     let text = opened.text_of(part).await?.text;
     let (id, scanned, remote) = (opened.record.id, opened.scanned.clone(), how.remote == "1");
     let sanitise = move || {
         let inline = |content_id: &str| {
-            let parts = scanned.outline.parts.iter();
-            let found = parts.enumerate().find(|(_, part)| {
-                part.content_id == content_id && files::is_picture(&part.content_type)
-            });
-            found.map(|(number, _)| format!("/messages/{id}/parts/{number}?inline"))
+            let number = scanned.outline.by_content_id(content_id)?;
+            let part = scanned.outline.parts.get(number)?;
+            files::is_picture(&part.content_type)
+                .then(|| format!("/messages/{id}/parts/{number}?inline"))
         };
         html::sanitise(&text, &html::Options { remote, cid: &inline })
     };

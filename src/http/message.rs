@@ -55,7 +55,7 @@ pub(super) async fn show(
         site.desk.change(Selection::Ids(vec![opened.record.id]), Change::Read(true)).await?;
         opened.record.read = true;
     }
-    let has_html = opened.body("text/html").is_some();
+    let has_html = opened.scanned.outline.html().is_some();
     let tab = tab.unwrap_or(if has_html { Tab::Html } else { Tab::Text });
     let panel = Panel::new(&opened, tab, &how).await?;
     let shell = Shell::new(&site, Asked::default()).await?;
@@ -158,7 +158,7 @@ impl Panel {
     }
 
     async fn text(opened: &Opened) -> Result<Self, Error> {
-        if let Some(part) = opened.body("text/plain") {
+        if let Some(part) = opened.scanned.outline.plain_text() {
             let Excerpt { text, is_cut } = opened.text_of(part).await?;
             return Ok(Self::Text { lines: spans(&text), is_cut, from_html: false });
         }
@@ -221,7 +221,8 @@ fn parameters(parameters: &[Parameter]) -> String {
 }
 
 fn pieces(opened: &Opened) -> Vec<Piece> {
-    let parts = opened.scanned.outline.parts.iter().enumerate();
+    let outline = &opened.scanned.outline;
+    let parts = outline.parts.iter().enumerate();
     let piece = parts.map(|(number, part)| Piece {
         number,
         depth: part.depth.min(DEEPEST_SHOWN),
@@ -234,17 +235,16 @@ fn pieces(opened: &Opened) -> Vec<Piece> {
             Encoding::QuotedPrintable => "quoted-printable",
         },
         size: octets(decoded_size(part.body.end.saturating_sub(part.body.start), part.encoding)),
-        is_attachment: part.is_attachment,
+        is_attachment: outline.is_attachment(number),
         is_leaf: !part.content_type.starts_with("multipart/"),
         content_id: part.content_id.clone(),
     });
     piece.collect()
 }
 
-/// The parts that a reader may want to save: attachments, and whatever else has a name.
+/// The parts that a reader may want to save.
 fn attachments(opened: &Opened) -> Vec<Piece> {
-    let is_file = |piece: &Piece| piece.is_leaf && (piece.is_attachment || !piece.name.is_empty());
-    pieces(opened).into_iter().filter(|piece| piece.number > 0 && is_file(piece)).collect()
+    pieces(opened).into_iter().filter(|piece| piece.is_attachment).collect()
 }
 
 /// About how large a part is once decoded; exact sizes would need decoding.

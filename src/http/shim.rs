@@ -1,20 +1,4 @@
 //! temporary
-use crate::message::Encoding;
-pub(super) struct Decoder;
-impl Decoder {
-    pub(super) fn new(_: Encoding) -> Self {
-        Self
-    }
-    pub(super) fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(octets);
-    }
-    pub(super) fn finish(&mut self, _: &mut Vec<u8>) -> bool {
-        true
-    }
-}
-pub(super) fn decode_text(o: &[u8], _: &str) -> (String, bool) {
-    (String::from_utf8_lossy(o).into_owned(), true)
-}
 pub(super) mod html {
     pub(in super::super) struct Options<'a> {
         pub(in super::super) remote: bool,

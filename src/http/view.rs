@@ -8,14 +8,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{
-    Site,
-    error::Error,
-    shim::{Decoder, decode_text},
-};
+use super::{Site, error::Error};
 use crate::{
     id::MessageId,
-    message::{Part, Scanned, Scanner},
+    message::{Part, Scanned, Scanner, decode::Decoder, text},
     store::{Raw, Record},
 };
 
@@ -67,26 +63,14 @@ impl Site {
 }
 
 impl Opened {
-    /// The part that is the body in this type: the first that is no attachment, and not in a message
-    /// enclosed in this one unless there is no other.
-    pub(super) fn body(&self, content_type: &str) -> Option<&Part> {
-        let parts = &self.scanned.outline.parts;
-        let fits = |part: &&Part| part.content_type == content_type && !part.is_attachment;
-        let is_enclosed = |part: &Part| {
-            let parent = |part: &Part| part.parent.and_then(|at| parts.get(at));
-            std::iter::successors(parent(part), |part| parent(part))
-                .any(|parent| parent.content_type.starts_with("message/"))
-        };
-        let mut bodies = parts.iter().filter(fits);
-        bodies.clone().find(|part| !is_enclosed(part)).or_else(|| bodies.next())
-    }
-
     /// The text of a part in its charset.
     pub(super) async fn text_of(&self, part: &Part) -> Result<Excerpt, Error> {
         let part = part.clone();
         blocking(&self.raw, move |raw| {
             let (octets, is_cut) = decoded(raw, &part)?;
-            Ok(Excerpt { text: decode_text(&octets, &part.charset).0, is_cut })
+            let (text, _) = text::decode_text(&octets, &part.charset);
+            let text = part.flowed.map(|flowed| text::unflow(&text, flowed)).unwrap_or(text);
+            Ok(Excerpt { text, is_cut })
         })
         .await
     }

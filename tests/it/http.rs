@@ -1,1 +1,3 @@
 //! The web doors over real sockets.
+
+mod shelf;

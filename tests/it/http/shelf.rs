@@ -1,0 +1,187 @@
+//! A store in a test: a list of messages behind a lock, with a switch that makes it fail.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use smtpd::{
+    id::{IdSource, MessageId},
+    message::{Envelope, Scanner},
+    store::{
+        Change, Counts, Draft, Error, Keep, Later, Mailbox, Page, Query, Raw, Record, Selection,
+        State, Store, mailbox_key,
+    },
+};
+
+#[derive(Clone)]
+pub struct Shelf(Arc<Inner>);
+
+struct Inner {
+    items: Mutex<Vec<(Record, Raw)>>,
+    ids: Mutex<IdSource>,
+    broken: AtomicBool,
+}
+
+impl Shelf {
+    pub fn new() -> Self {
+        let ids = Mutex::new(IdSource::new([7; 5], None));
+        Self(Arc::new(Inner { items: Mutex::default(), ids, broken: AtomicBool::new(false) }))
+    }
+
+    /// Stores a message as SMTP would.
+    pub fn put(&self, envelope: Envelope, octets: &[u8]) -> Arc<Record> {
+        self.put_raw(envelope, octets, Raw::Inline(octets.into()))
+    }
+
+    /// The same, with the octets in a file.
+    pub fn put_file(&self, envelope: Envelope, octets: &[u8]) -> Arc<Record> {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, octets).unwrap();
+        self.put_raw(envelope, octets, Raw::File(file, octets.len() as u64))
+    }
+
+    fn put_raw(&self, envelope: Envelope, octets: &[u8], raw: Raw) -> Arc<Record> {
+        let mut scanner = Scanner::new(1000);
+        scanner.push(octets);
+        let summary = scanner.finish().summary;
+        let seconds = u64::try_from(envelope.received_ms / 1000).unwrap();
+        let id = self.0.ids.lock().unwrap().next(seconds);
+        let (read, starred, tags, state) = (false, false, Vec::new(), State::Received);
+        let record = Record { id, envelope, summary, read, starred, tags, state };
+        self.0.items.lock().unwrap().push((record.clone(), raw));
+        Arc::new(record)
+    }
+
+    pub fn break_down(&self) {
+        self.0.broken.store(true, Ordering::SeqCst);
+    }
+
+    pub fn records(&self) -> Vec<Record> {
+        self.0.items.lock().unwrap().iter().map(|(record, _)| record.clone()).collect()
+    }
+
+    fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Vec<(Record, Raw)>) -> T,
+    ) -> Later<'static, T> {
+        let done = match self.0.broken.load(Ordering::SeqCst) {
+            true => Err(Error::Io("secret path /var/x".into())),
+            false => Ok(work(&mut self.0.items.lock().unwrap())),
+        };
+        Box::pin(async { done })
+    }
+}
+
+fn is_in(record: &Record, mailbox: &str) -> bool {
+    record.envelope.forward_paths.iter().any(|path| mailbox_key(&path.address) == mailbox)
+}
+
+fn is_selected(record: &Record, which: &Selection) -> bool {
+    match which {
+        Selection::Ids(ids) => ids.contains(&record.id),
+        Selection::Matching(_, mailbox) => {
+            mailbox.as_deref().is_none_or(|mailbox| is_in(record, mailbox))
+        }
+        Selection::All => true,
+    }
+}
+
+impl Store for Shelf {
+    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+        Box::pin(async { Err(Error::Closed) })
+    }
+
+    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+        self.with(|items| items.iter().find(|(it, _)| it.id == id).map(|(it, _)| it.clone()))
+    }
+
+    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+        self.with(|items| {
+            let found = items.iter().find(|(record, _)| record.id == id);
+            found.map(|(_, raw)| match raw {
+                Raw::Inline(octets) => Raw::Inline(octets.clone()),
+                Raw::File(file, length) => Raw::File(file.try_clone().unwrap(), *length),
+            })
+        })
+    }
+
+    fn list(&self, query: Query) -> Later<'_, Page> {
+        self.with(|items| {
+            let mut records: Vec<_> = items.iter().map(|(record, _)| record.clone()).collect();
+            records.reverse();
+            records.retain(|it| query.before.is_none_or(|before| it.id < before));
+            records.retain(|it| query.mailbox.as_deref().is_none_or(|name| is_in(it, name)));
+            let more = records.len() > query.limit;
+            records.truncate(query.limit);
+            Page { records, more }
+        })
+    }
+
+    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
+        self.with(|items| {
+            let mut changed = Vec::new();
+            for (record, _) in items.iter_mut().filter(|(it, _)| is_selected(it, &which)) {
+                let before = record.clone();
+                match &change {
+                    Change::Read(read) => record.read = *read,
+                    Change::Starred(starred) => record.starred = *starred,
+                    Change::Tag(tag) => record.tags.push(tag.clone()),
+                    Change::Untag(tag) => record.tags.retain(|known| known != tag),
+                }
+                if *record != before {
+                    changed.push(record.id);
+                }
+            }
+            changed
+        })
+    }
+
+    fn delete(&self, which: Selection) -> Later<'_, u64> {
+        self.with(|items| {
+            let before = items.len();
+            items.retain(|(record, _)| !is_selected(record, &which));
+            (before - items.len()) as u64
+        })
+    }
+
+    fn prune(&self, _: Keep) -> Later<'_, u64> {
+        self.with(|_| 0)
+    }
+
+    fn counts(&self) -> Later<'_, Counts> {
+        self.with(|items| Counts {
+            messages: items.len() as u64,
+            unread: items.iter().filter(|(record, _)| !record.read).count() as u64,
+            bytes: items.iter().map(|(_, raw)| raw.len()).sum(),
+            ..Counts::default()
+        })
+    }
+
+    fn mailboxes(&self, _: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
+        self.with(|items| {
+            let mut names: Vec<_> = items
+                .iter()
+                .flat_map(|(it, _)| &it.envelope.forward_paths)
+                .map(|path| mailbox_key(&path.address))
+                .collect();
+            names.sort();
+            names.dedup();
+            names.truncate(limit);
+            let mailbox = |name: String| {
+                let inside = || items.iter().filter(|(it, _)| is_in(it, &name));
+                let unread = inside().filter(|(it, _)| !it.read).count() as u64;
+                Mailbox { messages: inside().count() as u64, unread, name: name.clone() }
+            };
+            names.into_iter().map(mailbox).collect()
+        })
+    }
+
+    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
+        self.with(|_| Vec::new())
+    }
+
+    fn close(&self) -> Later<'_, ()> {
+        self.with(|_| ())
+    }
+}
