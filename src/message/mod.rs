@@ -7,11 +7,13 @@
 mod address;
 mod charset;
 mod content;
+mod css;
 mod date;
 pub mod decode;
 mod defects;
 mod encoded_word;
 mod header;
+pub mod html;
 mod html_text;
 mod outline;
 mod parameters;

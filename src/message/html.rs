@@ -1,0 +1,577 @@
+//! HTML of a message made safe to show.
+//!
+//! The last line of three: the page shows this in a sandboxed frame without scripts, under a policy
+//! that loads nothing. Even so, nothing active leaves this file, and what would tell the sender that
+//! the message was opened is taken out and counted. `ammonia` builds a tree and writes it again from
+//! lists of what is allowed; style sheets, which it does not understand, go through `css` beside it.
+
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::{css, text};
+
+/// What to let through.
+#[derive(Clone)]
+pub struct Options {
+    /// Load images and styles from elsewhere.
+    pub remote: bool,
+    /// The URL under which the part with this Content-ID is to be had, if there is one.
+    pub content_id: Arc<FindPart>,
+}
+
+/// Tells the URL for a Content-ID.
+pub type FindPart = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// HTML that is safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sanitised {
+    /// A fragment, to be wrapped in a document.
+    pub html: String,
+    /// Loads from elsewhere that were taken out.
+    pub blocked_remote: usize,
+}
+
+/// Makes the HTML of a message safe to show.
+///
+/// Markup that is too tangled to be read in reasonable time ([`MAX_DEPTH`], [`MAX_TAGS`]) comes out
+/// as its plain text.
+pub fn sanitise(html: &str, options: &Options) -> Sanitised {
+    if is_tangled(html) {
+        let escaped = ammonia::clean_text(&text::html_to_text(html));
+        return Sanitised { html: format!("<pre>{escaped}</pre>"), blocked_remote: 0 };
+    }
+    let (markup, styles) = split_styles(html);
+    let (style, in_styles) = css::filter(&styles, options);
+    let blocked = Arc::new(AtomicUsize::new(in_styles));
+    let body = cleaner(options, &blocked).clean(&body_as_div(&markup)).to_string();
+    let html = match style.trim() {
+        "" => body,
+        style => format!("<style>{style}</style>{body}"),
+    };
+    Sanitised { html, blocked_remote: blocked.load(Ordering::Relaxed) }
+}
+
+/// True for a data URL of a picture that cannot contain script. `url` is in lower case.
+pub(super) fn is_raster(url: &str) -> bool {
+    url.strip_prefix("data:image/").is_some_and(|rest| {
+        ["png", "jpeg", "jpg", "gif", "webp", "bmp"]
+            .iter()
+            .any(|kind| rest.strip_prefix(kind).is_some_and(|rest| rest.starts_with([';', ','])))
+    })
+}
+
+fn cleaner(options: &Options, blocked: &Arc<AtomicUsize>) -> ammonia::Builder<'static> {
+    let (options, blocked) = (options.clone(), Arc::clone(blocked));
+    let mut builder = ammonia::Builder::empty();
+    builder
+        .tags(HashSet::from(TAGS))
+        .clean_content_tags(HashSet::from(DROPPED_WITH_CONTENT))
+        .generic_attributes(HashSet::from(ATTRIBUTES))
+        .add_tag_attributes("a", &["href", "name"])
+        .add_tag_attributes("area", &["href", "shape", "coords"])
+        .add_tag_attributes("map", &["name"])
+        .add_tag_attributes("img", &["src", "srcset", "alt", "usemap", "hspace", "vspace"])
+        .add_tag_attributes("font", &["color", "face", "size"])
+        .add_tag_attributes("ol", &["start", "type", "reversed"])
+        .add_tag_attributes("ul", &["type"])
+        .add_tag_attributes("li", &["type", "value"])
+        .add_tag_attributes("hr", &["size", "noshade", "color"])
+        .add_tag_attributes("blockquote", &["type"])
+        .url_schemes(HashSet::from(["http", "https", "mailto", "tel", "cid", "data"]))
+        .url_relative(ammonia::UrlRelative::PassThrough)
+        .link_rel(Some("noopener noreferrer"))
+        .set_tag_attribute_value("a", "target", "_blank")
+        .set_tag_attribute_value("area", "target", "_blank")
+        .set_tag_attribute_value("area", "rel", "noopener noreferrer")
+        .attribute_filter(move |_, name, value| attribute(name, value, &options, &blocked));
+    builder
+}
+
+/// The value an attribute may have, none to leave it out.
+fn attribute<'v>(
+    name: &str,
+    value: &'v str,
+    options: &Options,
+    blocked: &AtomicUsize,
+) -> Option<Cow<'v, str>> {
+    match name {
+        "href" => link(value, options),
+        "src" | "background" => image(value, options, blocked),
+        "srcset" if options.remote => Some(Cow::Borrowed(value)),
+        // The picture itself is in src and counted there.
+        "srcset" => None,
+        "style" => {
+            let (style, count) = css::filter(value, options);
+            blocked.fetch_add(count, Ordering::Relaxed);
+            Some(Cow::Owned(style))
+        }
+        _ => Some(Cow::Borrowed(value)),
+    }
+}
+
+/// A link somebody may follow. Relative ones lead nowhere: a message has no base.
+fn link<'v>(value: &'v str, options: &Options) -> Option<Cow<'v, str>> {
+    let trimmed = value.trim();
+    match scheme(trimmed)?.as_str() {
+        "cid" => content_id(trimmed, options).map(Cow::Owned),
+        "http" | "https" | "mailto" | "tel" | "#" => Some(Cow::Borrowed(value)),
+        _ => None,
+    }
+}
+
+fn image<'v>(value: &'v str, options: &Options, blocked: &AtomicUsize) -> Option<Cow<'v, str>> {
+    let trimmed = value.trim();
+    let beginning = text::beginning(trimmed, 32).to_ascii_lowercase();
+    match scheme(trimmed).as_deref() {
+        Some("cid") => content_id(trimmed, options).map(Cow::Owned),
+        Some("data") => is_raster(&beginning).then_some(Cow::Borrowed(value)),
+        Some("http" | "https") if options.remote => Some(Cow::Borrowed(value)),
+        Some("http" | "https") => {
+            blocked.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+        _ => {
+            // "//host/path" would be loaded too.
+            let remote = usize::from(beginning.starts_with("//"));
+            blocked.fetch_add(remote, Ordering::Relaxed);
+            None
+        }
+    }
+}
+
+/// The scheme in lower case, or `#` for a place in the same page.
+fn scheme(url: &str) -> Option<String> {
+    if url.starts_with('#') {
+        return Some("#".to_owned());
+    }
+    let (scheme, _) = url.split_once(':')?;
+    scheme.bytes().all(|c| c.is_ascii_alphanumeric()).then(|| scheme.to_ascii_lowercase())
+}
+
+/// The URL of a part named by a `cid:` URL (RFC 2392 §2), where the id is percent-encoded.
+fn content_id(url: &str, options: &Options) -> Option<String> {
+    let (_, id) = url.split_once(':')?;
+    let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
+    (options.content_id)(id.trim_matches(['<', '>']))
+}
+
+/// Takes the style elements out; returns the markup without them and their text.
+///
+/// It matters little if a browser would find other ones: what is left goes through `ammonia`, which
+/// drops style elements, and what is taken goes through `css`, which lets none of it out.
+fn split_styles(html: &str) -> (String, String) {
+    let mut markup = String::with_capacity(html.len());
+    let mut styles = String::new();
+    let mut rest = html;
+    while let Some(start) = find_tag(rest, "<style") {
+        let (before, style) = rest.split_at(start);
+        markup.push_str(before);
+        let Some((_, content)) = style.split_once('>') else {
+            return (markup, styles);
+        };
+        let end = find_tag(content, "</style").unwrap_or(content.len());
+        styles.push_str(&content[..end]);
+        styles.push('\n');
+        rest = content[end..].split_once('>').map_or("", |(_, after)| after);
+    }
+    markup.push_str(rest);
+    (markup, styles)
+}
+
+/// Where a tag begins, given as `<name` in lower case.
+fn find_tag(html: &str, tag: &str) -> Option<usize> {
+    let octets = html.as_bytes();
+    memchr::memchr_iter(b'<', octets).find(|&at| {
+        let end = at + tag.len();
+        octets.get(at..end).is_some_and(|start| start.eq_ignore_ascii_case(tag.as_bytes()))
+            && !octets.get(end).is_some_and(u8::is_ascii_alphanumeric)
+    })
+}
+
+/// A fragment has no body, so its element becomes a `div`, which keeps its style and direction; the
+/// colour is for the element only, so it becomes a style too.
+fn body_as_div(markup: &str) -> Cow<'_, str> {
+    let Some(start) = find_tag(markup, "<body") else {
+        return Cow::Borrowed(markup);
+    };
+    let (before, body) = markup.split_at(start);
+    let attributes = &body["<body".len()..];
+    let tag = attributes.split('>').next().unwrap_or_default();
+    let colour = tag
+        .to_ascii_lowercase()
+        .split_once("bgcolor=")
+        .map(|(_, value)| value.trim_start_matches(['"', '\'']))
+        .map(|value| {
+            value.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '#').collect::<String>()
+        })
+        .filter(|colour| !colour.is_empty());
+    let wrapper = colour.map(|colour| format!("<div style=\"background-color:{colour}\">"));
+    Cow::Owned(format!("{before}{}<div{attributes}", wrapper.unwrap_or_default()))
+}
+
+/// True if a parser would need a time that grows with the square of the length: elements deep inside
+/// one another, or formatting that is opened and never closed and so repeated in every paragraph.
+fn is_tangled(html: &str) -> bool {
+    let (mut tags, mut depth, mut formatting) = (0_usize, 0_usize, 0_usize);
+    let octets = html.as_bytes();
+    for at in memchr::memchr_iter(b'<', octets) {
+        let rest = &octets[at + 1..];
+        let (closing, rest) = match rest {
+            [b'/', rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let length = rest.iter().take(16).take_while(|c| c.is_ascii_alphanumeric()).count();
+        if length == 0 {
+            continue;
+        }
+        tags += 1;
+        let name = rest[..length].to_ascii_lowercase();
+        let is_formatting = FORMATTING.iter().any(|tag| tag.as_bytes() == name);
+        if closing {
+            depth = depth.saturating_sub(1);
+            formatting = formatting.saturating_sub(usize::from(is_formatting));
+        } else if !VOID.iter().any(|tag| tag.as_bytes() == name) {
+            depth += 1;
+            formatting += usize::from(is_formatting);
+        }
+        if depth > MAX_DEPTH || formatting > MAX_FORMATTING || tags > MAX_TAGS {
+            return true;
+        }
+    }
+    false
+}
+
+/// Most elements open at once. Newsletters nest tables 30 deep; paragraphs that are never closed
+/// count as well, so there is room for those.
+const MAX_DEPTH: usize = 2_000;
+
+/// Most formatting elements open at once.
+const MAX_FORMATTING: usize = 100;
+
+/// Most tags: a long report in HTML has 50,000.
+const MAX_TAGS: usize = 200_000;
+
+const VOID: [&str; 8] = ["br", "img", "hr", "meta", "link", "input", "col", "area"];
+
+/// Elements that HTML opens again in each following paragraph (HTML §13.2.4.3).
+const FORMATTING: [&str; 14] = [
+    "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
+];
+
+const TAGS: [&str; 75] = [
+    "a",
+    "abbr",
+    "acronym",
+    "address",
+    "area",
+    "article",
+    "aside",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "font",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "main",
+    "map",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "section",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "time",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
+    "wbr",
+    "nobr",
+];
+
+/// Elements whose content is not meant to be read, or is read by other rules than markup: those are
+/// where one parser sees text and another a tag.
+const DROPPED_WITH_CONTENT: [&str; 20] = [
+    "script",
+    "style",
+    "title",
+    "noscript",
+    "template",
+    "textarea",
+    "select",
+    "iframe",
+    "noembed",
+    "noframes",
+    "xmp",
+    "plaintext",
+    "object",
+    "embed",
+    "applet",
+    "svg",
+    "math",
+    "frameset",
+    "audio",
+    "video",
+];
+
+/// Looks and language; none of them loads or runs anything but style and background, which are
+/// filtered.
+const ATTRIBUTES: [&str; 24] = [
+    "align",
+    "background",
+    "bgcolor",
+    "border",
+    "bordercolor",
+    "cellpadding",
+    "cellspacing",
+    "char",
+    "class",
+    "color",
+    "cols",
+    "colspan",
+    "dir",
+    "height",
+    "id",
+    "lang",
+    "nowrap",
+    "role",
+    "rowspan",
+    "scope",
+    "style",
+    "title",
+    "valign",
+    "width",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clean(html: &str) -> Sanitised {
+        let content_id = |id: &str| (id == "logo@a.example").then(|| "/parts/2".to_owned());
+        sanitise(html, &Options { remote: false, content_id: Arc::new(content_id) })
+    }
+
+    #[track_caller]
+    fn check(html: &str, expected: &str, blocked: usize) {
+        let expected = Sanitised { html: expected.to_owned(), blocked_remote: blocked };
+        assert_eq!(clean(html), expected, "{html}");
+    }
+
+    #[test]
+    fn mail_keeps_its_looks() {
+        for html in [
+            "<table width=\"600\" cellpadding=\"0\" bgcolor=\"#fff\"><tbody><tr><td align=\"center\">x</td></tr></tbody></table>",
+            "<center><font color=\"red\" size=\"2\">x</font></center>",
+            "<p style=\"color: red\" class=\"a\">x</p>",
+            "<style>p { color: red }</style><p>x</p>",
+        ] {
+            check(html, html, 0);
+        }
+        check(
+            "<html><head><title>t</title></head><body bgcolor=#EEE dir=rtl>x</body></html>",
+            "<div style=\"background-color:#eee\"><div bgcolor=\"#EEE\" dir=\"rtl\">x</div></div>",
+            0,
+        );
+    }
+
+    #[test]
+    fn links_open_outside() {
+        let attributes = "target=\"_blank\" rel=\"noopener noreferrer\"";
+        for url in ["https://x.example/?a=b", "mailto:a@b.example", "tel:123", "#top"] {
+            let expected = format!("<a href=\"{url}\" {attributes}>x</a>");
+            check(&format!("<a href=\"{url}\">x</a>"), &expected, 0);
+        }
+        for url in ["relative", "//x.example/", "data:text/html,x", "file:///etc", "cid:no"] {
+            let html = clean(&format!("<a href=\"{url}\">x</a>")).html;
+            assert!(!html.contains("href") && html.contains("rel="), "{html}");
+        }
+    }
+
+    #[test]
+    fn pictures() {
+        check("<img src='cid:logo@a.example'>", "<img src=\"/parts/2\">", 0);
+        check("<img src='CID:logo%40a.example'>", "<img src=\"/parts/2\">", 0);
+        check("<img src='cid:other'>", "<img>", 0);
+        check("<td background='cid:logo@a.example'>", "", 0);
+        check("<img src='https://x.example/a.png' alt=a>", "<img alt=\"a\">", 1);
+        check("<img src='//x.example/a.png'>", "<img>", 1);
+        check("<img srcset='https://x.example/a.png 2x'>", "<img>", 0);
+        check("<div background='http://x.example/'>x</div>", "<div>x</div>", 1);
+        check("<p style='background:url(http://x.example/)'>x</p>", "<p style=\"\">x</p>", 1);
+        check(
+            "<img src='data:image/png;base64,AA=='>",
+            "<img src=\"data:image/png;base64,AA==\">",
+            0,
+        );
+        check("<img src='data:image/svg+xml,<svg onload=x>'>", "<img>", 0);
+        check("<img src='data:text/html,x'>", "<img>", 0);
+    }
+
+    #[test]
+    fn remote_pictures_if_wanted() {
+        let options = Options { remote: true, content_id: Arc::new(|_| None) };
+        let html = "<img src=\"https://x.example/a.png\">";
+        let expected = Sanitised { html: html.to_owned(), blocked_remote: 0 };
+        assert_eq!(sanitise(html, &options), expected);
+    }
+
+    /// What no output may contain as markup, whatever went in.
+    #[track_caller]
+    fn check_harmless(html: &str) {
+        let out = clean(html).html;
+        let markup = out.to_ascii_lowercase();
+        for tag in [
+            "script", "iframe", "object", "embed", "svg", "math", "link", "meta", "base", "form",
+            "input", "button", "textarea", "title", "noscript", "template", "frame", "video",
+        ] {
+            assert!(!markup.contains(&format!("<{tag}")), "{html}\n{out}");
+        }
+        for element in markup.split('<').skip(1) {
+            let tag = element.split('>').next().unwrap_or_default();
+            for bad in [" on", "javascript:", "vbscript:", "srcdoc", "formaction", "data:text"] {
+                assert!(!tag.contains(bad), "{html}\n{out}");
+            }
+        }
+        let styles = markup.matches("<style>").count();
+        assert!(styles <= 1 && markup.matches("</style>").count() == styles, "{html}\n{out}");
+        for bad in ["@import", "expression(", "url(http", "\\"] {
+            assert!(!markup.contains(bad), "{html}\n{out}");
+        }
+        // Reading the output again must find nothing new: else a browser would read it otherwise.
+        // Attributes may change their places once.
+        let again = clean(&out).html;
+        assert_eq!(again.len(), out.len(), "{html}\n{out}\n{again}");
+        assert_eq!(clean(&again).html, again, "{html}");
+    }
+
+    #[test]
+    fn nothing_active_comes_out() {
+        for html in NASTY {
+            check_harmless(html);
+        }
+    }
+
+    const NASTY: [&str; 60] = [
+        "<script>alert(1)</script>",
+        "<SCRIPT SRC=//x.example/a.js></SCRIPT>",
+        "<scr<script>ipt>alert(1)</scr</script>ipt>",
+        "<script>alert(1)",
+        "<img src=x onerror=alert(1)>",
+        "<img src=x onerror\n=alert(1)//",
+        "<img/src='x'/onerror=alert(1)>",
+        "<img src=\"javascript:alert(1)\">",
+        "<img src=`javascript:alert(1)`>",
+        "<a href=\"javascript:alert(1)\">x</a>",
+        "<a href=\"jav&#x09;ascript:alert(1)\">x</a>",
+        "<a href=\"jav&#x0A;ascript:alert(1)\">x</a>",
+        "<a href=\" &#14; javascript:alert(1)\">x</a>",
+        "<a href=\"&#106;&#97;&#118;&#97;script:alert(1)\">x</a>",
+        "<a href='JaVaScRiPt&colon;alert(1)'>x</a>",
+        "<a href='vbscript:x'>x</a>",
+        "<a href='data:text/html;base64,PHNjcmlwdD4='>x</a>",
+        "<a href=\"x\" onclick=alert(1) onmouseover='alert(1)'>x</a>",
+        "<body onload=alert(1)>x",
+        "<body background='javascript:alert(1)' style='background:url(javascript:alert(1))'>x",
+        "<body bgcolor='\"><script>alert(1)</script>'>x",
+        "<iframe src='javascript:alert(1)'></iframe>",
+        "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+        "<frameset><frame src='javascript:alert(1)'></frameset>",
+        "<object data='x.swf'><param name=a value=b></object>",
+        "<embed src='x.swf'>",
+        "<applet code=x></applet>",
+        "<svg onload=alert(1)>",
+        "<svg><script>alert(1)</script></svg>",
+        "<svg><a xlink:href='javascript:alert(1)'><text>x</text></a></svg>",
+        "<svg><style><img src=x onerror=alert(1)></style></svg>",
+        "<math><mi xlink:href='javascript:alert(1)'>x</mi></math>",
+        "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)></style></mglyph></table>",
+        "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+        "<link rel=stylesheet href=//x.example/a.css>",
+        "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
+        "<base href='javascript:alert(1)//'><a href='/x'>x</a>",
+        "<form action='javascript:alert(1)'><input type=submit formaction='javascript:x'></form>",
+        "<button formaction=javascript:alert(1)>x</button>",
+        "<isindex action=javascript:alert(1)>",
+        "<style>@import 'http://x.example/a.css';</style>",
+        "<style>@im\\port 'http://x.example/a.css';</style>",
+        "<style>p{background:url(http://x.example/)}</style>",
+        "<style>p{background:u\\72l(http://x.example/)}</style>",
+        "<style>p{width:expr/**/ession(alert(1))}</style>",
+        "<style></style><script>alert(1)</script>",
+        "<style><!--</style><img src=x onerror=alert(1)>--></style>",
+        "<style>a{content:'</style><script>alert(1)</script>'}</style>",
+        "<style>a{}</st<style></style>yle><script>alert(1)</script>",
+        "<sty<style></style>le>a{b:url(http://x.example/)}</style>",
+        "<style/onload=alert(1)>a{}</style>",
+        "<style>never closed <script>alert(1)</script>",
+        "<p style=\"behavior:url(x.htc)\">x</p>",
+        "<p style=\"a:'\"onmouseover=alert(1)>x</p>",
+        "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\">",
+        "<textarea><p title=\"</textarea><img src=x onerror=alert(1)>\">",
+        "<title><p title=\"</title><img src=x onerror=alert(1)>\">",
+        "<xmp><p title=\"</xmp><img src=x onerror=alert(1)>\">",
+        "<![CDATA[<script>alert(1)</script>]]><!--><script>alert(1)</script>-->",
+        "<template><script>alert(1)</script></template><div id=x tabindex=1 onfocus=alert(1)>\0<",
+    ];
+
+    #[test]
+    fn tangled_markup_becomes_text() {
+        for html in ["<div>".repeat(100_000), "<b><p>".repeat(5_000), "<br>".repeat(300_000)] {
+            assert!(clean(&(html + "a & b")).html.ends_with("a&#32;&amp;&#32;b</pre>"));
+        }
+    }
+}
