@@ -27,7 +27,7 @@ pub(super) async fn one(
 /// `POST /messages`: everything that the list of this search and mailbox shows.
 pub(super) async fn many(State(site): State<Site>, request: Request) -> Result<Response, Error> {
     let Form { action, asked } = body::form(&site, request).await?;
-    act(&site, &action, asked.selection()).await?;
+    act(&site, &action, asked.selection()?).await?;
     let emptied = matches!(action, Action::Delete) && asked.q.is_empty();
     Ok(see_other(if emptied { "/".to_owned() } else { asked.link("/") }))
 }

@@ -9,6 +9,7 @@ use axum::{
     http::{StatusCode, Uri},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use smol::{Timer, future::FutureExt, stream};
 
@@ -31,6 +32,14 @@ pub(super) async fn form<T: DeserializeOwned>(site: &Site, request: Request) -> 
 /// A whole body, if it is small enough and comes soon enough.
 pub(super) async fn collect(site: &Site, request: Request) -> Result<Bytes, Error> {
     let limit = site.options.max_body;
+    let too_long = || {
+        let text = format!("The request is longer than {limit} octets.");
+        Error::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    };
+    // Who announces too much need not send it first.
+    if request.body().size_hint().lower() > limit as u64 {
+        return Err(too_long());
+    }
     let patience = Duration::from_secs(site.options.body_seconds);
     let whole = async { Some(Limited::new(request.into_body(), limit).collect().await) };
     let too_late = async {
@@ -39,10 +48,7 @@ pub(super) async fn collect(site: &Site, request: Request) -> Result<Bytes, Erro
     };
     match whole.or(too_late).await {
         Some(Ok(whole)) => Ok(whole.to_bytes()),
-        Some(Err(error)) if error.is::<LengthLimitError>() => Err(Error::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request is longer than {limit} octets."),
-        )),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
         Some(Err(_)) => Err(Error::bad_request("The request ended early.")),
         None => Err(Error::new(StatusCode::REQUEST_TIMEOUT, "The request took too long.")),
     }

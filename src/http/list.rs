@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Extension, Query, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::{Site, error::Error, guard::Host, page, row::Row};
 use crate::{
-    message::search,
-    store::{self, Counts, Mailbox, Selection, mailbox_key},
+    message::search::{self, SearchError},
+    store::{self, Counts, Mailbox, Page, Selection, mailbox_key},
 };
 
 /// What a list is asked for, as it stands in the address.
@@ -52,9 +52,13 @@ pub(super) async fn list(
         "" => None,
         id => Some(id.parse().map_err(|_| Error::bad_request("`before` is not a message id."))?),
     };
-    let (search, mailbox) = asked.filter();
-    let query = store::Query { search, mailbox, before, limit: PAGE };
-    let found = site.store.list(query).await?;
+    let (found, problem) = match asked.filter() {
+        Ok((search, mailbox)) => {
+            let query = store::Query { search, mailbox, before, limit: PAGE_ROWS };
+            (site.store.list(query).await?, None)
+        }
+        Err(problem) => (Page { records: Vec::new(), more: false }, Some(problem.to_string())),
+    };
     let older = found.records.last().filter(|_| found.more).map(|last| {
         let before = last.id.to_string();
         Asked { before, ..asked.clone() }.link("/")
@@ -68,8 +72,13 @@ pub(super) async fn list(
         mailboxes: mailboxes.into_iter().take(MAILBOXES).map(|it| Link::new(it, asked)).collect(),
         smtp: smtp_address(&site, &host),
         shell: &shell,
+        problem,
     };
-    page::page(&headers, &list)
+    let mut answer = page::page(&headers, &list)?;
+    if list.problem.is_some() {
+        *answer.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    Ok(answer)
 }
 
 /// `GET /delete`: asks before everything that a list shows is deleted.
@@ -78,16 +87,19 @@ pub(super) async fn confirm(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    // What cannot be searched for cannot be deleted either, so say it before the question.
+    asked.selection()?;
     let shell = Shell::new(&site, asked).await?;
     page::page(&headers, &ConfirmPage { shell: &shell })
 }
 
 impl Asked {
     /// The messages that this is about.
-    pub(super) fn selection(&self) -> Selection {
+    pub(super) fn selection(&self) -> Result<Selection, Error> {
         match self.filter() {
-            (search, None) if search == search::Query::default() => Selection::All,
-            (search, mailbox) => Selection::Matching(search, mailbox),
+            Ok((search, None)) if search.is_empty() => Ok(Selection::All),
+            Ok((search, mailbox)) => Ok(Selection::Matching(search, mailbox)),
+            Err(problem) => Err(Error::bad_request(problem.to_string())),
         }
     }
 
@@ -103,9 +115,9 @@ impl Asked {
         link
     }
 
-    fn filter(&self) -> (search::Query, Option<String>) {
+    fn filter(&self) -> Result<(search::Query, Option<String>), SearchError> {
         let mailbox = Some(mailbox_key(&self.mailbox)).filter(|mailbox| !mailbox.is_empty());
-        (search::Query::default(), mailbox)
+        Ok((search::Query::parse(&self.q)?, mailbox))
     }
 
     /// How a script keeps this list up to date: by adding rows, or by saying that there is news.
@@ -132,6 +144,8 @@ impl Shell {
 #[template(path = "list.html")]
 struct ListPage<'a> {
     shell: &'a Shell,
+    /// Why the search means nothing.
+    problem: Option<String>,
     rows: Vec<Row>,
     blank: Row,
     older: Option<String>,
@@ -176,7 +190,7 @@ fn smtp_address(site: &Site, Host(host): &Host) -> (String, u16) {
 }
 
 /// Messages on a page.
-const PAGE: usize = 50;
+const PAGE_ROWS: usize = 50;
 
 /// Mailboxes in the left column.
 const MAILBOXES: usize = 100;

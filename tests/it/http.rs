@@ -1,3 +1,114 @@
 //! The web doors over real sockets.
 
+// Clippy allows them in test functions only, not in the helpers of tests.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod auth_http;
+mod client;
+mod connection;
+mod files;
+mod live;
+mod pages;
 mod shelf;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+    time::Instant,
+};
+
+use client::{Answer, Client};
+use shelf::Shelf;
+use smol::Async;
+use smtpd::{
+    auth::{self, Auth},
+    bus::{Bus, Event},
+    desk::Desk,
+    http::{self, App, Web},
+    message::{Envelope, ForwardPath},
+    metrics::Metrics,
+    shutdown::Shutdown,
+    store::{Record, Store},
+};
+
+/// A server on a port of its own, gone when dropped.
+struct Server {
+    address: SocketAddr,
+    shelf: Shelf,
+    bus: Arc<Bus>,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+    _accepting: smol::Task<()>,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::with(http::Options::default(), auth::Options::default())
+    }
+
+    fn with(options: http::Options, auth: auth::Options) -> Self {
+        let (shelf, bus, shutdown) = (Shelf::new(), Bus::new(8), Shutdown::new());
+        let metrics = Arc::new(Metrics::default());
+        let store: Arc<dyn Store> = Arc::new(shelf.clone());
+        let web = Web::new(App {
+            store: store.clone(),
+            bus: bus.clone(),
+            desk: Desk::new(store, bus.clone()),
+            auth: Arc::new(Auth::new(auth)),
+            metrics: metrics.clone(),
+            options,
+            smtp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2525)),
+            started: Instant::now(),
+            version: "0.0.0-test",
+            epoch: "epoch-1".into(),
+            shutdown: shutdown.clone(),
+        });
+        let listener = Async::<TcpListener>::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        let accepting = smol::spawn(async move {
+            loop {
+                let (stream, peer) = listener.accept().await.unwrap();
+                let web = web.clone();
+                smol::spawn(async move { http::serve_connection(stream, peer, &web).await })
+                    .detach();
+            }
+        });
+        Self { address, shelf, bus, metrics, shutdown, _accepting: accepting }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// GET on a connection of its own.
+    fn get(&self, path: &str) -> Answer {
+        self.client().get(path)
+    }
+
+    /// A message arrives: stored, then announced.
+    fn deliver(&self, recipient: &str, octets: &[u8]) -> Arc<Record> {
+        let record = self.shelf.put(envelope(recipient), octets);
+        self.bus.publish(Event::New(record.clone()));
+        record
+    }
+}
+
+fn envelope(recipient: &str) -> Envelope {
+    Envelope {
+        reverse_path: "sender@example.org".into(),
+        forward_paths: vec![ForwardPath { address: recipient.into(), parameters: Vec::new() }],
+        helo: "client.example".into(),
+        esmtp: true,
+        received_ms: 1_770_000_000_000,
+        ..Envelope::default()
+    }
+}
+
+/// A small message of the usual kind.
+fn letter(subject: &str) -> Vec<u8> {
+    format!(
+        "From: Ann <ann@example.org>\r\nTo: bob@example.com\r\nSubject: {subject}\r\n\
+         Date: Fri, 20 Nov 2026 13:00:00 +0000\r\n\r\nHello Bob.\r\n"
+    )
+    .into_bytes()
+}

@@ -15,7 +15,7 @@ use smtpd::{
 };
 
 #[derive(Clone)]
-pub struct Shelf(Arc<Inner>);
+pub(super) struct Shelf(Arc<Inner>);
 
 struct Inner {
     items: Mutex<Vec<(Record, Raw)>>,
@@ -24,18 +24,18 @@ struct Inner {
 }
 
 impl Shelf {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let ids = Mutex::new(IdSource::new([7; 5], None));
         Self(Arc::new(Inner { items: Mutex::default(), ids, broken: AtomicBool::new(false) }))
     }
 
     /// Stores a message as SMTP would.
-    pub fn put(&self, envelope: Envelope, octets: &[u8]) -> Arc<Record> {
+    pub(super) fn put(&self, envelope: Envelope, octets: &[u8]) -> Arc<Record> {
         self.put_raw(envelope, octets, Raw::Inline(octets.into()))
     }
 
     /// The same, with the octets in a file.
-    pub fn put_file(&self, envelope: Envelope, octets: &[u8]) -> Arc<Record> {
+    pub(super) fn put_file(&self, envelope: Envelope, octets: &[u8]) -> Arc<Record> {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, octets).unwrap();
         self.put_raw(envelope, octets, Raw::File(file, octets.len() as u64))
@@ -53,11 +53,11 @@ impl Shelf {
         Arc::new(record)
     }
 
-    pub fn break_down(&self) {
+    pub(super) fn break_down(&self) {
         self.0.broken.store(true, Ordering::SeqCst);
     }
 
-    pub fn records(&self) -> Vec<Record> {
+    pub(super) fn records(&self) -> Vec<Record> {
         self.0.items.lock().unwrap().iter().map(|(record, _)| record.clone()).collect()
     }
 
