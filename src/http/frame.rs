@@ -3,14 +3,16 @@
 //! Three fences, each enough alone: the HTML is sanitised, the frame is sandboxed into an origin that
 //! is not ours, and the policy of its page lets it load nothing but our inline images.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Extension, Path, Query, State},
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
 
-use super::shim::html::{self, Sanitised};
 use super::{Site, error::Error, files, guard::Host, message::How, page, view::Opened};
+use crate::message::html::{self, Sanitised};
 
 /// `GET /messages/{id}/frame`
 pub(super) async fn frame(
@@ -39,15 +41,14 @@ pub(super) async fn rendered(opened: &Opened, how: &How) -> Result<Option<Saniti
     let Some(part) = opened.scanned.outline.html() else { return Ok(None) };
     let text = opened.text_of(part).await?.text;
     let (id, scanned, remote) = (opened.record.id, opened.scanned.clone(), how.remote == "1");
-    let sanitise = move || {
-        let inline = |content_id: &str| {
-            let number = scanned.outline.by_content_id(content_id)?;
-            let part = scanned.outline.parts.get(number)?;
-            files::is_picture(&part.content_type)
-                .then(|| format!("/messages/{id}/parts/{number}?inline"))
-        };
-        html::sanitise(&text, &html::Options { remote, cid: &inline })
+    let picture = move |content_id: &str| {
+        let number = scanned.outline.by_content_id(content_id)?;
+        let part = scanned.outline.parts.get(number)?;
+        files::is_picture(&part.content_type)
+            .then(|| format!("/messages/{id}/parts/{number}?inline"))
     };
+    let options = html::Options { remote, content_id: Arc::new(picture) };
+    let sanitise = move || html::sanitise(&text, &options);
     Ok(Some(smol::unblock(sanitise).await))
 }
 

@@ -140,7 +140,7 @@ impl Panel {
         Ok(match tab {
             Tab::Html => match frame::rendered(opened, how).await? {
                 Some(html) => {
-                    Self::Html { remote: how.remote == "1", blocked: html.blocked_remote }
+                    Self::Html { remote: how.remote == "1", blocked: html.blocked_remote > 0 }
                 }
                 None => Self::Nothing("This message has no HTML."),
             },

@@ -21,7 +21,6 @@ mod page;
 mod range;
 mod router;
 mod row;
-mod shim;
 mod status;
 mod view;
 
