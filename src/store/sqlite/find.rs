@@ -53,9 +53,11 @@ impl Reader {
                 self.find(shared, &query.search, mailbox, below, missing.saturating_add(1))?;
             let more = seqs.len() > missing;
             seqs.truncate(missing);
+            let moment = self.moment()?;
             for &seq in &seqs {
                 records.extend(self.record(seq)?);
             }
+            drop(moment);
             below = seqs.last().copied().unwrap_or(below);
             // Something was deleted between finding and reading it: fill up.
             if !more || records.len() == query.limit {
@@ -183,6 +185,7 @@ impl Finder<'_> {
         let mut pieces = Pieces::new(self.limit);
         while !self.is_full() {
             let size = pieces.next();
+            let _moment = if self.plan.read_each { None } else { Some(self.reader.moment()?) };
             let mut rows = match (&self.plan.include, &self.plan.exclude) {
                 (Some(words), _) => searcher.find(words, below, size).map_err(Trouble::Index)?,
                 _ => self.rows(0, below, size)?,

@@ -33,6 +33,14 @@ impl Reader {
         Ok(Self { db: schema::open_reader(database)?, index: None })
     }
 
+    /// Looks at the database as it is now until the guard is dropped. Many small questions then cost
+    /// one lock; but keep it short, for the log cannot start again meanwhile.
+    pub(super) fn moment(&self) -> Result<Moment<'_>, Error> {
+        let begin = || self.db.prepare_cached("BEGIN")?.execute(());
+        begin().map_err(|error| failed(&error))?;
+        Ok(Moment(&self.db))
+    }
+
     /// The seq of a message.
     pub(super) fn seq(&self, id: MessageId) -> Result<Option<i64>, Error> {
         let sql = "SELECT seq FROM messages WHERE id = ?";
@@ -159,6 +167,17 @@ impl Reader {
                 None => Stored::Inline(row.get(2)?),
             })
         })
+    }
+}
+
+/// An open read transaction.
+pub(super) struct Moment<'a>(&'a Connection);
+
+impl Drop for Moment<'_> {
+    fn drop(&mut self) {
+        let end = || self.0.prepare_cached("ROLLBACK")?.execute(());
+        // A connection that cannot even end a transaction will fail the next question, and is replaced.
+        let _ = end();
     }
 }
 
