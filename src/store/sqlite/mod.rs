@@ -13,6 +13,7 @@
 
 mod bell;
 mod bodies;
+mod checkpoint;
 mod draft;
 mod find;
 mod index;
@@ -41,8 +42,17 @@ use std::{
 use rusqlite::Connection;
 
 use self::{
-    bodies::Bodies, draft::SqliteDraft, index::Index, indexer::Indexer, pool::Pool, read::Reader,
-    schema::failed, tx::Counters, tx::Kind, writer::Writer,
+    bodies::Bodies,
+    checkpoint::{Checkpointer, Log},
+    draft::SqliteDraft,
+    index::Index,
+    indexer::Indexer,
+    pool::Pool,
+    read::Reader,
+    schema::failed,
+    tx::Counters,
+    tx::Kind,
+    writer::Writer,
 };
 use super::{
     Change, Counts, Draft, Error, Keep, Later, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
@@ -59,6 +69,7 @@ pub(super) struct Sqlite {
     writer: Writer,
     readers: Arc<Pool>,
     indexer: Mutex<Option<JoinHandle<()>>>,
+    checkpointer: Mutex<Option<JoinHandle<()>>>,
     writing: Mutex<Option<JoinHandle<()>>>,
     closed: AtomicBool,
 }
@@ -68,6 +79,7 @@ struct Shared {
     folder: PathBuf,
     bodies: Bodies,
     index: Index,
+    log: Log,
     /// The full-text index is wanted.
     indexed: bool,
     inline_limit: usize,
@@ -105,6 +117,7 @@ impl Sqlite {
         clear_leftovers(&db, &bodies).map_err(|error| cannot(&folder, &error))?;
         let shared = Arc::new(Shared {
             index: Index::new(folder.join(INDEX)),
+            log: Log::default(),
             folder,
             bodies,
             indexed: options.index,
@@ -141,7 +154,9 @@ impl Sqlite {
         } else {
             shared.index.remove();
         }
+        let checkpointer = Checkpointer::new(shared.clone(), &database)?;
         Ok(Self {
+            checkpointer: Mutex::new(Some(spawn("store-log", move || checkpointer.run())?)),
             writing: Mutex::new(Some(spawn("store-write", move || thread.run())?)),
             readers: Arc::new(Pool::new(database, readers)),
             indexer: Mutex::new(indexer),
@@ -249,6 +264,8 @@ impl Sqlite {
         self.readers.close();
         self.shared.index.bell.stop();
         join(&self.indexer).await;
+        self.shared.log.bell.stop();
+        join(&self.checkpointer).await;
         self.writer.close();
         join(&self.writing).await;
         // Nothing of this store touches the database any more.
@@ -341,6 +358,7 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         // Without close() nothing is lost: the threads end by themselves.
         self.shared.index.bell.stop();
+        self.shared.log.bell.stop();
         self.readers.close();
         self.writer.close();
     }

@@ -100,7 +100,7 @@ const APPLICATION_ID: i32 = 0x736d_7470;
 /// Grows when schema.sql changes.
 const VERSION: i32 = 1;
 /// Octets. A message of 1 KB touches half a dozen pages, all of which go into the log.
-const PAGE_SIZE: i32 = 4096;
+pub(super) const PAGE_SIZE: i32 = 4096;
 /// Of the writer: it touches the newest pages and the labels in use.
 const WRITER_CACHE_KIB: i32 = 16 * 1024;
 /// Of each reader.
@@ -110,4 +110,4 @@ const JOURNAL_LIMIT: i64 = 64 * 1024 * 1024;
 /// Prepared statements kept per connection: all that there are.
 const STATEMENTS: usize = 64;
 /// Nobody else writes, but a checkpoint may hold a lock for a moment.
-const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
+pub(super) const BUSY: std::time::Duration = std::time::Duration::from_secs(5);

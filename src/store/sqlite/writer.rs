@@ -136,16 +136,14 @@ impl Thread {
             self.shared.index.bell.ring();
         }
         if let Some(db) = self.db.take() {
-            checkpoint(&db, "TRUNCATE");
+            self.shared.log.checkpoint(&db, true);
         }
     }
 
     /// Waits for a job and keeps house meanwhile.
     fn next(&mut self) -> Option<Box<dyn Job>> {
         loop {
-            if self.logged > LOG_MOST || (self.logged > LOG_ENOUGH && self.queue.is_empty()) {
-                self.checkpoint();
-            }
+            self.tend_log();
             match self.queue.try_recv() {
                 Ok(job) => return Some(job),
                 Err(_) if self.vacuum => self.vacuum = self.vacuum_step(),
@@ -246,11 +244,17 @@ impl Thread {
         }
     }
 
-    fn checkpoint(&mut self) {
-        if let Some(db) = &self.db {
-            checkpoint(db, "PASSIVE");
+    /// Has the log moved into the database now and then.
+    fn tend_log(&mut self) {
+        if self.logged < LOG_ENOUGH {
+            return;
         }
         self.logged = 0;
+        if let (true, Some(db)) = (self.shared.log.is_too_large(), &self.db) {
+            self.shared.log.checkpoint(db, false);
+        } else {
+            self.shared.log.bell.ring();
+        }
     }
 
     /// Gives back some free pages; true if there may be more. Bounded, so that mail does not wait.
@@ -275,7 +279,7 @@ impl Thread {
             let left: i64 = db.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
             if left < VACUUM_SLACK {
                 // The file shrinks when the log is written back.
-                checkpoint(db, "TRUNCATE");
+                self.shared.log.checkpoint(db, true);
             }
             Ok(left > 0 && left < free)
         };
@@ -305,14 +309,6 @@ impl Drop for Drain {
     }
 }
 
-/// Moves what the log holds into the database. A reader may keep it from doing all: then later.
-fn checkpoint(db: &Connection, how: &str) {
-    let done = db.query_row(&format!("PRAGMA wal_checkpoint({how})"), (), |_| Ok(()));
-    if let Err(error) = done {
-        log::warn!("checkpoint failed: {error}");
-    }
-}
-
 /// Jobs that wait at most; whoever comes then waits to be let in.
 const QUEUE: usize = 256;
 /// Jobs in one transaction at most.
@@ -321,10 +317,8 @@ const BATCH_JOBS: usize = 1000;
 const BATCH_WEIGHT: usize = 16 * 1024 * 1024;
 /// What a transaction adds to the log besides its jobs' octets: the pages at the edges of the tables.
 const BATCH_COST: usize = 24 * 1024;
-/// The log is written back in a quiet moment once it has this many octets,
+/// A checkpoint is worth its syncs after so many octets.
 const LOG_ENOUGH: usize = 4 * 1024 * 1024;
-/// and at once when it has these.
-const LOG_MOST: usize = 64 * 1024 * 1024;
 /// Pages given back in one step.
 const VACUUM_PAGES: u32 = 500;
 /// Free pages that stay for the next messages.
