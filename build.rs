@@ -23,5 +23,5 @@ fn main() {
         // Built from an archive without git.
         None => package.to_owned(),
     };
-    println!("cargo:rustc-env=SMTPD_VERSION={version}");
+    println!("cargo:rustc-env=GIT_VERSION={version}");
 }

@@ -39,5 +39,9 @@ pub mod retention;
 // Doors: turn conversations into calls.
 pub mod http;
 
+// The assembly.
+pub mod config;
+pub mod server;
+
 /// The version, with the git description of the commit it was built from.
-pub const VERSION: &str = env!("SMTPD_VERSION");
+pub const VERSION: &str = env!("GIT_VERSION");

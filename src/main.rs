@@ -1,3 +1,146 @@
-//! The command line of smtpd.
+//! The command line: flags, configuration, log, signals, exit code.
 
-fn main() {}
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use argh::FromArgs;
+use async_signal::{Signal, Signals};
+use smol::stream::StreamExt as _;
+use smtpd::{
+    VERSION, auth,
+    config::{CONFIG_VARIABLE, Config},
+    log,
+    secret::Secret,
+    server::{self, Doors},
+    shutdown::Shutdown,
+};
+
+/// smtpd catches mail: point your application at its SMTP port and read the mail in a browser.
+/// Without --config it runs on built-in defaults: SMTP on 127.0.0.1:25000, web on 127.0.0.1:10025,
+/// messages under ./data. Every key can be set in the environment, as SMTPD_SMTP_LISTEN.
+#[derive(FromArgs)]
+struct Flags {
+    /// the configuration file (also SMTPD_CONFIG)
+    #[argh(option, short = 'c')]
+    config: Option<PathBuf>,
+    /// check the configuration and end
+    #[argh(switch)]
+    check_config: bool,
+    /// print the version and end
+    #[argh(switch, short = 'V')]
+    version: bool,
+    #[argh(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Command {
+    HashPassword(HashPassword),
+}
+
+/// Read a password from standard input and print its argon2 hash for [auth.users].
+#[derive(FromArgs)]
+#[argh(subcommand, name = "hash-password")]
+struct HashPassword {}
+
+fn main() -> ExitCode {
+    let flags: Flags = argh::from_env();
+    match run(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("smtpd: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: Flags) -> Result<(), String> {
+    if flags.version {
+        return say(&format!("smtpd {VERSION}"));
+    }
+    if let Some(Command::HashPassword(_)) = flags.command {
+        return hash_password();
+    }
+    let path = flags.config.or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let loaded = Config::load(path.as_deref(), environment).map_err(|error| error.to_string())?;
+    if flags.check_config {
+        for warning in loaded.warnings {
+            eprintln!("smtpd: {warning}");
+        }
+        return say("OK");
+    }
+    log::init(&loaded.config.log)?;
+    for warning in loaded.warnings {
+        ::log::warn!("{warning}");
+    }
+    let shutdown = Shutdown::new();
+    watch_signals(shutdown.clone())?;
+    server::run(loaded.config, shutdown, announce)
+}
+
+fn announce(doors: Doors) {
+    let Doors { smtp, http } = doors;
+    // Whoever closed our standard output still wants the mail.
+    let _ = say(&format!("smtpd {VERSION}\n  SMTP    smtp://{smtp}\n  Web UI  http://{http}/"));
+}
+
+/// The first SIGTERM or SIGINT drains, a second one ends at once, SIGHUP reopens the log.
+fn watch_signals(shutdown: Shutdown) -> Result<(), String> {
+    let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup])
+        .map_err(|error| format!("cannot watch signals: {error}"))?;
+    let watch = move || {
+        smol::block_on(async {
+            while let Some(signal) = signals.next().await {
+                match signal {
+                    Ok(Signal::Hup) => reopen_log(),
+                    Ok(signal) if shutdown.has_begun() => {
+                        ::log::warn!(signal:? = signal; "second signal: ending at once");
+                        std::process::exit(1);
+                    }
+                    Ok(signal) => {
+                        ::log::info!(signal:? = signal; "ending: finishing what is under way");
+                        shutdown.begin();
+                    }
+                    Err(error) => ::log::error!(error:% = error; "watching signals"),
+                }
+            }
+        });
+    };
+    // A thread of its own: a signal must be heard even when every other thread is busy.
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(watch)
+        .map(drop)
+        .map_err(|error| format!("cannot watch signals: {error}"))
+}
+
+fn reopen_log() {
+    match log::reopen() {
+        Ok(()) => ::log::info!("log reopened"),
+        Err(error) => eprintln!("smtpd: log.file: cannot reopen: {error}"),
+    }
+}
+
+fn hash_password() -> Result<(), String> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        eprint!("Password (it will be shown): ");
+    }
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).map_err(|error| error.to_string())?;
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    if password.is_empty() {
+        return Err("hash-password: expected a password on standard input".into());
+    }
+    say(&auth::hash_password(&Secret::new(password))?)
+}
+
+fn say(text: &str) -> Result<(), String> {
+    writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
+}

@@ -1,1 +1,96 @@
 //! The configuration: defaults, overrides, and broken files with their messages.
+
+use std::{fs, path::Path};
+
+use smtpd::config::Config;
+use toml::Table;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    Config::from_text("smtpd.toml", text, environment)
+        .map(|loaded| loaded.config)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_shipped_file_is_complete_and_equals_the_defaults() {
+    let text = fs::read_to_string(root().join("etc/smtpd.toml")).unwrap();
+    assert_eq!(load(&text, &[]).unwrap(), Config::default());
+    let shipped: Table = toml::from_str(&text).unwrap();
+    let defaults = Table::try_from(Config::default()).unwrap();
+    for (section, keys) in &defaults {
+        for key in keys.as_table().unwrap().keys() {
+            let found = shipped.get(section).and_then(|keys| keys.get(key));
+            assert!(found.is_some(), "etc/smtpd.toml lacks {section}.{key}");
+        }
+    }
+}
+
+#[test]
+fn every_key_can_be_overridden_by_the_environment() {
+    let defaults = Table::try_from(Config::default()).unwrap();
+    for (section, keys) in &defaults {
+        for key in keys.as_table().unwrap().keys() {
+            let variable = format!("SMTPD_{section}_{key}").to_uppercase();
+            let loaded = Config::from_text("", "", [(variable.clone(), "=".to_owned())]);
+            // A string key takes it, every other one says what it expected; none is unknown.
+            if let Ok(loaded) = loaded {
+                assert_eq!(loaded.warnings, Vec::<String>::new(), "{variable}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file = "[limits]\nrecipients = 5\nconnections = 6\n[log]\nlevel = \"warn\"";
+    let environment = [
+        ("SMTPD_LIMITS_RECIPIENTS", "7"),
+        ("SMTPD_SMTP_LISTEN", "[::1]:26"),
+        ("SMTPD_STORE_KIND", "memory"),
+        ("SMTPD_LOG_LEVEL", "debug"),
+        ("PATH", "/bin"),
+    ];
+    let config = load(file, &environment).unwrap();
+    assert_eq!((config.limits.recipients, config.limits.connections), (7, 6));
+    assert_eq!(config.smtp.listen.to_string(), "[::1]:26");
+    assert_eq!(config.log.level, smtpd::log::Verbosity::Debug);
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    let error = load("", &[("SMTPD_LIMITS_RECIPIENTS", "many")]).unwrap_err();
+    assert!(error.contains("SMTPD_LIMITS_RECIPIENTS"), "{error}");
+    assert!(error.contains("expected a whole number"), "{error}");
+    let error = load("", &[("SMTPD_LIMITS_RECIPIENTS", "0")]).unwrap_err();
+    assert!(error.contains("SMTPD_LIMITS_RECIPIENTS: expected at least 1"), "{error}");
+}
+
+#[test]
+fn an_unknown_variable_is_told_but_no_error() {
+    let variables = [("SMTPD_PORT".to_owned(), "tcp://10.0.0.1:25".to_owned())];
+    let loaded = Config::from_text("", "", variables).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(loaded.warnings[0].contains("SMTPD_PORT"));
+}
+
+/// Each file of tests/configs is broken in one way; its first line is `# ` and the message expected,
+/// without the folder.
+#[test]
+fn broken_files_say_where_and_what_was_expected() {
+    let mut seen = 0;
+    for entry in fs::read_dir(root().join("tests/configs")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let expected = text.lines().next().unwrap().strip_prefix("# ").unwrap();
+        let error = Config::from_text(name, &text, []).unwrap_err().to_string();
+        assert_eq!(error, expected, "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 10, "only {seen} broken files");
+}

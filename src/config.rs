@@ -1,0 +1,262 @@
+//! The configuration: TOML as written, environment variables over it, into a checked [`Config`].
+//!
+//! Each module owns its options; a section bears its name. Every key has a default, every key can be
+//! overridden by `SMTPD_<SECTION>_<KEY>`, and an unknown key is an error: a typing mistake must not
+//! silently mean the default.
+
+use std::{fmt, path::Path};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::{auth, http, limits, log, retention, server, store};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `[smtp]`
+    pub smtp: server::smtp::Options,
+    /// `[http]`
+    pub http: http::Options,
+    /// `[store]`
+    pub store: store::Options,
+    /// `[auth]`
+    pub auth: auth::Options,
+    /// `[limits]`
+    pub limits: limits::Options,
+    /// `[retention]`
+    pub retention: retention::Options,
+    /// `[log]`
+    pub log: log::Options,
+    /// `[server]`
+    pub server: server::Options,
+}
+
+/// A configuration and what was odd about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What to run with.
+    pub config: Config,
+    /// Things that were passed over, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// A configuration that cannot be used: where, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(String);
+
+impl Config {
+    /// Reads the file, if one is given, and the environment over it.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, Error> {
+        let (name, text) = match path {
+            None => (String::new(), String::new()),
+            Some(path) => {
+                let name = path.display().to_string();
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| Error(format!("{name}: cannot read it: {error}")))?;
+                (name, text)
+            }
+        };
+        Self::from_text(&name, &text, environment)
+    }
+
+    /// The configuration of this text; `name` is the file it came from, for errors.
+    pub fn from_text(
+        name: &str,
+        text: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, Error> {
+        let file: Self = toml::from_str(text).map_err(|error| in_file(name, text, &error))?;
+        file.check().map_err(|(key, what)| of_key(name, text, key, what))?;
+        let mut table =
+            toml::from_str::<Table>(text).map_err(|error| in_file(name, text, &error))?;
+        let warnings = override_from(environment, &mut table)?;
+        let config = table
+            .try_into::<Self>()
+            .map_err(|error| Error(format!("environment: {}", humane(&error))))?;
+        config.check().map_err(|(key, what)| {
+            Error(format!("environment variable {}: {what}", variable_name(key)))
+        })?;
+        Ok(Loaded { config, warnings })
+    }
+
+    /// What no single key can tell: bounds and things that must fit together.
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let limits = &self.limits;
+        let required = self.auth.mode == auth::Mode::Required;
+        let rules: &[(bool, &'static str, &'static str)] = &[
+            (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
+            (limits.recipients > 0, "limits.recipients", "expected at least 1"),
+            (
+                limits.command_line >= 512,
+                "limits.command_line",
+                "expected at least 512 octets (RFC 5321 section 4.5.3.1.4)",
+            ),
+            (limits.connections > 0, "limits.connections", "expected at least 1"),
+            (limits.http_connections > 0, "limits.http_connections", "expected at least 1"),
+            (limits.idle_seconds > 0, "limits.idle_seconds", "expected at least 1 second"),
+            (limits.session_seconds > 0, "limits.session_seconds", "expected at least 1 second"),
+            (
+                self.smtp.name.chars().all(|c| c.is_ascii_graphic()),
+                "smtp.name",
+                "expected a host name in ASCII",
+            ),
+            (
+                !(required && self.auth.users.is_empty()),
+                "auth.mode",
+                "\"required\" needs at least one user in [auth.users]",
+            ),
+        ];
+        match rules.iter().find(|(holds, ..)| !holds) {
+            Some((_, key, what)) => Err((key, what)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Puts the environment's values over those of the file.
+fn override_from(
+    environment: impl IntoIterator<Item = (String, String)>,
+    table: &mut Table,
+) -> Result<Vec<String>, Error> {
+    let defaults = default_table()?;
+    let mut warnings = Vec::new();
+    for (variable, text) in environment {
+        if !variable.starts_with(PREFIX) || variable == CONFIG_VARIABLE {
+            continue;
+        }
+        let Some((section, key, default)) = find(&defaults, &variable) else {
+            // Container platforms set variables such as SMTPD_PORT for a service of that name, so an
+            // unknown one cannot be an error.
+            warnings.push(format!("environment variable {variable} names no key and is ignored"));
+            continue;
+        };
+        let value = typed(&text, default);
+        let alone = Table::from_iter([(
+            section.to_owned(),
+            Value::Table(Table::from_iter([(key.to_owned(), value.clone())])),
+        )]);
+        alone.try_into::<Config>().map_err(|error| {
+            Error(format!("environment variable {variable}: {}", humane(&error)))
+        })?;
+        let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(entry) = entry {
+            entry.insert(key.to_owned(), value);
+        }
+    }
+    Ok(warnings)
+}
+
+fn default_table() -> Result<Table, Error> {
+    Table::try_from(Config::default()).map_err(|error| Error(error.to_string()))
+}
+
+/// The section, key and default that a variable names.
+fn find<'a>(defaults: &'a Table, variable: &str) -> Option<(&'a str, &'a str, &'a Value)> {
+    defaults.iter().find_map(|(section, keys)| {
+        keys.as_table()?.iter().find_map(|(key, default)| {
+            (variable_name(&format!("{section}.{key}")) == variable).then_some((
+                section.as_str(),
+                key.as_str(),
+                default,
+            ))
+        })
+    })
+}
+
+fn variable_name(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// A variable's text as a value of the type that the default has. What does not fit stays a string,
+/// and reading it says what was expected.
+fn typed(text: &str, default: &Value) -> Value {
+    let string = || Value::String(text.to_owned());
+    match default {
+        Value::Integer(_) => {
+            text.replace('_', "").parse().map_or_else(|_| string(), Value::Integer)
+        }
+        Value::Boolean(_) => text.parse().map_or_else(|_| string(), Value::Boolean),
+        Value::Array(_) => Value::Array(
+            text.split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(|item| Value::String(item.to_owned()))
+                .collect(),
+        ),
+        // `ann=$argon2id$… bob=$argon2id$…`: hashes hold commas and equals signs, but no spaces.
+        Value::Table(_) => Value::Table(
+            text.split_whitespace()
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())))
+                .collect(),
+        ),
+        _ => string(),
+    }
+}
+
+/// `file:line: section.key: what was expected`
+fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error {
+    let message = humane(error);
+    let Some(span) = error.span() else { return Error(format!("{name}: {message}")) };
+    let before = text.get(..span.start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let section = before.lines().rev().find_map(|line| {
+        line.trim().strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name)
+    });
+    let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key);
+    match (section, key) {
+        (Some(section), Some(key)) => {
+            Error(format!("{name}:{line}: {}.{}: {message}", section.trim(), key.trim()))
+        }
+        _ => Error(format!("{name}:{line}: {message}")),
+    }
+}
+
+/// The parser's words, with those of programmers put into those of people.
+fn humane(error: &toml::de::Error) -> String {
+    let message = error.message().trim().replace('\n', ", ");
+    if message == "invalid socket address syntax" {
+        return "expected an IP address and a port, such as 127.0.0.1:25000 or [::1]:25000".into();
+    }
+    for number in ["u64", "usize", "u32"] {
+        if let Some(what) = message.strip_suffix(&format!("expected {number}")) {
+            return format!("{what}expected a whole number, 0 or more");
+        }
+    }
+    message
+}
+
+/// The same for a check that has no span: the line is where the key stands, if it does.
+fn of_key(name: &str, text: &str, key: &str, what: &str) -> Error {
+    let (section, last) = key.split_once('.').unwrap_or(("", key));
+    let mut inside = false;
+    let line = text.lines().position(|line| {
+        if let Some(rest) = line.trim().strip_prefix('[') {
+            inside = rest.split(']').next().is_some_and(|name| name.trim() == section);
+        }
+        inside && line.split_once('=').is_some_and(|(key, _)| key.trim() == last)
+    });
+    match line {
+        Some(line) => Error(format!("{name}:{}: {key}: {what}", line + 1)),
+        None => Error(format!("{name}: {key}: {what}")),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What every variable begins with.
+const PREFIX: &str = "SMTPD_";
+
+/// Names the configuration file, as `--config` does.
+pub const CONFIG_VARIABLE: &str = "SMTPD_CONFIG";
