@@ -1,1 +1,143 @@
-//! Keeps house: file headers, the import table, purity.
+//! Keeps house: file headers, the import table of ARCHITECTURE.md, purity, the changelog.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Which row a module stands in; it may use only lower rows, and its own.
+const ROWS: [&[&str]; 9] = [
+    &["id", "secret", "metrics", "shutdown"],
+    &["wire"],
+    &["message"],
+    &["smtp"],
+    &["store", "auth", "limits", "net", "log"],
+    &["bus"],
+    &["intake", "desk"],
+    &["http", "retention"],
+    &["config", "server", "main", "lib"],
+];
+
+/// Modules without sockets, files or clock.
+const PURE: [&str; 6] = ["wire", "message", "smtp", "id", "secret", "limits"];
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(found.len() > 20, "only {} sources found", found.len());
+    found
+}
+
+/// The top-level module that a file belongs to.
+fn module(path: &Path) -> String {
+    let inner = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let first = inner.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn row(module: &str) -> usize {
+    ROWS.iter()
+        .position(|row| row.contains(&module))
+        .unwrap_or_else(|| panic!("module {module} stands in no row: see ARCHITECTURE.md"))
+}
+
+/// The modules that `use crate::…` and paths name, tests left out.
+fn used(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut names = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => names.push(identifier(rest)),
+            Some(group) => {
+                let mut depth = 0;
+                let mut at_start = true;
+                for (position, character) in group.char_indices() {
+                    match character {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => at_start = true,
+                        c if c.is_alphabetic() && at_start => {
+                            names.push(identifier(&group[position..]));
+                            at_start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    names.retain(|name| name.chars().next().is_some_and(char::is_lowercase));
+    names
+}
+
+fn identifier(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[test]
+fn every_file_says_why_it_is_a_file() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//! "), "{} lacks its //! line", path.display());
+    }
+}
+
+#[test]
+fn modules_use_only_lower_rows() {
+    let mut seen = 0;
+    for (path, text) in sources() {
+        let own = module(&path);
+        for other in used(&text) {
+            seen += 1;
+            assert!(
+                other == own || row(&other) < row(&own) || row(&own) == ROWS.len() - 1,
+                "{}: {own} may not use {other}",
+                path.display()
+            );
+        }
+    }
+    assert!(seen > 50, "only {seen} uses found: the reader of this test is broken");
+}
+
+#[test]
+fn pure_modules_have_no_sockets_files_or_clock() {
+    for (path, text) in sources() {
+        if !PURE.contains(&module(&path).as_str()) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in [
+            "std::fs",
+            "std::io",
+            "TcpStream",
+            "smol::",
+            "Instant::now",
+            "SystemTime::now",
+            "std::thread",
+            "std::process",
+            "std::env",
+            "async fn",
+        ] {
+            assert!(!code.contains(word), "{}: {word} in a pure module", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_version_has_one_heading_in_the_changelog() {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CHANGELOG.md")).unwrap();
+    let heading = format!("## {}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(text.lines().filter(|line| line.starts_with(&heading)).count(), 1);
+}
