@@ -216,31 +216,35 @@ fn body_as_div(markup: &str) -> Cow<'_, str> {
 }
 
 /// True if a parser would need a time that grows with the square of the length: elements deep inside
-/// one another, or formatting that is opened and never closed and so repeated in every paragraph.
+/// one another, formatting that is opened and never closed and so repeated in every paragraph, and
+/// heaps of attributes or character references.
 fn is_tangled(html: &str) -> bool {
-    let (mut tags, mut depth, mut formatting) = (0_usize, 0_usize, 0_usize);
     let octets = html.as_bytes();
-    for at in memchr::memchr_iter(b'<', octets) {
-        let rest = &octets[at + 1..];
-        let (closing, rest) = match rest {
-            [b'/', rest @ ..] => (true, rest),
-            rest => (false, rest),
-        };
-        let length = rest.iter().take(16).take_while(|c| c.is_ascii_alphanumeric()).count();
-        if length == 0 {
-            continue;
+    if memchr::memchr_iter(b'&', octets).count() > MAX_REFERENCES {
+        return true;
+    }
+    let (mut depth, mut formatting) = (0_usize, 0_usize);
+    for (index, tag) in octets.split(|&octet| octet == b'<').skip(1).enumerate() {
+        // Whatever a quote hides, attributes are parted by white space, slashes or equals signs.
+        let separators = tag.iter().filter(|c| c.is_ascii_whitespace() || b"/=".contains(c));
+        if index > MAX_TAGS || separators.count() > MAX_ATTRIBUTES {
+            return true;
         }
-        tags += 1;
-        let name = rest[..length].to_ascii_lowercase();
-        let is_formatting = FORMATTING.iter().any(|tag| tag.as_bytes() == name);
+        let (closing, tag) = match tag {
+            [b'/', tag @ ..] => (true, tag),
+            tag => (false, tag),
+        };
+        let length = tag.iter().take(16).take_while(|c| c.is_ascii_alphanumeric()).count();
+        let name = tag[..length].to_ascii_lowercase();
+        let is_formatting = FORMATTING.iter().any(|known| known.as_bytes() == name);
         if closing {
             depth = depth.saturating_sub(1);
             formatting = formatting.saturating_sub(usize::from(is_formatting));
-        } else if !VOID.iter().any(|tag| tag.as_bytes() == name) {
+        } else if length > 0 && !VOID.iter().any(|known| known.as_bytes() == name) {
             depth += 1;
             formatting += usize::from(is_formatting);
         }
-        if depth > MAX_DEPTH || formatting > MAX_FORMATTING || tags > MAX_TAGS {
+        if depth > MAX_DEPTH || formatting > MAX_FORMATTING {
             return true;
         }
     }
@@ -253,6 +257,13 @@ const MAX_DEPTH: usize = 2_000;
 
 /// Most formatting elements open at once.
 const MAX_FORMATTING: usize = 100;
+
+/// Most attributes of a tag. What is counted also stands in text and in pictures as data URLs, and
+/// 30,000 of it is a picture of 2 MB.
+const MAX_ATTRIBUTES: usize = 30_000;
+
+/// Most character references. A newsletter pads its first line with 1,000.
+const MAX_REFERENCES: usize = 50_000;
 
 /// Most tags: a long report in HTML has 50,000.
 const MAX_TAGS: usize = 200_000;
@@ -573,5 +584,7 @@ mod tests {
         for html in ["<div>".repeat(100_000), "<b><p>".repeat(5_000), "<br>".repeat(300_000)] {
             assert!(clean(&(html + "a & b")).html.ends_with("a&#32;&amp;&#32;b</pre>"));
         }
+        assert!(clean(&"&".repeat(60_000)).html.starts_with("<pre>"));
+        assert!(clean(&format!("<p {}>", "a ".repeat(60_000))).html.starts_with("<pre>"));
     }
 }

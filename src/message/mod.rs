@@ -12,6 +12,7 @@ mod date;
 pub mod decode;
 mod defects;
 mod encoded_word;
+mod encoding_check;
 mod header;
 pub mod html;
 mod html_text;

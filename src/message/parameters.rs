@@ -28,15 +28,19 @@ impl Parameters {
 
     /// A parameter that people read, such as a file name.
     pub(super) fn text(&self, name: &str, defects: &mut Defects) -> Option<String> {
-        if let Some(value) = self.get(name) {
-            return Some(decode_words(value, defects).into_owned());
-        }
-        // `name*` is left as it was when its charset is unknown.
-        let raw = self.get(&format!("{name}*"))?;
-        defects.insert(Defect::BadCharset);
-        let encoded = raw.splitn(3, '\'').nth(2).unwrap_or(raw);
+        // `name*` is left as it was when its charset is not of the web, and beside a plain `name`,
+        // which is for mailers that do not know better (RFC 6266 §4.3).
+        let extended = self.get(&format!("{name}*")).and_then(|raw| {
+            let (charset, rest) = raw.split_once('\'')?;
+            Some((charset, rest.split_once('\'')?.1))
+        });
+        let Some((charset, encoded)) = extended else {
+            return self.get(name).map(|value| decode_words(value, defects).into_owned());
+        };
         let octets: Vec<u8> = percent_encoding::percent_decode_str(encoded).collect();
-        Some(super::charset::guess(&octets))
+        let (text, clean) = super::charset::decode_text(&octets, charset);
+        defects.insert_if(!clean, Defect::BadCharset);
+        Some(text)
     }
 }
 
@@ -99,6 +103,7 @@ mod tests {
         assert_eq!(name("x/y; name*0*=utf-8''a%C3; name*1*=%A9; name*2=.txt"), "aé.txt");
         assert_eq!(name("x/y; name=\"=?utf-8?Q?na=C3=AFve.txt?=\""), "naïve.txt");
         assert_eq!(name("x/y; name*=cp-850''na%EFve.txt"), "naïve.txt");
+        assert_eq!(name("x/y; name=plain.txt; name*=utf-8''na%C3%AFve.txt"), "naïve.txt");
         assert_eq!(name("x/y; name=\"never closed.txt"), "never closed.txt");
     }
 

@@ -82,7 +82,6 @@ impl Capture {
         } else {
             decoder.finish(&mut octets);
         }
-        defects.insert_if(!decoder.is_clean(), Defect::BadEncoding);
         let (decoded, clean) = charset::decode_text(&octets, &part.charset);
         defects.insert_if(!clean && !cut, Defect::BadCharset);
         match part.flowed {

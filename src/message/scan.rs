@@ -6,8 +6,8 @@
 //! deeper than [`MAX_DEPTH`].
 
 use super::{
-    Defect, Encoding, Outline, Part, Summary, content, defects::Defects, header, readable,
-    readable::Captures, summary,
+    Defect, Encoding, Outline, Part, Summary, content, defects::Defects,
+    encoding_check::EncodingCheck, header, readable, readable::Captures, summary,
 };
 
 /// Takes the octets of a message in pieces of any size and tells what it is.
@@ -17,6 +17,7 @@ pub struct Scanner {
     summary: Summary,
     defects: Defects,
     captures: Captures,
+    check: EncodingCheck,
     ends: LineEnds,
     /// The multiparts and enclosed messages that the present octet stands in, outermost first.
     open: Vec<Container>,
@@ -102,6 +103,7 @@ impl Scanner {
             summary: Summary::default(),
             defects: Defects::default(),
             captures: Captures::new(text_limit),
+            check: EncodingCheck::default(),
             ends: LineEnds::default(),
             open: Vec::new(),
             mode: Mode::Header,
@@ -196,7 +198,10 @@ impl Scanner {
     fn keep(&mut self, piece: &[u8]) {
         match self.mode {
             Mode::Header => self.header.keep(piece),
-            Mode::Leaf => self.captures.keep(piece),
+            Mode::Leaf => {
+                self.captures.keep(piece);
+                self.check.push(piece, self.line.length == piece.len() as u64);
+            }
             Mode::Skip => {}
         }
     }
@@ -234,6 +239,7 @@ impl Scanner {
     /// The present line is a delimiter of `container`: it ends all that is inside.
     fn delimit(&mut self, container: usize, closing: bool) {
         let end = self.line.start - self.line.end_before;
+        self.check.undo_line();
         self.end_part(end);
         self.close_down_to(container + 1, end);
         let Some(open) = self.open.last_mut() else {
@@ -281,6 +287,8 @@ impl Scanner {
             let body = &mut self.last_part().body;
             body.end = end.max(body.start);
             self.captures.end();
+            let clean = self.check.end();
+            self.defects.insert_if(!clean, Defect::BadEncoding);
             self.mode = Mode::Skip;
         }
     }
@@ -427,6 +435,7 @@ impl Scanner {
             return;
         }
         self.mode = Mode::Leaf;
+        self.check.begin(self.outline.parts[index].encoding);
         self.captures.begin(&self.outline, index);
     }
 }
