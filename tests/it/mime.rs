@@ -1,1 +1,280 @@
 //! Messages and what we make of them, as golden files.
+//!
+//! Each `tests/mime/*.eml` has a `.golden` beside it, which a person can read and judge. After a
+//! change that is meant, `UPDATE_GOLDEN=1 cargo test --test it mime` writes them again; the diff is
+//! the review.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its files should fail")]
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use smtpd::message::{Address, Part, Scanned, Scanner};
+
+#[test]
+fn goldens() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut wrong = Vec::new();
+    for path in corpus() {
+        let octets = fs::read(&path).unwrap();
+        let rendered = render(&octets, &scan([octets.as_slice()]));
+        let golden = path.with_extension("golden");
+        if update {
+            fs::write(&golden, &rendered).unwrap();
+        } else if fs::read_to_string(&golden).unwrap_or_default() != rendered {
+            wrong.push(format!("{}:\n{rendered}", golden.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "differs from its golden file: {}", wrong.join("\n"));
+}
+
+#[test]
+fn splits_do_not_matter() {
+    let mut random = Random(1);
+    for path in corpus() {
+        let octets = fs::read(&path).unwrap();
+        let whole = render(&octets, &scan([octets.as_slice()]));
+        assert_eq!(render(&octets, &scan(octets.chunks(1))), whole, "{}", path.display());
+        for _ in 0..20 {
+            let scanned = scan(random_pieces(&octets, &mut random));
+            assert_eq!(render(&octets, &scanned), whole, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn broken_mail_is_read_all_the_same() {
+    let originals: Vec<_> = corpus().map(|path| fs::read(path).unwrap()).collect();
+    let mut random = Random(2);
+    for round in 0..3_000 {
+        let mut octets = originals[random.below(originals.len())].clone();
+        for _ in 0..=random.below(8) {
+            mutate(&mut octets, &originals, &mut random);
+        }
+        let scanned = scan([octets.as_slice()]);
+        check_ranges(&octets, &scanned);
+        let whole = render(&octets, &scanned);
+        let pieces = random_pieces(&octets, &mut random);
+        assert_eq!(render(&octets, &scan(pieces)), whole, "{round}: {}", octets.escape_ascii());
+    }
+}
+
+/// Twice the input must not take much more than twice the time. Ratios, not times, are compared, the
+/// best of several runs, so that a busy machine does not fail the test.
+#[test]
+fn time_is_linear() {
+    let multipart = "Content-Type: multipart/mixed; boundary=b\n\n";
+    let deep: String = (10..60)
+        .map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"))
+        .collect();
+    for (head, repeated) in [
+        ("Subject: ", "=?"),
+        ("Subject: ", "=?a?q?z"),
+        ("Subject: ", "=?a?q?"),
+        ("To: ", "("),
+        ("To: ", "\"\\"),
+        ("To: ", ","),
+        ("To: ", "<"),
+        ("To: ", "aaaa:"),
+        ("To: ", "=?a?q?"),
+        ("Date: ", "1 "),
+        ("Content-Type: ", "("),
+        ("Content-Type: a/b", ";a*0*=x"),
+        ("A: ", "b"),
+        ("", "A: b\n"),
+        ("", "Content-Type: message/rfc822\n\n"),
+        ("", "x: y\nno field\n"),
+        (multipart, "--b\n"),
+        (multipart, "--\n"),
+        (deep.as_str(), "--b59\n"),
+        (deep.as_str(), "--b99\n"),
+        ("A: b\n\n", "\r"),
+        ("A: b\n\n", "\n"),
+        ("Content-Type: text/html\n\n", "<a '"),
+        ("Content-Type: text/html\n\n", "<style></"),
+        ("Content-Type: text/html\n\n", "&"),
+        ("Content-Type: text/plain; format=flowed\n\n", "> \n"),
+    ] {
+        let input = |size: usize| {
+            let mut octets = head.as_bytes().to_vec();
+            octets.extend(repeated.bytes().cycle().take(size));
+            octets
+        };
+        // Below every bound of the scanner, so that what is measured is not cut off.
+        let (small, large) = (input(100_000), input(200_000));
+        let linear = (0..20).any(|_| fastest(&large) < 3 * fastest(&small));
+        assert!(linear, "{head:.40} {repeated:?}: {:?} {:?}", fastest(&small), fastest(&large));
+    }
+}
+
+fn fastest(octets: &[u8]) -> Duration {
+    let run = || {
+        let start = Instant::now();
+        std::hint::black_box(scan([octets]));
+        start.elapsed()
+    };
+    (0..3).map(|_| run()).min().unwrap()
+}
+
+fn scan<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
+    let mut scanner = Scanner::new(256 * 1024);
+    pieces.into_iter().for_each(|piece| scanner.push(piece));
+    scanner.finish()
+}
+
+/// What holds for every outline, whatever was scanned.
+fn check_ranges(octets: &[u8], scanned: &Scanned) {
+    let parts = &scanned.outline.parts;
+    assert_eq!(scanned.summary.size, octets.len() as u64);
+    for (index, part) in parts.iter().enumerate() {
+        assert!(part.header.start <= part.header.end && part.header.end <= part.body.start);
+        assert!(part.body.start <= part.body.end && part.body.end <= octets.len() as u64);
+        match part.parent {
+            None => assert_eq!((index, part.depth), (0, 0)),
+            Some(parent) => {
+                let holder = &parts[parent];
+                assert!(parent < index && part.depth == holder.depth + 1);
+                let inside = part.header.start >= holder.body.start
+                    && part.body.end <= holder.body.end.max(part.header.end);
+                assert!(inside, "{index}: {part:?} in {holder:?} {}", octets.escape_ascii());
+            }
+        }
+    }
+}
+
+/// For people to read: the summary, then the parts, then the text.
+fn render(octets: &[u8], scanned: &Scanned) -> String {
+    let Scanned { summary, outline, text } = scanned;
+    let mut out = String::new();
+    let defects: Vec<_> = summary.defects.iter().map(|defect| defect.name()).collect();
+    writeln!(out, "subject: {}", summary.subject).unwrap();
+    for (name, list) in [
+        ("from", &summary.from),
+        ("to", &summary.to),
+        ("cc", &summary.cc),
+        ("bcc", &summary.bcc),
+        ("reply-to", &summary.reply_to),
+    ] {
+        for Address { name: person, address } in list {
+            writeln!(out, "{name}: {person:?} {address:?}").unwrap();
+        }
+    }
+    writeln!(out, "date: {:?}", summary.date_ms).unwrap();
+    writeln!(out, "message-id: {}", summary.message_id).unwrap();
+    writeln!(out, "size: {}", summary.size).unwrap();
+    writeln!(out, "attachments: {:?}", summary.attachments).unwrap();
+    writeln!(out, "defects: {}", defects.join(" ")).unwrap();
+    writeln!(out, "snippet: {}", summary.snippet).unwrap();
+    for (index, part) in outline.parts.iter().enumerate() {
+        render_part(octets, index, part, &mut out);
+    }
+    writeln!(out, "\ntext:\n{}", text.replace('\r', "").replace('\0', "␀")).unwrap();
+    out
+}
+
+fn render_part(octets: &[u8], index: usize, part: &Part, out: &mut String) {
+    let Part { header, body, content_type, charset, encoding, .. } = part;
+    write!(out, "\n{}{index}: {content_type} {charset:?} {encoding:?}", "  ".repeat(part.depth))
+        .unwrap();
+    if part.is_attachment {
+        write!(out, " attachment").unwrap();
+    }
+    if !part.file_name.is_empty() {
+        write!(out, " file {:?}", part.file_name).unwrap();
+    }
+    if !part.content_id.is_empty() {
+        write!(out, " id {:?}", part.content_id).unwrap();
+    }
+    if let Some(flowed) = part.flowed {
+        write!(out, " {flowed:?}").unwrap();
+    }
+    let indent = "  ".repeat(part.depth + 1);
+    writeln!(out, "\n{indent}header {header:?}, {} fields", part.headers.len()).unwrap();
+    let octets = &octets[body.start as usize..body.end as usize];
+    let (shown, more) = if octets.len() > 60 { (&octets[..60], "...") } else { (octets, "") };
+    writeln!(out, "{indent}body {body:?} {}{more}", shown.escape_ascii()).unwrap();
+}
+
+fn corpus() -> impl Iterator<Item = PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mime");
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 30);
+    paths.into_iter()
+}
+
+/// Damage such as mail meets: octets lost, doubled, changed, and pieces of other messages.
+fn mutate(octets: &mut Vec<u8>, originals: &[Vec<u8>], random: &mut Random) {
+    const INSERTS: [&[u8]; 16] = [
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\0",
+        b"--",
+        b"=?",
+        b"?=",
+        b"\"",
+        b"(",
+        b"<",
+        b":",
+        b"\r\n\r\n",
+        b"\xff",
+        b"\r\n--b\r\n",
+        b"=",
+        b";",
+    ];
+    let at = random.below(octets.len() + 1);
+    let end = (at + random.below(40)).min(octets.len());
+    match random.below(5) {
+        0 => drop(octets.drain(at..end)),
+        1 => {
+            let copy = octets[at..end].to_vec();
+            octets.splice(at..at, copy);
+        }
+        2 => {
+            octets.splice(at..at, INSERTS[random.below(INSERTS.len())].iter().copied());
+        }
+        3 => {
+            let other = &originals[random.below(originals.len())];
+            let from = random.below(other.len() + 1);
+            octets.splice(at..end, other[from..].iter().copied());
+        }
+        _ => {
+            if let Some(octet) = octets.get_mut(at) {
+                *octet ^= 1 << random.below(8);
+            }
+        }
+    }
+}
+
+fn random_pieces<'a>(octets: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
+    let longest = 1 + random.below(200);
+    let mut pieces = Vec::new();
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at((1 + random.below(longest)).min(rest.len()));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
+}
+
+/// xorshift64: the same numbers on every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
