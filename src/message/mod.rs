@@ -22,6 +22,7 @@ mod readable;
 mod scan;
 pub mod search;
 mod summary;
+mod tangled;
 pub mod text;
 mod types;
 mod utf7;
