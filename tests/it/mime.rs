@@ -13,7 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smtpd::message::{Address, Part, Scanned, Scanner};
+use smtpd::message::{
+    Address, Encoding, Part, Scanned, Scanner,
+    decode::Decoder,
+    html::{self, sanitise},
+    search::{Document, Query, words},
+    text::html_to_text,
+};
 
 #[test]
 fn goldens() {
@@ -61,6 +67,59 @@ fn broken_mail_is_read_all_the_same() {
         let pieces = random_pieces(&octets, &mut random);
         assert_eq!(render(&octets, &scan(pieces)), whole, "{round}: {}", octets.escape_ascii());
     }
+}
+
+/// The other readers take anything as well.
+#[test]
+fn broken_text_is_read_all_the_same() {
+    let originals: Vec<_> = corpus().map(|path| fs::read(path).unwrap()).collect();
+    let options = html::Options { remote: false, content_id: std::sync::Arc::new(|_| None) };
+    let mut random = Random(3);
+    for _ in 0..500 {
+        let mut octets = originals[random.below(originals.len())].clone();
+        for _ in 0..=random.below(8) {
+            mutate(&mut octets, &originals, &mut random);
+        }
+        for encoding in [Encoding::Base64, Encoding::QuotedPrintable] {
+            let whole = decode([octets.as_slice()], encoding);
+            assert_eq!(decode(random_pieces(&octets, &mut random), encoding), whole);
+        }
+        let text = String::from_utf8_lossy(&octets);
+        let shown = sanitise(&text, &options).html;
+        assert!(!shown.contains("<script") && !shown.contains("<iframe"), "{shown}");
+        html_to_text(&text);
+        for line in text.lines() {
+            check_search(line);
+        }
+    }
+}
+
+/// A line, searched for as a phrase, is found in itself; as a query it is understood or refused.
+fn check_search(line: &str) {
+    let document = Document::new(&Default::default(), &Default::default(), line);
+    let folded: Vec<_> = words(line).collect();
+    let query = Query::parse(&format!("\"{}\"", folded.join(" "))).unwrap();
+    let facts = smtpd::message::search::Facts {
+        read: false,
+        starred: false,
+        tags: &[],
+        attachment: false,
+        received_ms: 0,
+        size: 0,
+    };
+    assert!(query.matches(&document, &facts), "{line}");
+    match Query::parse(line) {
+        Ok(query) => assert!(query.terms.len() <= line.len()),
+        Err(error) => assert!(error.position <= line.chars().count() && !error.message.is_empty()),
+    }
+}
+
+fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, encoding: Encoding) -> (Vec<u8>, bool) {
+    let mut decoder = Decoder::new(encoding);
+    let mut out = Vec::new();
+    pieces.into_iter().for_each(|piece| decoder.push(piece, &mut out));
+    let clean = decoder.finish(&mut out);
+    (out, clean)
 }
 
 /// Twice the input must not take much more than twice the time. Ratios, not times, are compared, the
