@@ -4,6 +4,36 @@ use std::borrow::Cow;
 
 use super::{Defect, charset, defects::Defects, encoded_word::decode_words};
 
+/// The header that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    pub(super) octets: Vec<u8>,
+    /// Where the present line begins in `octets`.
+    pub(super) line: usize,
+    /// Where lines begin that are no fields, if no field followed them: perhaps the body, with the
+    /// empty line before it forgotten.
+    pub(super) body: Option<usize>,
+    /// Octets were dropped.
+    pub(super) cut: bool,
+}
+
+impl Buffer {
+    pub(super) fn keep(&mut self, piece: &[u8]) {
+        let room = MAX_HEADER - self.octets.len();
+        self.cut |= piece.len() > room;
+        self.octets.extend_from_slice(&piece[..piece.len().min(room)]);
+        if self.cut {
+            // Lines are missing: what the buffer holds does not reach to the body.
+            self.body = None;
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.octets.clear();
+        (self.line, self.body, self.cut) = (0, None, false);
+    }
+}
+
 /// A field as it stands in the header, unfolded but not decoded.
 #[derive(Debug)]
 pub(super) struct Field<'a> {
@@ -51,6 +81,11 @@ pub(super) fn fields<'a>(header: &'a [u8], defects: &mut Defects) -> Vec<Field<'
 /// space before the colon (§4.5).
 pub(super) fn is_field(line: &[u8]) -> bool {
     split(line).is_some()
+}
+
+/// The line before each message of an mbox file, which some programs send along.
+pub(super) fn is_mbox_line(line: &[u8]) -> bool {
+    line.starts_with(b"From ") || line.starts_with(b">From ")
 }
 
 fn split(line: &[u8]) -> Option<(&str, &[u8])> {
@@ -104,6 +139,9 @@ pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(out)
 }
+
+/// Longest header read, in octets; mail servers commonly refuse longer ones.
+pub(super) const MAX_HEADER: usize = 256 * 1024;
 
 /// Most fields read of one header; mail that passed many relays and filters has 100.
 const MAX_FIELDS: usize = 1_000;

@@ -6,8 +6,13 @@
 //! deeper than [`MAX_DEPTH`].
 
 use super::{
-    Defect, Encoding, Outline, Part, Summary, content, defects::Defects,
-    encoding_check::EncodingCheck, header, readable, readable::Captures, summary,
+    Defect, Encoding, Outline, Part, Summary, content,
+    defects::Defects,
+    encoding_check::EncodingCheck,
+    header::{self, Buffer},
+    readable,
+    readable::Captures,
+    summary,
 };
 
 /// Takes the octets of a message in pieces of any size and tells what it is.
@@ -22,7 +27,7 @@ pub struct Scanner {
     /// The multiparts and enclosed messages that the present octet stands in, outermost first.
     open: Vec<Container>,
     mode: Mode,
-    header: HeaderBuffer,
+    header: Buffer,
     line: Line,
     /// Octets of headers kept in the outline so far.
     headers_kept: usize,
@@ -60,19 +65,6 @@ struct Container {
     closed: bool,
 }
 
-/// The header that is being read.
-#[derive(Debug, Default)]
-struct HeaderBuffer {
-    octets: Vec<u8>,
-    /// Where the present line begins in `octets`.
-    line: usize,
-    /// Where lines begin that are no fields, if no field followed them: perhaps the body, with the
-    /// empty line before it forgotten.
-    body: Option<usize>,
-    /// Octets were dropped.
-    cut: bool,
-}
-
 /// The line that is being read.
 #[derive(Debug, Default)]
 struct Line {
@@ -107,7 +99,7 @@ impl Scanner {
             ends: LineEnds::default(),
             open: Vec::new(),
             mode: Mode::Header,
-            header: HeaderBuffer::default(),
+            header: Buffer::default(),
             line: Line::default(),
             headers_kept: 0,
         }
@@ -320,7 +312,10 @@ impl Scanner {
         match line {
             b"\r\n" | b"\n" => self.end_header(self.header.body.unwrap_or(length), after),
             // The first line tells whether there is a header at all; "From " is from an mbox file.
-            _ if self.header.line == 0 && !header::is_field(line) && !is_mbox_line(line) => {
+            _ if self.header.line == 0
+                && !header::is_field(line)
+                && !header::is_mbox_line(line) =>
+            {
                 self.end_header(0, after);
             }
             [b' ' | b'\t', ..] => self.header.line = length,
@@ -440,28 +435,6 @@ impl Scanner {
     }
 }
 
-impl HeaderBuffer {
-    fn keep(&mut self, piece: &[u8]) {
-        let room = MAX_HEADER - self.octets.len();
-        self.cut |= piece.len() > room;
-        self.octets.extend_from_slice(&piece[..piece.len().min(room)]);
-        if self.cut {
-            // Lines are missing: what the buffer holds does not reach to the body.
-            self.body = None;
-        }
-    }
-
-    fn clear(&mut self) {
-        self.octets.clear();
-        (self.line, self.body, self.cut) = (0, None, false);
-    }
-}
-
-/// The line before each message of an mbox file, which some programs send along.
-fn is_mbox_line(line: &[u8]) -> bool {
-    line.starts_with(b"From ") || line.starts_with(b">From ")
-}
-
 /// Longest line without its end, in octets (RFC 5322 §2.1.1).
 const MAX_LINE: u64 = 998;
 
@@ -479,9 +452,6 @@ const MAX_DEPTH: usize = 50;
 /// Most parts listed. Digests of a mailing list have 100.
 const MAX_PARTS: usize = 1_000;
 
-/// Longest header read, in octets; mail servers commonly refuse longer ones.
-const MAX_HEADER: usize = 256 * 1024;
-
 /// Octets of all headers together of which the outline keeps the fields: bounds its memory when each
 /// of 1,000 parts brings a long header.
 const MAX_HEADERS_KEPT: usize = 1024 * 1024;
@@ -489,6 +459,7 @@ const MAX_HEADERS_KEPT: usize = 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::header::MAX_HEADER;
 
     /// Scans whole, octet by octet and in halves: all must agree.
     fn scan(octets: &[u8]) -> Scanned {
