@@ -24,7 +24,7 @@ impl Outline {
         let Some(part) = self.parts.get(index) else {
             return false;
         };
-        if part.content_type.starts_with("multipart/") || self.is_enclosed(index) {
+        if part.is_multipart() || self.is_enclosed(index) {
             return false;
         }
         // The message itself is not attached to anything, unless it is nothing but a file.
@@ -81,6 +81,11 @@ impl Part {
     /// True for `text/*`.
     pub fn is_text(&self) -> bool {
         self.content_type.starts_with("text/")
+    }
+
+    /// True for `multipart/*`.
+    pub fn is_multipart(&self) -> bool {
+        self.content_type.starts_with("multipart/")
     }
 
     /// True for a part that is a message with its own header (RFC 2046 §5.2.1, RFC 6532 §3.7).

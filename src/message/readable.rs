@@ -27,7 +27,7 @@ impl Captures {
         Self { limit, slots: Default::default(), active: None }
     }
 
-    /// The body of the leaf at `index` begins.
+    /// The body of the leaf at `index` begins, or the preamble of a multipart.
     pub(super) fn begin(&mut self, outline: &Outline, index: usize) {
         self.active = rank(outline, index).filter(|&rank| self.slots[rank].is_none());
         if let Some(rank) = self.active {
@@ -57,7 +57,8 @@ impl Captures {
             };
             // Each is read, so that the defects of all are found.
             let text = capture.read(part, defects);
-            if best.is_empty() && !text.trim().is_empty() {
+            let shown = !part.is_multipart() || outline.parts.len() == 1;
+            if shown && best.is_empty() && !text.trim().is_empty() {
                 best = text;
             }
         }
@@ -95,6 +96,9 @@ impl Capture {
 /// Which slot a leaf would fill, if any.
 fn rank(outline: &Outline, index: usize) -> Option<usize> {
     let part = outline.parts.get(index)?;
+    if part.is_multipart() {
+        return (index == 0).then_some(PREAMBLE);
+    }
     if !part.is_text() || outline.is_attachment(index) || part.is_attachment {
         return None;
     }
@@ -106,8 +110,11 @@ fn rank(outline: &Outline, index: usize) -> Option<usize> {
     Some(if outline.is_enclosed(index) { rank + 3 } else { rank })
 }
 
-/// Text/plain, text/html and other text, of the message itself and of those enclosed.
-const RANKS: usize = 6;
+/// Text/plain, text/html and other text, of the message itself and of those enclosed; last the
+/// preamble, which is all there is if the boundary never appears.
+const RANKS: usize = 7;
+
+const PREAMBLE: usize = 6;
 
 /// The beginning of a text in one line, at most [`super::SNIPPET_CHARS`] characters. Leaves out the
 /// invisible padding with which newsletters push the rest of their text out of such a line.

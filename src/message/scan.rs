@@ -194,7 +194,8 @@ impl Scanner {
                 self.captures.keep(piece);
                 self.check.push(piece, self.line.length == piece.len() as u64);
             }
-            Mode::Skip => {}
+            // Only a preamble, in case there is nothing else.
+            Mode::Skip => self.captures.keep(piece),
         }
     }
 
@@ -232,6 +233,7 @@ impl Scanner {
     fn delimit(&mut self, container: usize, closing: bool) {
         let end = self.line.start - self.line.end_before;
         self.check.undo_line();
+        self.captures.end();
         self.end_part(end);
         self.close_down_to(container + 1, end);
         let Some(open) = self.open.last_mut() else {
@@ -298,9 +300,7 @@ impl Scanner {
     }
 
     fn last_part(&mut self) -> &mut Part {
-        if self.outline.parts.is_empty() {
-            self.outline.parts.push(Part::default());
-        }
+        // There is always the message itself.
         let last = self.outline.parts.len() - 1;
         &mut self.outline.parts[last]
     }
@@ -409,7 +409,7 @@ impl Scanner {
 
     fn begin_body(&mut self, index: usize, boundary: Option<String>) {
         let part = &mut self.outline.parts[index];
-        let multipart = part.content_type.starts_with("multipart/");
+        let multipart = part.is_multipart();
         let boundary = boundary.filter(|text| (1..=MAX_BOUNDARY).contains(&text.len()));
         if multipart && boundary.is_none() {
             self.defects.insert(Defect::NoBoundary);
@@ -426,6 +426,8 @@ impl Scanner {
             self.mode = Mode::Skip;
             if message {
                 self.begin_part(index, start);
+            } else {
+                self.captures.begin(&self.outline, index);
             }
             return;
         }
