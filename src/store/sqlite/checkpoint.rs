@@ -6,11 +6,8 @@
 //! really large, the writer does the little that is left between two transactions.
 
 use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -19,13 +16,14 @@ use rusqlite::Connection;
 use super::{Shared, bell::Bell, schema};
 use crate::store::Error;
 
-/// What the writer and the thread know of the log.
-#[derive(Debug, Default)]
+/// The write-ahead log beside the database.
+#[derive(Debug)]
 pub(super) struct Log {
+    path: PathBuf,
     /// Rung when enough was written to be worth a checkpoint.
     pub(super) bell: Bell,
-    /// Pages in the log when it was last looked at.
-    pages: AtomicI64,
+    /// SQLite turns a second checkpoint away; ours wait for each other.
+    at_work: Mutex<()>,
 }
 
 /// The thread's own things.
@@ -35,34 +33,39 @@ pub(super) struct Checkpointer {
 }
 
 impl Log {
-    /// True if the log grew so large that the writer must end it.
+    /// The log of this database.
+    pub(super) fn new(database: &Path) -> Self {
+        let mut path = database.as_os_str().to_owned();
+        path.push("-wal");
+        Self { path: path.into(), bell: Bell::default(), at_work: Mutex::new(()) }
+    }
+
+    /// True if the log grew so large that the writer must end it. When it starts again, SQLite cuts the
+    /// file back, so its length tells.
     pub(super) fn is_too_large(&self) -> bool {
-        self.pages.load(Ordering::Relaxed) > PAGES_MOST
+        std::fs::metadata(&self.path).is_ok_and(|log| log.len() > MOST)
     }
 
     /// Moves what it can of the log into the database; with `truncate` it also gives the file's space
-    /// back if nobody is reading. Never waits for readers.
+    /// back if nobody is reading. Waits for a checkpoint that is under way, never for readers.
     pub(super) fn checkpoint(&self, db: &Connection, truncate: bool) {
+        let _alone = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         let how = if truncate { "TRUNCATE" } else { "PASSIVE" };
-        let pass = || -> rusqlite::Result<(i64, i64)> {
+        let pass = || {
             db.busy_timeout(Duration::ZERO)?;
-            let sql = format!("PRAGMA wal_checkpoint({how})");
-            let seen = db.query_row(&sql, (), |row| Ok((row.get(1)?, row.get(2)?)));
+            let done = db.query_row(&format!("PRAGMA wal_checkpoint({how})"), (), |_| Ok(()));
             db.busy_timeout(schema::BUSY)?;
-            seen
+            done
         };
-        match pass() {
-            // All is moved: the next transaction starts the log again.
-            Ok((pages, moved)) if pages == moved => self.pages.store(0, Ordering::Relaxed),
-            Ok((pages, _)) => self.pages.store(pages, Ordering::Relaxed),
+        if let Err(error) = pass() {
             // What is in the log is safe there; it is moved another time.
-            Err(error) => log::warn!("checkpoint failed: {error}"),
+            log::warn!("{}: checkpoint failed: {error}", self.path.display());
         }
     }
 }
 
 impl Checkpointer {
-    pub(super) fn new(shared: Arc<Shared>, database: &PathBuf) -> Result<Self, Error> {
+    pub(super) fn new(shared: Arc<Shared>, database: &Path) -> Result<Self, Error> {
         Ok(Self { shared, db: schema::open_writer(database)? })
     }
 
@@ -74,5 +77,5 @@ impl Checkpointer {
     }
 }
 
-/// The log is ended by the writer once it has so many pages: 64 MB.
-const PAGES_MOST: i64 = 64 * 1024 * 1024 / schema::PAGE_SIZE as i64;
+/// The log is ended by the writer once it has so many octets.
+const MOST: u64 = 64 * 1024 * 1024;

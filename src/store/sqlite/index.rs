@@ -16,7 +16,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
-use super::{bell::Bell, plan::column};
+use super::{bell::Bell, plan::column, schema};
 use crate::message::search::{Document, Field};
 
 /// What everybody knows of the index.
@@ -269,13 +269,14 @@ fn create(path: &Path, state: State) -> rusqlite::Result<Writer> {
 fn settle(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     // What a power cut takes is indexed again; the cursor is in the same transaction.
-    db.pragma_update(None, "synchronous", "NORMAL")
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    schema::settle(db)
 }
 
 fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    schema::settle(&db)?;
     Ok(db)
 }
 

@@ -117,7 +117,7 @@ impl Sqlite {
         clear_leftovers(&db, &bodies).map_err(|error| cannot(&folder, &error))?;
         let shared = Arc::new(Shared {
             index: Index::new(folder.join(INDEX)),
-            log: Log::default(),
+            log: Log::new(&database),
             folder,
             bodies,
             indexed: options.index,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use crate::store::Error;
 
@@ -33,8 +33,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
-    db.busy_timeout(BUSY)?;
+    settle(&db)?;
     Ok(db)
 }
 
@@ -69,6 +68,14 @@ fn settle_writer(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
+    settle(db)
+}
+
+/// What every connection wants, to the index too.
+pub(super) fn settle(db: &Connection) -> rusqlite::Result<()> {
+    // Otherwise SQLite looks at the bound values again, and so compiles a statement anew every time it
+    // is used, which costs more than running it.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.busy_timeout(BUSY)
 }
@@ -100,13 +107,14 @@ const APPLICATION_ID: i32 = 0x736d_7470;
 /// Grows when schema.sql changes.
 const VERSION: i32 = 1;
 /// Octets. A message of 1 KB touches half a dozen pages, all of which go into the log.
-pub(super) const PAGE_SIZE: i32 = 4096;
+const PAGE_SIZE: i32 = 4096;
 /// Of the writer: it touches the newest pages and the labels in use.
 const WRITER_CACHE_KIB: i32 = 16 * 1024;
 /// Of each reader.
 const READER_CACHE_KIB: i32 = 4 * 1024;
-/// The log is cut back to this many octets when it starts again.
-const JOURNAL_LIMIT: i64 = 64 * 1024 * 1024;
+/// The log is cut back to this many octets when it starts again: enough to write it over and over
+/// without growing the file, which makes syncs cheaper.
+const JOURNAL_LIMIT: i64 = 16 * 1024 * 1024;
 /// Prepared statements kept per connection: all that there are.
 const STATEMENTS: usize = 64;
 /// Nobody else writes, but a checkpoint may hold a lock for a moment.

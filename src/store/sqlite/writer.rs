@@ -323,3 +323,148 @@ const LOG_ENOUGH: usize = 4 * 1024 * 1024;
 const VACUUM_PAGES: u32 = 500;
 /// Free pages that stay for the next messages.
 const VACUUM_SLACK: i64 = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use smol::future::block_on;
+
+    use super::*;
+    use crate::{
+        message::{Envelope, Summary},
+        store::{Options, Store, sqlite::Sqlite},
+    };
+
+    fn open(folder: &tempfile::TempDir) -> Sqlite {
+        let path = folder.path().to_owned();
+        Sqlite::open(&Options { path, inline_limit: 100, ..Options::default() }).unwrap()
+    }
+
+    async fn put(store: &Sqlite, length: usize) -> Result<(), Error> {
+        let mut draft = store.begin().await?;
+        draft.write(&vec![b'x'; length]).await?;
+        draft.commit(Envelope::default(), Summary::default()).await.map(drop)
+    }
+
+    fn bodies(store: &Sqlite) -> usize {
+        std::fs::read_dir(store.shared.folder.join("bodies")).unwrap().count()
+    }
+
+    fn messages(store: &Sqlite) -> u64 {
+        block_on(store.counts()).unwrap().messages
+    }
+
+    /// Keeps the writer busy until the sender is used or dropped, so that what is asked meanwhile
+    /// becomes one batch.
+    fn hold(store: &Sqlite) -> mpsc::Sender<()> {
+        let (release, held) = mpsc::channel();
+        let (started, begun) = mpsc::channel();
+        let writer = store.writer.clone();
+        std::thread::spawn(move || {
+            block_on(writer.ask(1, move |_| {
+                started.send(()).unwrap();
+                let _ = held.recv();
+                Ok(())
+            }))
+        });
+        begun.recv().unwrap();
+        release
+    }
+
+    #[test]
+    fn a_job_that_panics_is_answered_and_the_writer_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let panicked = block_on(store.writer.ask::<()>(1, |_| panic!("on purpose")));
+        assert!(matches!(panicked, Err(Error::Io(_))), "{panicked:?}");
+        assert_eq!(block_on(put(&store, 10)), Ok(()));
+        assert_eq!(messages(&store), 1);
+    }
+
+    #[test]
+    fn a_batch_is_stored_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let release = hold(&store);
+        let (small, large, wrong) = block_on(async {
+            let wrong = async {
+                while store.writer.queue.len() < 2 {
+                    smol::future::yield_now().await;
+                }
+                let wrong =
+                    store.writer.ask(1, |tx| tx.db.execute("INSERT INTO nowhere VALUES (1)", ()));
+                smol::pin!(wrong);
+                let _ = smol::future::poll_once(&mut wrong).await;
+                drop(release);
+                wrong.await
+            };
+            let puts = smol::future::zip(put(&store, 10), put(&store, 1000));
+            let ((small, large), wrong) = smol::future::zip(puts, wrong).await;
+            (small, large, wrong)
+        });
+        assert!(matches!(&wrong, Err(Error::Io(why)) if why.contains("nowhere")), "{wrong:?}");
+        assert_eq!(small, Err(wrong.clone().unwrap_err()));
+        assert_eq!(large, Err(wrong.unwrap_err()));
+        assert_eq!(messages(&store), 0);
+        while bodies(&store) > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(block_on(put(&store, 1000)), Ok(()));
+        assert_eq!((messages(&store), bodies(&store)), (1, 1));
+    }
+
+    #[test]
+    fn a_commit_that_nobody_waits_for_any_more_stores_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let release = hold(&store);
+        block_on(async {
+            let mut given_up = Box::pin(put(&store, 10));
+            while store.writer.queue.is_empty() {
+                let _ = smol::future::poll_once(&mut given_up).await;
+            }
+            drop(given_up);
+            drop(release);
+            put(&store, 20).await.unwrap();
+        });
+        assert_eq!(block_on(store.counts()).unwrap().bytes, 20);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_is_over_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let bound = |pages: u32| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            let set = move |tx: &mut Tx<'_>| tx.db.query_row(&sql, (), |_| Ok(()));
+            block_on(store.writer.ask(1, set)).unwrap();
+        };
+        bound(40);
+        let mut stored = 0;
+        while let Ok(()) = block_on(put(&store, 100)) {
+            stored += 1;
+            assert!(stored < 10_000, "it never gets full");
+        }
+        assert_eq!(block_on(put(&store, 100)), Err(Error::Full));
+        assert_eq!(messages(&store), stored);
+        bound(1_000_000);
+        assert_eq!(block_on(put(&store, 100)), Ok(()));
+        assert_eq!(messages(&store), stored + 1);
+    }
+
+    #[test]
+    fn the_log_does_not_grow_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let log = folder.path().join("smtpd.db-wal");
+        // Each round writes more than makes a checkpoint worth its while.
+        let blob = "INSERT OR REPLACE INTO contents VALUES (-1, '', '', zeroblob(6000000))";
+        let rounds = 60;
+        for _ in 0..rounds {
+            block_on(store.writer.ask(6_000_000, |tx| tx.db.execute(blob, ()))).unwrap();
+        }
+        let length = std::fs::metadata(log).unwrap().len();
+        assert!(length < 6_000_000 * rounds / 3, "{length}");
+    }
+}
