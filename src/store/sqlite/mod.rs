@@ -215,7 +215,7 @@ impl Sqlite {
                         let seqs = tx.seqs(&piece)?;
                         tx.change(&seqs, &change)
                     };
-                    changed.extend(self.writer.ask(ids.len() * PIECE_WEIGHT, work).await?);
+                    changed.extend(self.writer.ask(PIECE * PIECE_WEIGHT, work).await?);
                 }
                 return Ok(changed);
             }
@@ -244,7 +244,7 @@ impl Sqlite {
                         let seqs = tx.seqs(&piece)?;
                         tx.delete(&seqs)
                     };
-                    deleted += self.writer.ask(ids.len() * PIECE_WEIGHT, work).await?;
+                    deleted += self.writer.ask(PIECE * PIECE_WEIGHT, work).await?;
                 }
             }
             Selection::Matching(search, mailbox) => {
@@ -410,9 +410,17 @@ fn database_bytes(folder: &Path) -> u64 {
     names.filter_map(|name| fs::metadata(folder.join(name)).ok()).map(|data| data.len()).sum()
 }
 
-/// Makes a folder that only its owner may look into; an existing one stays as it is.
+/// Makes a folder that only its owner may look into, and makes its name durable; an existing one stays
+/// as it is.
 fn make_folder(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
 }
 
 /// Makes a file that only its owner may read, if it is missing. SQLite gives its logs the same mode.

@@ -1,6 +1,6 @@
 //! What only a store in a folder can do wrong: reopening, leftovers, foreign files, space.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 use smol::future::block_on;
 use smtpd::{
@@ -166,6 +166,41 @@ fn a_lost_or_damaged_index_is_rebuilt() {
             assert!(fs::metadata(&index).unwrap().len() > 8192, "harm {number}");
         }
     });
+}
+
+#[test]
+fn an_index_that_vanishes_or_breaks_in_use_hides_nothing() {
+    type Harm = fn(&Path);
+    let harms: [Harm; 2] = [
+        |index| fs::remove_file(index).unwrap(),
+        // Behind the pages of the schema and the cursor.
+        |index| {
+            let length = fs::metadata(index).unwrap().len() - 3 * 4096;
+            let file = fs::OpenOptions::new().write(true).open(index).unwrap();
+            file.write_all_at(&noise(length as usize), 3 * 4096).unwrap();
+        },
+    ];
+    for (number, harm) in harms.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(folder.path());
+        let index = options.path.join("index.db");
+        block_on(async {
+            let store = store::open(&options).unwrap();
+            for number in 0..300 {
+                put(&*store, &format!("findme word{number}")).await;
+            }
+            caught_up(&store).await;
+            store.close().await.unwrap();
+            let store = store::open(&options).unwrap();
+            harm(&index);
+            assert_eq!(found(&store, find([words("findme")])).await, 300, "harm {number}");
+            put(&*store, "findme").await;
+            assert_eq!(found(&store, find([words("findme")])).await, 301, "harm {number}");
+            caught_up(&store).await;
+            assert_eq!(found(&store, find([words("findme")])).await, 301, "harm {number}");
+            store.close().await.unwrap();
+        });
+    }
 }
 
 #[test]
