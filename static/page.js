@@ -28,6 +28,13 @@ if (matchMedia('(max-width: 760px)').matches) {
   document.querySelector('.boxes details')?.removeAttribute('open');
 }
 
+// Back leads to the list that led here, not to the first page of all.
+const up = document.querySelector('main.message [rel=up]');
+const from = document.referrer && new URL(document.referrer);
+if (up && from && from.origin === location.origin && from.pathname === '/') {
+  up.href = from.href;
+}
+
 // Keys: j k move, Enter opens (the link has the focus), u s d act, / searches.
 const rows = () => [...document.querySelectorAll('#rows > .row > a')];
 

@@ -48,15 +48,8 @@ pub(super) async fn list(
     // the script knows the row already. The other order could lose one.
     let shell = Shell::new(&site, asked).await?;
     let asked = &shell.asked;
-    let before = match asked.before.as_str() {
-        "" => None,
-        id => Some(id.parse().map_err(|_| Error::bad_request("`before` is not a message id."))?),
-    };
     let (found, problem) = match asked.filter() {
-        Ok((search, mailbox)) => {
-            let query = store::Query { search, mailbox, before, limit: PAGE_ROWS };
-            (site.store.list(query).await?, None)
-        }
+        Ok(_) => (site.store.list(asked.query(PAGE_ROWS)?).await?, None),
         Err(problem) => (Page { records: Vec::new(), more: false }, Some(problem.to_string())),
     };
     let older = found.records.last().filter(|_| found.more).map(|last| {
@@ -101,6 +94,17 @@ impl Asked {
             Ok((search, mailbox)) => Ok(Selection::Matching(search, mailbox)),
             Err(problem) => Err(Error::bad_request(problem.to_string())),
         }
+    }
+
+    /// A page of them.
+    pub(super) fn query(&self, limit: usize) -> Result<store::Query, Error> {
+        let filter = self.filter().map_err(|problem| Error::bad_request(problem.to_string()));
+        let (search, mailbox) = filter?;
+        let before = match self.before.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|_| Error::bad_request("`before` is no message id."))?),
+        };
+        Ok(store::Query { search, mailbox, before, limit })
     }
 
     /// The address that shows it, below this path.

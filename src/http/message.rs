@@ -97,7 +97,7 @@ struct MessagePage<'a> {
 enum Panel {
     Html {
         remote: bool,
-        blocked: bool,
+        blocked: usize,
     },
     Text {
         lines: Vec<Span>,
@@ -140,7 +140,7 @@ impl Panel {
         Ok(match tab {
             Tab::Html => match frame::rendered(opened, how).await? {
                 Some(html) => {
-                    Self::Html { remote: how.remote == "1", blocked: html.blocked_remote > 0 }
+                    Self::Html { remote: how.remote == "1", blocked: html.blocked_remote }
                 }
                 None => Self::Nothing("This message has no HTML."),
             },
@@ -213,11 +213,15 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
 }
 
 fn parameters(parameters: &[Parameter]) -> String {
-    let texts = parameters.iter().map(|parameter| match &parameter.value {
+    parameters.iter().map(parameter).collect::<Vec<_>>().join(" ")
+}
+
+/// A parameter as it stood in the command.
+pub(super) fn parameter(parameter: &Parameter) -> String {
+    match &parameter.value {
         Some(value) => format!("{}={value}", parameter.keyword),
         None => parameter.keyword.clone(),
-    });
-    texts.collect::<Vec<_>>().join(" ")
+    }
 }
 
 fn pieces(opened: &Opened) -> Vec<Piece> {

@@ -5,6 +5,7 @@
 //! another site's page asks for is refused before any handler sees it (`guard`).
 
 mod actions;
+mod api;
 mod assets;
 mod auth_http;
 mod body;

@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::{
-    Site, actions, assets, auth_http, error::Error, files, frame, guard, list, live, message,
+    Site, actions, api, assets, auth_http, error::Error, files, frame, guard, list, live, message,
     message::Tab, status,
 };
 
@@ -33,6 +33,8 @@ pub(super) fn router(site: Site) -> Router {
         .route("/messages/{id}/raw", get(files::raw))
         .route("/messages/{id}/parts/{part}", get(files::part))
         // Programs.
+        .route("/api/messages", get(api::list).delete(api::delete_many))
+        .route("/api/messages/{id}", get(api::one).patch(api::patch).delete(api::delete))
         .route("/ws", on(MethodFilter::GET, live::upgrade))
         .route("/ping", get("pong\n"))
         .route("/livez", get("alive\n"))

@@ -3,6 +3,7 @@
 // Clippy allows them in test functions only, not in the helpers of tests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod api;
 mod auth_http;
 mod client;
 mod connection;

@@ -65,7 +65,7 @@ impl Client {
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         let mut answer = Answer { status, headers, body: Vec::new() };
-        if is_head || status == 304 || status == 101 {
+        if is_head || matches!(status, 101 | 204 | 304) {
             return answer;
         }
         if answer.header("transfer-encoding") == "chunked" {
