@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Site, body, error::Error, list::Asked, message, row::When, status::json};
 use crate::{
-    id::MessageId,
+    id::{MessageId, NotAnId},
     message::{Address, Defect, Parameter},
     store::{self, Change, Record, Selection},
 };
@@ -27,7 +27,7 @@ pub(super) async fn list(
     let limit = paging.limit.unwrap_or(FEW).clamp(1, MANY);
     let page = site.store.list(asked.query(limit)?).await?;
     let next = page.records.last().filter(|_| page.more).map(|record| record.id.to_string());
-    json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next })
+    json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next }).await
 }
 
 /// `DELETE /api/messages`: those named in the body as `{"ids": […]}`, or those that `q` and `mailbox`
@@ -44,10 +44,10 @@ pub(super) async fn delete_many(
     } else {
         let Ids { ids } = parse(&octets)?;
         let ids = ids.iter().map(|id| id.parse::<MessageId>());
-        let bad = |error: crate::id::NotAnId| Error::bad_request(error.to_string());
+        let bad = |error: NotAnId| Error::bad_request(error.to_string());
         Selection::Ids(ids.collect::<Result<_, _>>().map_err(bad)?)
     };
-    json(&headers, &Deleted { deleted: site.desk.delete(which).await? })
+    json(&headers, &Deleted { deleted: site.desk.delete(which).await? }).await
 }
 
 /// `GET /api/messages/{id}`. Reading by a program does not mark it read.
@@ -56,7 +56,7 @@ pub(super) async fn one(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    json(&headers, &Message::new(&site.record(&id).await?))
+    json(&headers, &Message::new(&site.record(&id).await?)).await
 }
 
 /// `PATCH /api/messages/{id}`: what the body names is set, the rest stays.
@@ -71,7 +71,7 @@ pub(super) async fn patch(
     for change in patch.changes(&record) {
         site.desk.change(Selection::Ids(vec![record.id]), change).await?;
     }
-    json(&headers, &Message::new(&site.record(&id).await?))
+    json(&headers, &Message::new(&site.record(&id).await?)).await
 }
 
 /// `DELETE /api/messages/{id}`

@@ -25,7 +25,7 @@ pub(super) async fn frame(
     let opened = site.opened(&id).await?;
     let Some(sanitised) = rendered(&opened, &how).await? else { return Err(Error::no_page()) };
     let page = format!("{HEAD}{}", sanitised.html);
-    let mut answer = page::answer(&headers, "text/html; charset=utf-8", page);
+    let mut answer = page::answer(&headers, "text/html; charset=utf-8", page).await;
     let fields = answer.headers_mut();
     let policy = policy(&host, how.remote == "1");
     let policy =

@@ -67,7 +67,7 @@ pub(super) async fn list(
         shell: &shell,
         problem,
     };
-    let mut answer = page::page(&headers, &list)?;
+    let mut answer = page::page(&headers, &list).await?;
     if list.problem.is_some() {
         *answer.status_mut() = StatusCode::BAD_REQUEST;
     }
@@ -83,7 +83,7 @@ pub(super) async fn confirm(
     // What cannot be searched for cannot be deleted either, so say it before the question.
     asked.selection()?;
     let shell = Shell::new(&site, asked).await?;
-    page::page(&headers, &ConfirmPage { shell: &shell })
+    page::page(&headers, &ConfirmPage { shell: &shell }).await
 }
 
 impl Asked {

@@ -187,12 +187,11 @@ impl Client<'_> {
         self.counts = site.store.counts().await.unwrap_or_default();
         let is_known = asked.epoch == site.epoch;
         let next = match asked.after {
-            Some(after) if is_known => {
-                self.events = site.bus.subscribe(Some(after.saturating_add(1)));
-                after.saturating_add(1)
-            }
+            Some(after) if is_known => after.saturating_add(1),
             _ => site.bus.next_number(),
         };
+        // From the very number that is named, so that nothing falls in between.
+        self.events = site.bus.subscribe(Some(next));
         let counts = Totals::new(&self.counts);
         self.send(&Frame::Hello { epoch: &site.epoch, next, counts }).await?;
         if !is_known && !asked.epoch.is_empty() {
@@ -299,6 +298,10 @@ impl Happened {
     fn new(event: &Event) -> Self {
         let names = |ids: &[MessageId]| ids.iter().map(ToString::to_string).collect();
         match event {
+            // Too many to name: whoever shows a list of one of them looks again.
+            Event::New(record) if record.envelope.forward_paths.len() > MOST_MAILBOXES => {
+                Self::Reload
+            }
             Event::New(record) => Self::New { message: Box::new(Row::new(record)) },
             Event::Deleted(ids) => Self::Deleted { ids: names(ids) },
             Event::Changed(ids) => Self::Changed { ids: names(ids) },
@@ -315,6 +318,9 @@ impl Totals {
 
 /// Most events in a frame.
 const MOST_EVENTS: usize = 100;
+
+/// Most recipients of a message that is told as a row; bounds the size of a frame.
+const MOST_MAILBOXES: usize = 50;
 
 /// Least time between two totals.
 const STATS_APART: Duration = Duration::from_millis(250);

@@ -73,7 +73,7 @@ pub(super) async fn show(
         tab,
         panel,
     };
-    page::page(&headers, &message)
+    page::page(&headers, &message).await
 }
 
 #[derive(Template)]

@@ -12,16 +12,27 @@ use flate2::{Compression, write::GzEncoder};
 use super::error::Error;
 
 /// A page from a template.
-pub(super) fn page(headers: &HeaderMap, template: &impl Template) -> Result<Response, Error> {
+pub(super) async fn page(
+    headers: &HeaderMap,
+    template: &(impl Template + Sync),
+) -> Result<Response, Error> {
     let html = template.render().map_err(|error| Error::internal(error.to_string()))?;
-    Ok(answer(headers, "text/html; charset=utf-8", html))
+    Ok(answer(headers, "text/html; charset=utf-8", html).await)
 }
 
 /// A text that we made, compressed if the client takes that.
-pub(super) fn answer(headers: &HeaderMap, content_type: &'static str, text: String) -> Response {
-    let mut answer = if accepts_gzip(headers) && text.len() > WORTH_COMPRESSING {
+pub(super) async fn answer(
+    headers: &HeaderMap,
+    content_type: &'static str,
+    text: String,
+) -> Response {
+    let text_length = text.len();
+    let mut answer = if accepts_gzip(headers) && text_length > WORTH_COMPRESSING {
         let encoding = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
-        (encoding, gzip(text.as_bytes(), Compression::fast())).into_response()
+        let compress = move || gzip(text.as_bytes(), Compression::fast());
+        let is_long = text_length > WORTH_STEPPING_ASIDE;
+        let zipped = if is_long { smol::unblock(compress).await } else { compress() };
+        (encoding, zipped).into_response()
     } else {
         text.into_response()
     };
@@ -79,6 +90,9 @@ struct ErrorPage<'a> {
 
 /// Texts up to this many octets fit into a packet or two anyway.
 const WORTH_COMPRESSING: usize = 1400;
+
+/// Compressing more octets than this takes milliseconds, in which others should not wait.
+const WORTH_STEPPING_ASIDE: usize = 128 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -44,6 +44,7 @@ impl Row {
         let Record { envelope, summary, .. } = record;
         let mut mailboxes: Vec<_> =
             envelope.forward_paths.iter().map(|path| mailbox_key(&path.address)).collect();
+        mailboxes.sort_unstable();
         mailboxes.dedup();
         let recipients = envelope.forward_paths.iter().map(|path| path.address.as_str());
         Self {
@@ -51,7 +52,7 @@ impl Row {
             unread: !record.read,
             starred: record.starred,
             from: sender(record),
-            to: shortened(recipients.collect()),
+            to: clipped(&shortened(recipients.collect())),
             subject: clipped(&summary.subject),
             snippet: clipped(&summary.snippet),
             attachments: summary.attachments.len(),

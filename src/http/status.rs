@@ -21,7 +21,7 @@ pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Erro
 
 /// `GET /status`
 pub(super) async fn brief(State(site): State<Site>, headers: HeaderMap) -> Result<Response, Error> {
-    json(&headers, &Brief::new(&site).await?)
+    json(&headers, &Brief::new(&site).await?).await
 }
 
 /// `GET /status/detail`
@@ -45,13 +45,16 @@ pub(super) async fn detail(
         websockets_now: metrics.websockets_now.value(),
         events: site.bus.next_number() - 1,
     };
-    json(&headers, &detail)
+    json(&headers, &detail).await
 }
 
 /// An answer in JSON.
-pub(super) fn json(headers: &HeaderMap, shape: &impl Serialize) -> Result<Response, Error> {
+pub(super) async fn json(
+    headers: &HeaderMap,
+    shape: &(impl Serialize + Sync),
+) -> Result<Response, Error> {
     let text = serde_json::to_string(shape).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(page::answer(headers, "application/json", text + "\n"))
+    Ok(page::answer(headers, "application/json", text + "\n").await)
 }
 
 /// What a glance needs.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use smol::{Async, stream::StreamExt};
 use smtpd::{bus::Event, http::Options};
 
-use super::{Server, auth, letter};
+use super::{Server, auth, envelope, letter};
 
 type Socket = WebSocketStream<Async<TcpStream>>;
 
@@ -70,6 +70,19 @@ fn events_come_in_one_frame_and_in_order() {
             frame["events"].as_array().unwrap().iter().map(|it| &it["type"]).collect();
         assert_eq!(types, ["changed", "deleted", "reload"]);
         assert_eq!(frame["events"][0]["ids"][0], id.to_string());
+    });
+}
+
+#[test]
+fn a_crowd_of_recipients_is_not_named() {
+    smol::block_on(async {
+        let server = Server::start();
+        let mut socket = connect(&server, "?epoch=epoch-1&after=0", None).await.unwrap();
+        let mut envelope = envelope("bob@example.com");
+        envelope.forward_paths = envelope.forward_paths.into_iter().cycle().take(1000).collect();
+        server.bus.publish(Event::New(server.shelf.put(envelope, &letter("Hi"))));
+        assert_eq!(next(&mut socket).await["type"], "hello");
+        assert_eq!(next(&mut socket).await["events"], serde_json::json!([{ "type": "reload" }]));
     });
 }
 
