@@ -177,7 +177,8 @@ const title = document.title;
 
 function totals(counts) {
   for (const place of document.querySelectorAll('[data-count]')) {
-    const text = String(counts[place.dataset.count]);
+    const count = counts[place.dataset.count];
+    const text = count === 0 && place.matches('.unread-count') ? '' : String(count);
     if (place.textContent !== text) place.textContent = text;
   }
   document.title = counts.unread > 0 ? `(${counts.unread}) ${title}` : title;
