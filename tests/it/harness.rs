@@ -1,0 +1,244 @@
+//! Starts the real binary on free ports and talks to it; ends it by its own pid.
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A running smtpd with a folder of its own.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) smtp: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) folder: PathBuf,
+    // Removed when the last server on it is dropped by the test.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Server {
+    /// Starts on an empty folder.
+    pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut server = Self::start_in(temporary.path(), environment);
+        server._temporary = Some(temporary);
+        server
+    }
+
+    /// Starts on a folder that stays; its log is appended to `smtpd.log` there.
+    pub(crate) fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let log = File::options().create(true).append(true).open(folder.join("smtpd.log")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_smtpd"))
+            .current_dir(folder)
+            .env("SMTPD_SMTP_LISTEN", "127.0.0.1:0")
+            .env("SMTPD_HTTP_LISTEN", "127.0.0.1:0")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = |mark: &str| -> SocketAddr {
+            let line = lines
+                .by_ref()
+                .map_while(Result::ok)
+                .find(|line| line.contains(mark))
+                .unwrap_or_else(|| panic!("no {mark} at start: {}", read_log(folder)));
+            let address = line.split(mark).nth(1).unwrap();
+            address.trim_end_matches('/').parse().unwrap()
+        };
+        let (smtp, http) = (address("smtp://"), address("http://"));
+        Self { child, smtp, http, folder: folder.to_owned(), _temporary: None }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends SIGKILL, as a crash would, and waits for the end.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for an end that was asked for already; true if it was a success.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        read_log(&self.folder)
+    }
+
+    /// The body of a GET that must succeed.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
+        let (status, body) = self.request("GET", path);
+        assert_eq!(status, 200, "GET {path}: {}", String::from_utf8_lossy(&body));
+        body
+    }
+
+    /// Status and body of a request without a body.
+    pub(crate) fn request(&self, method: &str, path: &str) -> (u16, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.http).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let head = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.http);
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let status = String::from_utf8_lossy(&answer[9..12]).parse().unwrap();
+        (status, answer.split_off(end + 4))
+    }
+
+    /// The JSON list of messages, newest first.
+    pub(crate) fn messages(&self, query: &str) -> Vec<serde_json::Value> {
+        let body = self.get(&format!("/api/messages?{query}"));
+        let mut json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        match json["messages"].take() {
+            serde_json::Value::Array(messages) => messages,
+            other => panic!("no messages in the answer: {other}"),
+        }
+    }
+
+    /// The octets of the only message with this subject.
+    pub(crate) fn raw_of(&self, subject: &str) -> Vec<u8> {
+        let messages = self.messages("limit=500");
+        let mut found = messages.iter().filter(|message| message["subject"] == subject);
+        let id =
+            found.next().unwrap_or_else(|| panic!("no {subject:?} in {messages:?}"))["id"].clone();
+        assert!(found.next().is_none(), "{subject:?} is stored twice");
+        self.get(&format!("/messages/{}/raw", id.as_str().unwrap()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of the server ---\n{}", read_log(&self.folder));
+        }
+    }
+}
+
+/// One client connection, line by line.
+pub(crate) struct Client {
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// Connects and reads the greeting.
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut client = Self { reader: BufReader::new(stream) };
+        assert!(client.reply().unwrap().starts_with("220 "));
+        client
+    }
+
+    pub(crate) fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.reader.get_mut().write_all(octets)
+    }
+
+    /// The next reply, all its lines.
+    pub(crate) fn reply(&mut self) -> io::Result<String> {
+        let mut reply = String::new();
+        loop {
+            let start = reply.len();
+            if self.reader.read_line(&mut reply)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if reply.as_bytes().get(start + 3) != Some(&b'-') {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// Sends a line and returns the reply.
+    pub(crate) fn say(&mut self, line: &str) -> io::Result<String> {
+        self.send(format!("{line}\r\n").as_bytes())?;
+        self.reply()
+    }
+
+    /// Sends one message after EHLO; the reply to its end of data.
+    pub(crate) fn mail(&mut self, body: &str) -> io::Result<String> {
+        let to = format!(
+            "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n{body}\r\n.\r\n"
+        );
+        self.send(to.as_bytes())?;
+        for expected in ["250", "250", "354"] {
+            let reply = self.reply()?;
+            if !reply.starts_with(expected) {
+                return Err(io::Error::other(reply));
+            }
+        }
+        self.reply()
+    }
+}
+
+/// Sends a signal to one process.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let status =
+        Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits until `holds`, at most `seconds`.
+pub(crate) fn eventually(seconds: u64, what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while !holds() {
+        assert!(Instant::now() < end, "not within {seconds} s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Runs a program that must succeed.
+pub(crate) fn run(command: &mut Command) -> Output {
+    let output =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// True if all these programs are there. Otherwise says loudly that a part was not tested; where
+/// everything must be there (`TEST_EVERYTHING=1`, as in CI), it fails.
+pub(crate) fn have(programs: &[&str]) -> bool {
+    let missing: Vec<_> = programs.iter().filter(|program| !exists(program)).collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    assert!(std::env::var_os("TEST_EVERYTHING").is_none(), "{test}: missing {missing:?}");
+    // Written past the capture of the test harness: nobody should think that this was tested.
+    let _ = writeln!(io::stderr(), "\n*** NOT TESTED: {test}: missing {missing:?} ***");
+    false
+}
+
+fn exists(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).exists();
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths)
+        .chain(["/usr/sbin", "/usr/lib/postfix/sbin"].map(PathBuf::from))
+        .any(|folder| folder.join(program).exists())
+}
+
+/// A file of the repository.
+pub(crate) fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read_log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("smtpd.log")).unwrap_or_default()
+}

@@ -1,1 +1,0 @@
-//! Real programs against the real binary.

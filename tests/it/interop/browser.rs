@@ -1,0 +1,42 @@
+//! A real Chromium looks at the pages.
+
+use std::process::Command;
+
+use crate::harness::{Server, file, have, run};
+
+const CHROMIUM: &str = "/usr/bin/chromium";
+
+/// Runs one script of tests/interop in a browser of its own.
+fn browse(script: &str, server: &Server) {
+    let output = run(Command::new("node")
+        .arg(file("tests/interop").join(script))
+        .arg(format!("http://{}", server.http))
+        .arg(server.smtp.ip().to_string())
+        .arg(server.smtp.port().to_string())
+        .env("CHROMIUM", CHROMIUM));
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("all seen\n"), "{output:?}");
+}
+
+fn have_browser() -> bool {
+    let modules = file("tests/interop/node_modules");
+    have(&[
+        "node",
+        CHROMIUM,
+        modules.join("playwright-core").to_str().unwrap(),
+        modules.join("nodemailer").to_str().unwrap(),
+    ])
+}
+
+#[test]
+fn a_message_arrives_live_and_is_read() {
+    if have_browser() {
+        browse("browser_main_job.mjs", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn hostile_html_runs_nothing_and_asks_for_nothing() {
+    if have_browser() {
+        browse("browser_hostile.mjs", &Server::start(&[]));
+    }
+}

@@ -1,0 +1,6 @@
+//! Real programs against the real binary.
+
+mod browser;
+mod clients;
+mod nginx;
+mod process;

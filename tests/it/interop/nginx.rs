@@ -1,0 +1,196 @@
+//! Debian's nginx with the files of nginx/, in front of smtpd.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use crate::harness::{Server, eventually, file, have, run};
+
+const MODULE: &str = "/usr/lib/nginx/modules/ngx_mail_module.so";
+
+/// An nginx of our own, with the shipped files adapted to free ports.
+struct Nginx {
+    child: Child,
+    folder: tempfile::TempDir,
+    smtp: u16,
+    https: u16,
+}
+
+impl Nginx {
+    fn start(server: &Server) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        run(Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
+            .args([
+                "-subj",
+                "/CN=mail.example.org",
+                "-addext",
+                "subjectAltName=DNS:mail.example.org",
+            ])
+            .arg("-keyout")
+            .arg(path.join("key.pem"))
+            .arg("-out")
+            .arg(path.join("cert.pem")));
+        let [smtp, smtps, https] = free_ports();
+        let adapt = |name: &str| {
+            fs::read_to_string(file(name))
+                .unwrap()
+                .replace("127.0.0.1:10025", &server.http.to_string())
+                .replace("/etc/nginx/smtpd", path.to_str().unwrap())
+                .replace("listen 25;", &format!("listen 127.0.0.1:{smtp};"))
+                .replace("listen 465 ssl;", &format!("listen 127.0.0.1:{smtps} ssl;"))
+                .replace("listen 443 ssl;", &format!("listen 127.0.0.1:{https} ssl;"))
+        };
+        fs::write(path.join("mail.conf"), adapt("nginx/mail.conf")).unwrap();
+        fs::write(path.join("http.conf"), adapt("nginx/http.conf")).unwrap();
+        fs::write(path.join("nginx.conf"), main_conf(path)).unwrap();
+        let child = Command::new("nginx")
+            .arg("-p")
+            .arg(path)
+            .arg("-c")
+            .arg(path.join("nginx.conf"))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        eventually(20, "nginx listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", https)).is_ok()
+        });
+        Self { child, folder, smtp, https }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // SIGTERM, so that the master ends its workers.
+        crate::harness::signal(self.child.id(), "TERM");
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("error.log"));
+            eprintln!("--- nginx ---\n{}", log.unwrap_or_default());
+        }
+    }
+}
+
+fn main_conf(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "load_module {MODULE};\ndaemon off;\nuser root;\nworker_processes 1;\npid {path}/nginx.pid;\n\
+         error_log {path}/error.log info;\nevents {{ worker_connections 256; }}\n\
+         include {path}/mail.conf;\n\
+         http {{\n access_log off;\n client_body_temp_path {path}/body;\n proxy_temp_path {path}/proxy;\n\
+         fastcgi_temp_path {path}/f;\n uwsgi_temp_path {path}/u;\n scgi_temp_path {path}/s;\n\
+         include {path}/http.conf;\n}}\n"
+    )
+}
+
+/// Ports that nobody uses at this moment.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+fn swaks(port: u16, arguments: &[&str]) -> Command {
+    let mut command = Command::new("swaks");
+    command
+        .args(["--server", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--from", "ann@example.org", "--to", "bob@example.org"])
+        .args(arguments);
+    command
+}
+
+#[test]
+fn mail_goes_through_with_starttls() {
+    if !have(&["nginx", MODULE, "swaks", "openssl"]) {
+        return;
+    }
+    let server = Server::start(&[]);
+    let nginx = Nginx::start(&server);
+    run(&mut swaks(
+        nginx.smtp,
+        &["--tls", "--header", "Subject: through nginx", "--body", "hello"],
+    ));
+    run(&mut swaks(nginx.smtp, &["--header", "Subject: clear through nginx"]));
+    let raw = server.raw_of("through nginx");
+    let text = String::from_utf8(raw).unwrap();
+    assert!(text.contains("\r\n\r\nhello\r\n"), "{text:?}");
+    server.raw_of("clear through nginx");
+}
+
+#[test]
+fn nginx_asks_us_who_may_log_in() {
+    if !have(&["nginx", MODULE, "swaks", "openssl"]) {
+        return;
+    }
+    // The hash of "ge heim%1"
+    let hash = run(Command::new("sh").args([
+        "-c",
+        &format!("echo 'ge heim%1' | {} hash-password", env!("CARGO_BIN_EXE_smtpd")),
+    ]));
+    let users = format!("ann={}", String::from_utf8(hash.stdout).unwrap().trim());
+    let server = Server::start(&[("SMTPD_AUTH_MODE", "optional"), ("SMTPD_AUTH_USERS", &users)]);
+    let nginx = Nginx::start(&server);
+    let login = |password: &str, subject: &str| {
+        swaks(nginx.smtp, &["--tls", "--auth", "PLAIN", "-au", "ann", "-ap", password])
+            .args(["--header", &format!("Subject: {subject}")])
+            .output()
+            .unwrap()
+    };
+    let good = login("ge heim%1", "logged in");
+    assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stdout));
+    server.raw_of("logged in");
+    let bad = login("wrong", "not logged in");
+    assert!(!bad.status.success());
+    assert!(
+        String::from_utf8_lossy(&bad.stdout).contains("535"),
+        "{}",
+        String::from_utf8_lossy(&bad.stdout)
+    );
+    assert_eq!(server.messages("").len(), 1);
+}
+
+#[test]
+fn the_web_ui_is_served_behind_https() {
+    if !have(&["nginx", MODULE, "curl", "openssl"]) {
+        return;
+    }
+    let server = Server::start(&[("SMTPD_HTTP_PUBLIC_HOSTS", "mail.example.org")]);
+    let nginx = Nginx::start(&server);
+    let curl = |path: &str, arguments: &[&str]| {
+        let output = Command::new("curl")
+            .args(["--silent", "--include", "--http1.1", "--max-time", "3", "--cacert"])
+            .arg(nginx.folder.path().join("cert.pem"))
+            .args(["--resolve", &format!("mail.example.org:{}:127.0.0.1", nginx.https)])
+            .args(arguments)
+            .arg(format!("https://mail.example.org:{}{path}", nginx.https))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(curl("/", &[]).starts_with("HTTP/1.1 200"));
+    let upgrade = |origin: &str| {
+        curl(
+            "/ws",
+            &[
+                "-H",
+                "Connection: Upgrade",
+                "-H",
+                "Upgrade: websocket",
+                "-H",
+                "Sec-WebSocket-Version: 13",
+                "-H",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                "-H",
+                &format!("Origin: {origin}"),
+            ],
+        )
+    };
+    let own = upgrade(&format!("https://mail.example.org:{}", nginx.https));
+    assert!(own.starts_with("HTTP/1.1 101"), "{own}");
+    assert!(own.contains("hello"), "{own}");
+    let foreign = upgrade("https://evil.example");
+    assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
+}

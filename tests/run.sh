@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Everything that is tested, in one command.
+#
+#   tests/run.sh             uses what is installed; says loudly what was NOT tested
+#   tests/run.sh --install   first installs what is missing (apt, npm, rustup; needs root), and then
+#                            fails if any part could not be tested
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(git curl openssl python3 nginx libnginx-mod-mail swaks chromium nodejs npm musl-tools procps)
+target=x86_64-unknown-linux-musl
+
+if [[ ${1-} == --install ]]; then
+    export TEST_EVERYTHING=1
+    missing=()
+    for package in "${packages[@]}"; do
+        # A program that came another way (node, say) is as good as the package.
+        dpkg -s "$package" >/dev/null 2>&1 || command -v "$package" >/dev/null || missing+=("$package")
+    done
+    if ((${#missing[@]})); then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    fi
+    rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
+    rustup target list --installed | grep -qx "$target" || rustup target add "$target"
+    (cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent)
+fi
+
+step() { printf '\n=== %s\n' "$*"; }
+
+step "format"
+cargo fmt --check
+
+step "clippy, warnings are errors"
+cargo clippy --locked --all-targets -- -D warnings
+
+step "tests"
+cargo test --locked
+
+step "the static binary does the main job"
+if rustup target list --installed 2>/dev/null | grep -qx "$target" && command -v musl-gcc >/dev/null; then
+    cargo build --locked --release --target "$target"
+    tests/static.sh "target/$target/release/smtpd"
+elif [[ ${TEST_EVERYTHING-} ]]; then
+    echo "no $target target or no musl-gcc" >&2
+    exit 1
+else
+    printf '\n*** NOT TESTED: the static binary: needs rustup target add %s, and musl-tools ***\n' "$target"
+fi
+
+step "done"
