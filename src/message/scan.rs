@@ -231,7 +231,7 @@ impl Scanner {
 
     /// The present line is a delimiter of `container`: it ends all that is inside.
     fn delimit(&mut self, container: usize, closing: bool) {
-        let end = self.line.start - self.line.end_before;
+        let end = self.line.start.saturating_sub(self.line.end_before);
         self.check.undo_line();
         self.captures.end();
         self.end_part(end);
@@ -364,15 +364,17 @@ impl Scanner {
 
     /// Reads lines again that were taken for header lines.
     fn replay(&mut self, octets: &[u8], start: u64) {
-        let (line_start, line_length) = (self.line.start, self.line.length);
+        let Line { start: line_start, length: line_length, end_before, .. } = self.line;
         self.line.start = start;
         for line in octets.split_inclusive(|&octet| octet == b'\n') {
             self.line.length = line.len() as u64;
             self.keep(line);
             self.whole_line(line);
             self.line.start += self.line.length;
+            self.line.end_before = if line.ends_with(b"\r\n") { 2 } else { 1 };
         }
         (self.line.start, self.line.length) = (line_start, line_length);
+        self.line.end_before = end_before;
     }
 
     /// The header of the last part is known: what is its body?

@@ -2,7 +2,7 @@
 //!
 //! A query is parsed once into tests that must all hold. A store with a full-text index compiles the
 //! word tests to it; everything else, and every store without one, asks [`Query::matches`]. Both see
-//! text as the same words ([`words`]), so that an index and a scan agree.
+//! text as the same words ([`words()`]), so that an index and a scan agree.
 
 mod document;
 mod parse;

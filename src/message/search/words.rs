@@ -9,7 +9,7 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 /// The folded words of a text in their order.
 ///
 /// Letters and digits make words; anything else, apostrophes too, stands between them. Chinese and
-/// Japanese write no spaces, so there each character is a word. A word is cut at [`MAX_WORD`]
+/// Japanese write no spaces, so there each character is a word. A word is cut at 64
 /// characters.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
     let mut folded = String::new();
