@@ -90,14 +90,15 @@ async fn next(raw: Arc<Raw>, left: &mut Range<u64>) -> io::Result<Option<Bytes>>
     }
     let most = usize::try_from(left.end - left.start).unwrap_or(CHUNK).min(CHUNK);
     let start = left.start;
+    // What lies in memory needs no thread that may block.
+    let may_block = matches!(*raw, Raw::File(..));
     let read = move || {
         let mut chunk = vec![0; most];
         let read = raw.read_at(&mut chunk, start)?;
         chunk.truncate(read);
-        Ok(chunk)
+        io::Result::Ok(chunk)
     };
-    let chunk: io::Result<Vec<u8>> = smol::unblock(read).await;
-    let chunk = chunk?;
+    let chunk = if may_block { smol::unblock(read).await? } else { read()? };
     if chunk.is_empty() {
         // A promised length cannot be kept: break off, so that the client does not take it for whole.
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -1,6 +1,10 @@
 //! The websocket: what arrives, what was missed, who is refused.
 
-use std::{net::TcpStream, sync::Arc};
+use std::{
+    net::TcpStream,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_tungstenite::{
     WebSocketStream, client_async,
@@ -8,7 +12,7 @@ use async_tungstenite::{
 };
 use serde_json::Value;
 use smol::{Async, stream::StreamExt};
-use smtpd::{bus::Event, http::Options};
+use smtpd::{bus::Event, http::Options, message::ForwardPath};
 
 use super::{Server, auth, envelope, letter};
 
@@ -123,6 +127,36 @@ fn another_sites_page_cannot_listen() {
 }
 
 #[test]
+fn a_client_that_takes_nothing_is_closed_and_delays_nobody() {
+    let options = Options { write_seconds: 1, ..Options::default() };
+    let server = Server::with(options, auth::Options::default());
+    let mut crowd = envelope("bob@example.com");
+    for number in 0..49 {
+        let address = format!("{}{number}@example.com", "x".repeat(200));
+        crowd.forward_paths.push(ForwardPath { address, parameters: Vec::new() });
+    }
+    let record = server.shelf.put(crowd, &letter(&"\u{1}".repeat(200)));
+    smol::block_on(async {
+        let mut stuck = connect(&server, "", None).await.unwrap();
+        next(&mut stuck).await;
+        let mut lively = connect(&server, "", None).await.unwrap();
+        next(&mut lively).await;
+        for _ in 0..2000 {
+            for _ in 0..8 {
+                server.bus.publish(Event::New(record.clone()));
+            }
+            let begun = Instant::now();
+            next(&mut lively).await;
+            assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+            if server.metrics.websockets_now.value() == 1 {
+                return;
+            }
+        }
+        panic!("still connected");
+    });
+}
+
+#[test]
 fn a_silent_client_is_pinged_and_a_dead_one_closed() {
     let options = Options { ping_seconds: 1, ..Options::default() };
     let server = Server::with(options, auth::Options::default());
@@ -136,7 +170,7 @@ fn a_silent_client_is_pinged_and_a_dead_one_closed() {
         assert_eq!(server.metrics.websockets_now.value(), 1);
         // From here on we do not read, so no ping is answered.
         for _ in 0..100 {
-            smol::Timer::after(std::time::Duration::from_millis(100)).await;
+            smol::Timer::after(Duration::from_millis(100)).await;
             if server.metrics.websockets_now.value() == 0 {
                 return;
             }
