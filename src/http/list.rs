@@ -64,6 +64,7 @@ pub(super) async fn list(
         has_more_mailboxes: mailboxes.len() > MAILBOXES,
         mailboxes: mailboxes.into_iter().take(MAILBOXES).map(|it| Link::new(it, asked)).collect(),
         smtp: smtp_address(&site, &host),
+        smtp_port: site.smtp.port(),
         shell: &shell,
         problem,
     };
@@ -155,8 +156,9 @@ struct ListPage<'a> {
     older: Option<String>,
     mailboxes: Vec<Link>,
     has_more_mailboxes: bool,
-    /// Host and port to send mail to.
-    smtp: (String, u16),
+    /// Host to send mail to, and the same with its port.
+    smtp: (String, String),
+    smtp_port: u16,
 }
 
 #[derive(Template)]
@@ -180,17 +182,19 @@ impl Link {
     }
 }
 
-/// Where to send mail, as seen from the browser.
-fn smtp_address(site: &Site, Host(host): &Host) -> (String, u16) {
-    let name = match site.smtp.ip() {
-        ip if !ip.is_unspecified() => ip.to_string(),
-        // Bound to every address: the one that the browser uses is among them.
-        _ => match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name.to_owned(),
-            _ => host.clone(),
-        },
+/// Where to send mail, as seen from the browser: the host alone, and with its port.
+fn smtp_address(site: &Site, Host(host): &Host) -> (String, String) {
+    let port = site.smtp.port();
+    if !site.smtp.ip().is_unspecified() {
+        return (site.smtp.ip().to_string(), site.smtp.to_string());
+    }
+    // Bound to every address: the one that the browser uses is among them.
+    let is_port = |tail: &str| tail.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match host.rsplit_once(':') {
+        Some((name, tail)) if is_port(tail) => name,
+        _ => host,
     };
-    (name, site.smtp.port())
+    (name.trim_start_matches('[').trim_end_matches(']').to_owned(), format!("{name}:{port}"))
 }
 
 /// Messages on a page.
