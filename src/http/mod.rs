@@ -1,8 +1,8 @@
 //! The web doors: pages that work without scripts, a live feed, status, and nginx's auth_http.
 //!
-//! HTTP/1.1 by hyper on smol, routed by axum. What a stranger's mail contains reaches a page only as
-//! escaped text or inside a sandboxed frame with an origin of its own (`frame`, `parts`), and what
-//! another site's page asks for is refused before any handler sees it (`guard`).
+//! HTTP/1.1 by hyper on smol, routed by axum. What a stranger's mail contains leaves us only as
+//! escaped text, as a download (`files`), or inside a sandboxed frame with an origin of its own
+//! (`frame`). What another site's page asks for is refused before any handler sees it (`guard`).
 
 mod actions;
 mod api;
