@@ -1,9 +1,10 @@
-//! The thread that moves the log into the database while mail comes in.
+//! Moving the write-ahead log into the database.
 //!
-//! SQLite would do it inside a commit, and everybody in that batch would wait for it. A passive
-//! checkpoint on a connection of its own waits for nobody and stops nobody. But while mail never pauses
-//! it never quite catches up, and only a log that is moved to its end starts again; so once the log is
-//! really large, the writer does the little that is left between two transactions.
+//! Only a log that is moved to its end starts again, and writing over a short log is nearly twice as
+//! fast as growing a long one, for a sync then has no new file length to write down. So in a quiet moment
+//! the writer itself moves it, often and little at a time. While mail never pauses that would keep a whole
+//! batch waiting; then a thread moves most of it on a connection of its own, and the writer only the rest,
+//! when the log has become long.
 
 use std::{
     path::{Path, PathBuf},
@@ -40,10 +41,19 @@ impl Log {
         Self { path: path.into(), bell: Bell::default(), at_work: Mutex::new(()) }
     }
 
-    /// True if the log grew so large that the writer must end it. When it starts again, SQLite cuts the
-    /// file back, so its length tells.
-    pub(super) fn is_too_large(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|log| log.len() > MOST)
+    /// Ends the log if this is a good moment or it is too long; false if that is left to the thread.
+    /// When the log starts again SQLite cuts the file back, so its length tells.
+    pub(super) fn end(&self, db: &Connection, quiet: bool) -> bool {
+        let length = std::fs::metadata(&self.path).map_or(0, |log| log.len());
+        if !quiet && length <= schema::JOURNAL_LIMIT {
+            return false;
+        }
+        // Waiting for the thread would cost more than the rest of the log does, and the next turn comes
+        // soon. Unless the thread cannot keep up at all.
+        if length > FAR_TOO_LONG || self.at_work.try_lock().is_ok() {
+            self.checkpoint(db, false);
+        }
+        true
     }
 
     /// Moves what it can of the log into the database; with `truncate` it also gives the file's space
@@ -77,5 +87,5 @@ impl Checkpointer {
     }
 }
 
-/// The log is ended by the writer once it has so many octets.
-const MOST: u64 = 64 * 1024 * 1024;
+/// Octets of the log at which the writer waits for the thread.
+const FAR_TOO_LONG: u64 = 4 * schema::JOURNAL_LIMIT;

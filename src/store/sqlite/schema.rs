@@ -67,7 +67,7 @@ fn settle_writer(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
+    db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT as i64)?;
     settle(db)
 }
 
@@ -114,7 +114,7 @@ const WRITER_CACHE_KIB: i32 = 16 * 1024;
 const READER_CACHE_KIB: i32 = 4 * 1024;
 /// The log is cut back to this many octets when it starts again: enough to write it over and over
 /// without growing the file, which makes syncs cheaper.
-const JOURNAL_LIMIT: i64 = 16 * 1024 * 1024;
+pub(super) const JOURNAL_LIMIT: u64 = 16 * 1024 * 1024;
 /// Prepared statements kept per connection: all that there are.
 const STATEMENTS: usize = 64;
 /// Nobody else writes, but a checkpoint may hold a lock for a moment.

@@ -250,9 +250,8 @@ impl Thread {
             return;
         }
         self.logged = 0;
-        if let (true, Some(db)) = (self.shared.log.is_too_large(), &self.db) {
-            self.shared.log.checkpoint(db, false);
-        } else {
+        let quiet = self.queue.is_empty();
+        if !self.db.as_ref().is_some_and(|db| self.shared.log.end(db, quiet)) {
             self.shared.log.bell.ring();
         }
     }
