@@ -1,7 +1,9 @@
 //! `/api/messages`: the list and its messages as JSON, for tests and scripts.
 //!
-//! Its shapes live here and nowhere else. `/api/v1` is kept free for programs that speak another
+//! What they look like is in `shapes`. `/api/v1` is kept free for programs that speak another
 //! catcher's dialect.
+
+use std::time::{Duration, Instant};
 
 use axum::{
     extract::{Path, Query, Request, State},
@@ -9,15 +11,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use smol::{Timer, future::FutureExt as _};
 
-use super::{Site, body, error::Error, list::Asked, message, row::When, status::json};
+use super::{
+    Site, body,
+    error::Error,
+    list::Asked,
+    shapes::{Message, Whole},
+    status::json,
+};
 use crate::{
     id::{MessageId, NotAnId},
-    message::{Address, Defect, Parameter},
-    store::{self, Change, Record, Selection},
+    message::Part,
+    store::{self, Change, Page, Record, Selection},
 };
 
-/// `GET /api/messages?q=&mailbox=&before=&limit=`
+/// `GET /api/messages?q=&mailbox=&before=&limit=&wait=`
+///
+/// With `wait`, an empty answer is held back so many seconds for the first message that matches: a
+/// test asks once instead of again and again.
 pub(super) async fn list(
     State(site): State<Site>,
     Query(asked): Query<Asked>,
@@ -25,7 +37,8 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let limit = paging.limit.unwrap_or(FEW).clamp(1, MANY);
-    let page = site.store.list(asked.query(limit)?).await?;
+    let wait = Duration::from_secs(paging.wait.unwrap_or(0).min(LONGEST_WAIT));
+    let page = found(&site, asked.query(limit)?, Instant::now() + wait).await?;
     let next = page.records.last().filter(|_| page.more).map(|record| record.id.to_string());
     json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next }).await
 }
@@ -50,13 +63,23 @@ pub(super) async fn delete_many(
     json(&headers, &Deleted { deleted: site.desk.delete(which).await? }).await
 }
 
-/// `GET /api/messages/{id}`. Reading by a program does not mark it read.
+/// `GET /api/messages/{id}`, with its fields, texts and parts. Reading by a program does not mark it
+/// read.
 pub(super) async fn one(
     State(site): State<Site>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    json(&headers, &Message::new(&site.record(&id).await?)).await
+    let opened = site.opened(&id).await?;
+    let outline = &opened.scanned.outline;
+    let text = async |part: Option<&Part>| match part {
+        Some(part) => opened.text_of(part).await.map(|excerpt| Some(excerpt.text)),
+        None => Ok(None),
+    };
+    let mut whole = Whole::new(&opened);
+    whole.text = text(outline.plain_text()).await?;
+    whole.html = text(outline.html()).await?;
+    json(&headers, &whole).await
 }
 
 /// `PATCH /api/messages/{id}`: what the body names is set, the rest stays.
@@ -86,11 +109,40 @@ pub(super) async fn delete(
     }
 }
 
-/// How much of a list.
+/// How much of a list, and how long to wait for the first of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Paging {
     limit: Option<usize>,
+    /// Seconds.
+    wait: Option<u64>,
+}
+
+/// A page, waiting for its first message until the deadline while it is empty.
+async fn found(site: &Site, query: store::Query, deadline: Instant) -> Result<Page, Error> {
+    // Subscribed before looking, so that what comes in between is heard.
+    let mut events = site.bus.subscribe(None);
+    loop {
+        let page = site.store.list(query.clone()).await?;
+        if !page.records.is_empty() || Instant::now() >= deadline {
+            return Ok(page);
+        }
+        let happened = async {
+            events.next(EVENTS_AT_ONCE).await;
+            true
+        };
+        let over = async {
+            Timer::at(deadline).await;
+            false
+        };
+        let ended = async {
+            site.shutdown.begun().await;
+            false
+        };
+        if !happened.or(over).or(ended).await {
+            return Ok(page);
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -132,107 +184,6 @@ impl Patch {
     }
 }
 
-#[derive(Serialize)]
-struct Message<'a> {
-    id: String,
-    read: bool,
-    starred: bool,
-    tags: &'a [String],
-    state: &'static str,
-    /// RFC 3339.
-    received: String,
-    envelope: Envelope<'a>,
-    subject: &'a str,
-    from: Vec<Person<'a>>,
-    to: Vec<Person<'a>>,
-    cc: Vec<Person<'a>>,
-    bcc: Vec<Person<'a>>,
-    reply_to: Vec<Person<'a>>,
-    date: Option<String>,
-    message_id: &'a str,
-    /// Octets.
-    size: u64,
-    attachments: &'a [String],
-    snippet: &'a str,
-    defects: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    reverse_path: &'a str,
-    parameters: Vec<String>,
-    forward_paths: Vec<ForwardPath<'a>>,
-    helo: &'a str,
-    esmtp: bool,
-    client: Option<String>,
-    tls: bool,
-    auth_user: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct ForwardPath<'a> {
-    address: &'a str,
-    parameters: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Person<'a> {
-    name: &'a str,
-    address: &'a str,
-}
-
-impl<'a> Message<'a> {
-    fn new(record: &'a Record) -> Self {
-        let store::Record { envelope, summary, .. } = record;
-        Self {
-            id: record.id.to_string(),
-            read: record.read,
-            starred: record.starred,
-            tags: &record.tags,
-            state: record.state.name(),
-            received: When::new(envelope.received_ms).machine,
-            envelope: Envelope::new(envelope),
-            subject: &summary.subject,
-            from: people(&summary.from),
-            to: people(&summary.to),
-            cc: people(&summary.cc),
-            bcc: people(&summary.bcc),
-            reply_to: people(&summary.reply_to),
-            date: summary.date_ms.map(|at| When::new(at).machine).filter(|at| !at.is_empty()),
-            message_id: &summary.message_id,
-            size: summary.size,
-            attachments: &summary.attachments,
-            snippet: &summary.snippet,
-            defects: summary.defects.iter().copied().map(Defect::name).collect(),
-        }
-    }
-}
-
-impl<'a> Envelope<'a> {
-    fn new(envelope: &'a crate::message::Envelope) -> Self {
-        let parameters =
-            |all: &[Parameter]| -> Vec<String> { all.iter().map(message::parameter).collect() };
-        let forward_path = |path: &'a crate::message::ForwardPath| ForwardPath {
-            address: &path.address,
-            parameters: parameters(&path.parameters),
-        };
-        Self {
-            reverse_path: &envelope.reverse_path,
-            parameters: parameters(&envelope.parameters),
-            forward_paths: envelope.forward_paths.iter().map(forward_path).collect(),
-            helo: &envelope.helo,
-            esmtp: envelope.esmtp,
-            client: envelope.client.map(|client| client.to_string()),
-            tls: envelope.tls,
-            auth_user: envelope.auth_user.as_deref(),
-        }
-    }
-}
-
-fn people(addresses: &[Address]) -> Vec<Person<'_>> {
-    addresses.iter().map(|it| Person { name: &it.name, address: &it.address }).collect()
-}
-
 fn parse<'a, T: Deserialize<'a>>(octets: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(octets)
         .map_err(|error| Error::bad_request(format!("The JSON cannot be read: {error}.")))
@@ -241,3 +192,9 @@ fn parse<'a, T: Deserialize<'a>>(octets: &'a [u8]) -> Result<T, Error> {
 /// Messages in an answer if no limit is given, and at most.
 const FEW: usize = 50;
 const MANY: usize = 500;
+
+/// Longest wait in seconds, below the minute after which proxies give up a silent connection.
+const LONGEST_WAIT: u64 = 55;
+
+/// Events taken off the bus at once; here only that they came matters.
+const EVENTS_AT_ONCE: usize = 1_000;

@@ -22,6 +22,7 @@ mod page;
 mod range;
 mod router;
 mod row;
+mod shapes;
 mod status;
 mod view;
 

@@ -112,7 +112,8 @@ struct Talk<'a> {
 /// The message under way.
 enum Body {
     None,
-    Taking(Incoming),
+    // Boxed, because a connection is idle most of its life.
+    Taking(Box<Incoming>),
     /// The store failed in the middle; the rest is read away, because only CRLF.CRLF ends a body.
     Failed(store::Error),
 }
@@ -204,7 +205,7 @@ impl<'a> Talk<'a> {
     async fn begin(&mut self) {
         match self.door.intake.begin().await {
             Ok(incoming) => {
-                self.body = Body::Taking(incoming);
+                self.body = Body::Taking(Box::new(incoming));
                 self.session.proceed();
             }
             Err(error) => self.session.refuse(self.failed(&error)),

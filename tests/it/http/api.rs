@@ -1,5 +1,10 @@
 //! Messages as JSON.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use serde_json::{Value, json};
 
 use super::{Answer, Server, letter};
@@ -68,4 +73,42 @@ fn many_are_deleted() {
     assert_eq!(read(send(&server, "DELETE", path, ""))["deleted"], 1);
     send(&server, "DELETE", "/api/messages", r#"{"ids":["x"]}"#).expect(400);
     assert_eq!(read(send(&server, "DELETE", "/api/messages", ""))["deleted"], 2);
+}
+
+#[test]
+fn a_question_waits_for_its_answer() {
+    let server = Server::start();
+    let asked = Instant::now();
+    let path = "/api/messages?mailbox=late%40example.com&wait=30";
+    let found = thread::scope(|scope| {
+        let question = scope.spawn(|| read(server.get(path)));
+        thread::sleep(Duration::from_millis(200));
+        server.deliver("other@example.com", &letter("not this one"));
+        thread::sleep(Duration::from_millis(200));
+        server.deliver("late@example.com", &letter("this one"));
+        question.join().unwrap()
+    });
+    assert_eq!(found["messages"][0]["subject"], "this one");
+    assert!((400..20_000).contains(&asked.elapsed().as_millis()), "{:?}", asked.elapsed());
+    // What is there already needs no waiting, and who waits in vain is told so.
+    read(server.get(path));
+    let asked = Instant::now();
+    let nothing = read(server.get("/api/messages?mailbox=nobody%40example.com&wait=1"));
+    assert_eq!(nothing["messages"], json!([]));
+    assert!(asked.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn one_message_shows_what_is_in_it() {
+    let server = Server::start();
+    let octets = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/alternative; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nplain\r\n\
+        --b\r\nContent-Type: text/html\r\n\r\n<b>rich</b>\r\n--b--\r\n";
+    let id = server.deliver("bob@example.com", octets).id;
+    let message = read(server.get(&format!("/api/messages/{id}")));
+    assert_eq!(message["headers"][0], json!({ "name": "Subject", "value": "Grüße" }));
+    assert_eq!((&message["text"], &message["html"]), (&json!("plain"), &json!("<b>rich</b>")));
+    assert_eq!(message["parts"][2]["content_type"], "text/html");
+    assert_eq!(message["parts"][2]["parent"], 0);
 }

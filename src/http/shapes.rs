@@ -1,0 +1,172 @@
+//! The JSON of a message: a promise to programs. Fields are added, never renamed.
+
+use serde::Serialize;
+
+use super::{message, row::When, view::Opened};
+use crate::{
+    message::{Address, Defect, Parameter, Part},
+    store::{self, Record},
+};
+
+/// A message in a list.
+#[derive(Serialize)]
+pub(super) struct Message<'a> {
+    id: String,
+    read: bool,
+    starred: bool,
+    tags: &'a [String],
+    state: &'static str,
+    /// RFC 3339.
+    received: String,
+    envelope: Envelope<'a>,
+    subject: &'a str,
+    from: Vec<Person<'a>>,
+    to: Vec<Person<'a>>,
+    cc: Vec<Person<'a>>,
+    bcc: Vec<Person<'a>>,
+    reply_to: Vec<Person<'a>>,
+    date: Option<String>,
+    message_id: &'a str,
+    /// Octets.
+    size: u64,
+    attachments: &'a [String],
+    snippet: &'a str,
+    defects: Vec<&'static str>,
+}
+
+/// A message with what is in it.
+#[derive(Serialize)]
+pub(super) struct Whole<'a> {
+    #[serde(flatten)]
+    message: Message<'a>,
+    /// The fields of its header in their order, decoded.
+    headers: Vec<Field<'a>>,
+    /// The text/plain body, up to 2 MB.
+    pub(super) text: Option<String>,
+    /// The text/html body as sent, up to 2 MB.
+    pub(super) html: Option<String>,
+    /// The MIME structure; the content of one is at `/messages/{id}/parts/{number}`.
+    parts: Vec<Piece<'a>>,
+}
+
+#[derive(Serialize)]
+struct Field<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+#[derive(Serialize)]
+struct Piece<'a> {
+    number: usize,
+    /// The number of the part that holds it.
+    parent: Option<usize>,
+    content_type: &'a str,
+    charset: &'a str,
+    file_name: &'a str,
+    content_id: &'a str,
+    is_attachment: bool,
+    /// Octets as they stand in the message.
+    encoded_size: u64,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    reverse_path: &'a str,
+    parameters: Vec<String>,
+    forward_paths: Vec<ForwardPath<'a>>,
+    helo: &'a str,
+    esmtp: bool,
+    client: Option<String>,
+    tls: bool,
+    auth_user: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ForwardPath<'a> {
+    address: &'a str,
+    parameters: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Person<'a> {
+    name: &'a str,
+    address: &'a str,
+}
+
+impl<'a> Message<'a> {
+    /// The shape of a stored message.
+    pub(super) fn new(record: &'a Record) -> Self {
+        let store::Record { envelope, summary, .. } = record;
+        Self {
+            id: record.id.to_string(),
+            read: record.read,
+            starred: record.starred,
+            tags: &record.tags,
+            state: record.state.name(),
+            received: When::new(envelope.received_ms).machine,
+            envelope: Envelope::new(envelope),
+            subject: &summary.subject,
+            from: people(&summary.from),
+            to: people(&summary.to),
+            cc: people(&summary.cc),
+            bcc: people(&summary.bcc),
+            reply_to: people(&summary.reply_to),
+            date: summary.date_ms.map(|at| When::new(at).machine).filter(|at| !at.is_empty()),
+            message_id: &summary.message_id,
+            size: summary.size,
+            attachments: &summary.attachments,
+            snippet: &summary.snippet,
+            defects: summary.defects.iter().copied().map(Defect::name).collect(),
+        }
+    }
+}
+
+impl<'a> Whole<'a> {
+    /// Everything but the texts, which have to be read.
+    pub(super) fn new(opened: &'a Opened) -> Self {
+        let outline = &opened.scanned.outline;
+        let fields = outline.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
+        let piece = |(number, part): (usize, &'a Part)| Piece {
+            number,
+            parent: part.parent,
+            content_type: &part.content_type,
+            charset: &part.charset,
+            file_name: &part.file_name,
+            content_id: &part.content_id,
+            is_attachment: outline.is_attachment(number),
+            encoded_size: part.body.end.saturating_sub(part.body.start),
+        };
+        Self {
+            message: Message::new(&opened.record),
+            headers: fields.iter().map(|(name, value)| Field { name, value }).collect(),
+            text: None,
+            html: None,
+            parts: outline.parts.iter().enumerate().map(piece).collect(),
+        }
+    }
+}
+
+impl<'a> Envelope<'a> {
+    fn new(envelope: &'a crate::message::Envelope) -> Self {
+        let parameters =
+            |all: &[Parameter]| -> Vec<String> { all.iter().map(message::parameter).collect() };
+        let forward_path = |path: &'a crate::message::ForwardPath| ForwardPath {
+            address: &path.address,
+            parameters: parameters(&path.parameters),
+        };
+        Self {
+            reverse_path: &envelope.reverse_path,
+            parameters: parameters(&envelope.parameters),
+            forward_paths: envelope.forward_paths.iter().map(forward_path).collect(),
+            helo: &envelope.helo,
+            esmtp: envelope.esmtp,
+            client: envelope.client.map(|client| client.to_string()),
+            tls: envelope.tls,
+            auth_user: envelope.auth_user.as_deref(),
+        }
+    }
+}
+
+fn people(addresses: &[Address]) -> Vec<Person<'_>> {
+    addresses.iter().map(|it| Person { name: &it.name, address: &it.address }).collect()
+}
