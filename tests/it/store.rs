@@ -385,6 +385,10 @@ fn mailboxes_do_not_care_for_case_and_count_a_message_once() {
         assert_eq!(store.mailboxes(None, 1).await.unwrap().len(), 1);
         store.delete(Selection::Ids(vec![one])).await.unwrap();
         assert_eq!(listed().await, [entry("ann@b.example", 1, 1)]);
+        let unread = put(store, "x").await;
+        assert_eq!(listed().await, [entry("ann@b.example", 2, 2)]);
+        store.delete(Selection::Ids(vec![unread])).await.unwrap();
+        assert_eq!(listed().await, [entry("ann@b.example", 1, 1)]);
         store.delete(Selection::All).await.unwrap();
         assert_eq!(listed().await, []);
     });
