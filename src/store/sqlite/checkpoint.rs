@@ -1,7 +1,8 @@
 //! Moving the write-ahead log into the database.
 //!
-//! Only a log that is moved to its end starts again, and writing over a short log is nearly twice as
-//! fast as growing a long one, for a sync then has no new file length to write down. So in a quiet moment
+//! Only a log that is moved to its end starts again, and a commit into a short log, written over
+//! and over, took 0.16 ms where one that makes a long log longer took 0.26 ms: most likely because a sync
+//! then has no new file length to write down. So in a quiet moment
 //! the writer itself moves it, often and little at a time. While mail never pauses that would keep a whole
 //! batch waiting; then a thread moves most of it on a connection of its own, and the writer only the rest,
 //! when the log has become long.
