@@ -18,6 +18,11 @@ use smtpd::{
     shutdown::Shutdown,
 };
 
+/// glibc gives memory back and takes it again for every message, each time interrupting the other cores;
+/// musl's allocator has one lock for all threads. BENCHMARKS.md has the difference.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// smtpd catches mail: point your application at its SMTP port and read the mail in a browser.
 /// Without --config it runs on built-in defaults: SMTP on 127.0.0.1:25000, web on 127.0.0.1:10025,
 /// messages under ./data. Every key can be set in the environment, as SMTPD_SMTP_LISTEN.
