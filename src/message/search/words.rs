@@ -44,7 +44,14 @@ struct Folder<'a> {
 impl Folder<'_> {
     /// Takes a character in compatibility decomposition (NFKD).
     fn push(&mut self, c: char) {
-        if is_accent(c) {
+        if c.is_ascii() {
+            // Most of all mail, and none of the questions below.
+            if c.is_ascii_alphanumeric() {
+                self.letter(c.to_ascii_lowercase());
+            } else {
+                self.length = 0;
+            }
+        } else if is_accent(c) {
         } else if is_combining_mark(c) {
             // Vowel signs of Indian scripts and the like; one alone is not a word.
             if self.length > 0 {
@@ -57,11 +64,17 @@ impl Folder<'_> {
             self.append(c);
             self.ideograph = true;
         } else {
-            if self.ideograph {
-                self.length = 0;
-            }
-            c.to_lowercase().filter(|&c| !is_accent(c)).for_each(|c| self.append(c));
+            c.to_lowercase().filter(|&c| !is_accent(c)).for_each(|c| self.letter(c));
         }
+    }
+
+    /// A folded character of a script with spaces: it goes on with the word, unless that is one of a
+    /// script without.
+    fn letter(&mut self, c: char) {
+        if self.ideograph {
+            self.length = 0;
+        }
+        self.append(c);
     }
 
     fn append(&mut self, c: char) {
