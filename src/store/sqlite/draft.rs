@@ -1,6 +1,9 @@
 //! A message on its way in: in memory while it is small, then a file.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::{
     Shared,
@@ -21,6 +24,7 @@ pub(super) struct SqliteDraft {
     /// What is not in the file yet.
     buffer: Vec<u8>,
     place: Place,
+    _counted: Counted,
 }
 
 enum Place {
@@ -30,9 +34,26 @@ enum Place {
     Lost,
 }
 
+/// Counts a draft in [`Shared::drafts`] while it lives.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.drafts.fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.drafts.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl SqliteDraft {
     pub(super) fn new(shared: Arc<Shared>, writer: Writer) -> Self {
-        Self { shared, writer, buffer: Vec::new(), place: Place::Memory }
+        let counted = Counted::new(&shared);
+        Self { shared, writer, buffer: Vec::new(), place: Place::Memory, _counted: counted }
     }
 
     /// Moves the buffer into the file, which is begun if need be. Not on the executor: a disk that is

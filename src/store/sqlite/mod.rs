@@ -34,7 +34,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
 };
@@ -83,6 +83,8 @@ struct Shared {
     /// The full-text index is wanted.
     indexed: bool,
     inline_limit: usize,
+    /// Messages on their way in.
+    drafts: AtomicUsize,
     /// As last committed.
     counters: Mutex<Counters>,
     /// Held until the store is closed: a second process must not write here.
@@ -122,6 +124,7 @@ impl Sqlite {
             bodies,
             indexed: options.index,
             inline_limit: options.inline_limit,
+            drafts: AtomicUsize::new(0),
             counters: Mutex::new(counters),
             lock,
         });

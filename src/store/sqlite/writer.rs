@@ -1,14 +1,15 @@
 //! The one thread that writes.
 //!
 //! It takes everything that is queued, does it in one transaction, and answers all at once: one sync
-//! of the log is paid by all who wait for it. A lone caller waits for nobody, for the queue is taken as
-//! it is. If anything in a batch fails, nothing of the batch is stored and all are told the same.
+//! of the log is paid by all who wait for it. A lone caller waits for nobody; in a crowd the
+//! thread waits a moment for more. If anything in a batch fails, nothing of the batch is stored and all are told the same.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_channel::oneshot;
@@ -152,13 +153,30 @@ impl Thread {
         }
     }
 
-    /// Takes what else is queued, as it is.
+    /// Takes what else is queued.
     fn gather(&self, batch: &mut Vec<Box<dyn Job>>) {
+        self.wait_for_company();
         let mut weight: usize = batch.iter().map(|job| job.weight()).sum();
         while batch.len() < BATCH_JOBS && weight < BATCH_WEIGHT {
             let Ok(job) = self.queue.try_recv() else { return };
             weight += job.weight();
             batch.push(job);
+        }
+    }
+
+    /// While most of those who send have not come to the end of their message yet, and some come every
+    /// moment, waits for them: fewer, larger commits serve a crowd faster. A few wait for nobody.
+    fn wait_for_company(&self) {
+        for _ in 0..MOMENTS {
+            let drafts = self.shared.drafts.load(Ordering::Relaxed);
+            let queued = self.queue.len();
+            if drafts < CROWD || queued * 2 >= drafts {
+                return;
+            }
+            thread::sleep(MOMENT);
+            if self.queue.len() == queued {
+                return;
+            }
         }
     }
 
@@ -312,6 +330,12 @@ impl Drop for Drain {
 const QUEUE: usize = 256;
 /// Jobs in one transaction at most.
 const BATCH_JOBS: usize = 1000;
+/// So many senders at once are a crowd.
+const CROWD: usize = 8;
+/// A moment is a fraction of what a sync of the log takes,
+const MOMENT: Duration = Duration::from_micros(100);
+/// and so many of them are as long as one.
+const MOMENTS: usize = 4;
 /// Octets in one transaction at most, roughly: bounds how long the first waits for the last.
 const BATCH_WEIGHT: usize = 16 * 1024 * 1024;
 /// What a transaction adds to the log besides its jobs' octets: the pages at the edges of the tables.
