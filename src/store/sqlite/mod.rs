@@ -21,6 +21,7 @@ mod indexer;
 mod plan;
 mod pool;
 mod read;
+mod reserve;
 mod row;
 mod schema;
 mod tx;
@@ -49,6 +50,7 @@ use self::{
     indexer::Indexer,
     pool::Pool,
     read::Reader,
+    reserve::Reserve,
     schema::failed,
     tx::Counters,
     tx::Kind,
@@ -85,6 +87,8 @@ struct Shared {
     inline_limit: usize,
     /// Messages on their way in.
     drafts: AtomicUsize,
+    /// Room to delete in when the disk is full.
+    reserve: Reserve,
     /// As last committed.
     counters: Mutex<Counters>,
     /// Held until the store is closed: a second process must not write here.
@@ -117,6 +121,7 @@ impl Sqlite {
         let bodies = folder.join(BODIES);
         let bodies = Bodies::open(bodies.clone()).map_err(|error| cannot(&bodies, &error))?;
         clear_leftovers(&db, &bodies).map_err(|error| cannot(&folder, &error))?;
+        let reserve = Reserve::open(folder.join(RESERVE));
         let shared = Arc::new(Shared {
             index: Index::new(folder.join(INDEX)),
             log: Log::new(&database),
@@ -125,6 +130,7 @@ impl Sqlite {
             indexed: options.index,
             inline_limit: options.inline_limit,
             drafts: AtomicUsize::new(0),
+            reserve,
             counters: Mutex::new(counters),
             lock,
         });
@@ -207,6 +213,32 @@ impl Sqlite {
         if self.closed.load(Ordering::SeqCst) { Err(Error::Closed) } else { Ok(()) }
     }
 
+    /// Takes no message while the room that deleting needs is given up.
+    async fn check_room(&self) -> Result<(), Error> {
+        if self.shared.reserve.is_kept() {
+            return Ok(());
+        }
+        let shared = self.shared.clone();
+        if smol::unblock(move || shared.reserve.keep()).await { Ok(()) } else { Err(Error::Full) }
+    }
+
+    /// Gives up the reserve if the disk was too full for deleting; true if it is worth another try.
+    async fn make_room(&self, ended: &Result<(), Error>) -> bool {
+        let shared = self.shared.clone();
+        matches!(ended, Err(Error::Full)) && smol::unblock(move || shared.reserve.give()).await
+    }
+
+    async fn prune_all(&self, keep: Keep, deleted: &mut u64) -> Result<(), Error> {
+        self.check_open()?;
+        loop {
+            let work = move |tx: &mut tx::Tx<'_>| tx.prune(&keep, PIECE);
+            match self.writer.ask(PIECE * PIECE_WEIGHT, work).await? {
+                0 => return Ok(()),
+                more => *deleted += more,
+            }
+        }
+    }
+
     async fn change_all(&self, which: Selection, change: Change) -> Result<Vec<MessageId>, Error> {
         self.check_open()?;
         let mut changed = Vec::new();
@@ -235,11 +267,12 @@ impl Sqlite {
         Ok(changed)
     }
 
-    async fn delete_all(&self, which: Selection) -> Result<u64, Error> {
+    async fn delete_all(&self, which: Selection, deleted: &mut u64) -> Result<(), Error> {
         self.check_open()?;
-        let mut deleted = 0;
         match which {
-            Selection::All => deleted = self.writer.ask(PIECE_WEIGHT, |tx| tx.delete_all()).await?,
+            Selection::All => {
+                *deleted += self.writer.ask(PIECE_WEIGHT, |tx| tx.delete_all()).await?;
+            }
             Selection::Ids(ids) => {
                 for piece in ids.chunks(PIECE) {
                     let piece = piece.to_vec();
@@ -247,15 +280,15 @@ impl Sqlite {
                         let seqs = tx.seqs(&piece)?;
                         tx.delete(&seqs)
                     };
-                    deleted += self.writer.ask(PIECE * PIECE_WEIGHT, work).await?;
+                    *deleted += self.writer.ask(PIECE * PIECE_WEIGHT, work).await?;
                 }
             }
             Selection::Matching(search, mailbox) => {
                 let work = |seqs: Vec<i64>| move |tx: &mut tx::Tx<'_>| tx.delete(&seqs);
-                self.sweep(search, mailbox, |more: u64| deleted += more, work).await?;
+                self.sweep(search, mailbox, |more: u64| *deleted += more, work).await?;
             }
         }
-        Ok(deleted)
+        Ok(())
     }
 
     async fn finish(&self) -> Result<(), Error> {
@@ -280,6 +313,7 @@ impl Store for Sqlite {
     fn begin(&self) -> Later<'_, Box<dyn Draft>> {
         Box::pin(async {
             self.check_open()?;
+            self.check_room().await?;
             let draft = SqliteDraft::new(self.shared.clone(), self.writer.clone());
             Ok(Box::new(draft) as Box<dyn Draft>)
         })
@@ -308,20 +342,24 @@ impl Store for Sqlite {
     }
 
     fn delete(&self, which: Selection) -> Later<'_, u64> {
-        Box::pin(self.delete_all(which))
+        Box::pin(async move {
+            let mut deleted = 0;
+            let mut ended = self.delete_all(which.clone(), &mut deleted).await;
+            if self.make_room(&ended).await {
+                ended = self.delete_all(which, &mut deleted).await;
+            }
+            ended.map(|()| deleted)
+        })
     }
 
     fn prune(&self, keep: Keep) -> Later<'_, u64> {
         Box::pin(async move {
-            self.check_open()?;
             let mut deleted = 0;
-            loop {
-                let work = move |tx: &mut tx::Tx<'_>| tx.prune(&keep, PIECE);
-                match self.writer.ask(PIECE * PIECE_WEIGHT, work).await? {
-                    0 => return Ok(deleted),
-                    more => deleted += more,
-                }
+            let mut ended = self.prune_all(keep, &mut deleted).await;
+            if self.make_room(&ended).await {
+                ended = self.prune_all(keep, &mut deleted).await;
             }
+            ended.map(|()| deleted)
         })
     }
 
@@ -458,6 +496,8 @@ const INDEX: &str = "index.db";
 const BODIES: &str = "bodies";
 /// Locked while a process uses the folder.
 const LOCK: &str = "lock";
+/// Room for deleting.
+const RESERVE: &str = "reserve";
 /// Messages that are changed or deleted in one transaction, so that mail never waits long.
 const PIECE: usize = 500;
 /// What changing one message adds to a transaction, in octets, roughly.

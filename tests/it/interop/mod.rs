@@ -2,5 +2,6 @@
 
 mod browser;
 mod clients;
+mod disk;
 mod nginx;
 mod process;

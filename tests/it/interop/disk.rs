@@ -1,0 +1,96 @@
+//! A disk that is really full: a small filesystem of our own, mounted for the test.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::harness::{Client, Server, eventually, have, run};
+
+/// A file with a filesystem in it, mounted; unmounted when dropped.
+struct Disk {
+    point: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Disk {
+    /// None where mounting is not allowed, which is then said loudly.
+    fn new(megabytes: u64) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let (image, point) = (folder.path().join("image"), folder.path().join("disk"));
+        fs::File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
+        fs::create_dir(&point).unwrap();
+        run(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        let mounted = Command::new("mount").arg("-o").arg("loop").arg(&image).arg(&point).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self { point, _folder: folder });
+        }
+        have(&["the right to mount a filesystem"]);
+        None
+    }
+
+    fn path(&self) -> &Path {
+        &self.point
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.point).status();
+    }
+}
+
+/// Sends a message of this many octets; true for 250, false for a refusal that says to try later.
+fn mail(client: &mut Client, subject: &str, size: usize) -> bool {
+    for command in ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"] {
+        assert!(client.say(command).unwrap().starts_with("250"));
+    }
+    let mut reply = client.say("DATA").unwrap();
+    if reply.starts_with("354") {
+        let line = format!("{}\r\n", "y".repeat(70));
+        client.send(format!("Subject: {subject}\r\n\r\n").as_bytes()).unwrap();
+        client.send(line.repeat(size / line.len()).as_bytes()).unwrap();
+        reply = client.say(".").unwrap();
+    }
+    assert!(reply.starts_with("250") || reply.starts_with("452 4.3.1"), "{reply}");
+    reply.starts_with("250")
+}
+
+#[test]
+fn a_full_disk_is_answered_452_and_room_can_be_made() {
+    if !have(&["mkfs.ext4", "mount"]) {
+        return;
+    }
+    let Some(disk) = Disk::new(48) else { return };
+    let data = disk.path().join("data");
+    let server = Server::start(&[("SMTPD_STORE_PATH", data.to_str().unwrap())]);
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO full.example.org").unwrap();
+    let mut kept = 0;
+    // Small ones, which go into the database, and large ones, which become files.
+    let refused = (0..).take_while(|_| {
+        let sizes = [(2_000, "small"), (60_000, "middle"), (700_000, "large")];
+        let taken = sizes.map(|(size, subject)| mail(&mut client, subject, size));
+        kept += taken.iter().filter(|taken| **taken).count();
+        taken.contains(&true)
+    });
+    assert!(refused.count() > 5);
+    // To the very last octet.
+    let mut filler = fs::File::create(disk.path().join("filler")).unwrap();
+    while filler.write_all(&[0; 4096]).is_ok() {}
+    assert!(!mail(&mut client, "no room", 100));
+
+    // Nothing half-stored remains, and what is stored can be read.
+    let count = || -> serde_json::Value { serde_json::from_slice(&server.get("/status")).unwrap() };
+    assert_eq!(count()["messages"], kept);
+    let large = &server.messages("q=subject:large&limit=1")[0];
+    let raw = server.get(&format!("/messages/{}/raw", large["id"].as_str().unwrap()));
+    assert_eq!(raw.len() as u64, large["size"].as_u64().unwrap());
+    // Mail can be deleted even now, and then there is room again, without a restart.
+    let (status, answer) = server.request("DELETE", "/api/messages?q=larger%3A500k");
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    eventually(20, "mail is taken again", || mail(&mut client, "again", 2_000));
+    server.raw_of("again");
+}
