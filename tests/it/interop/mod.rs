@@ -2,6 +2,7 @@
 
 mod browser;
 mod clients;
+mod dialogs;
 mod disk;
 mod nginx;
 mod process;
