@@ -20,7 +20,7 @@ use crate::{
     shutdown::Shutdown,
     smtp::{self, AuthMode, Reply, Session, Step, Verdict},
     store,
-    wire::sasl::Credentials,
+    wire::sasl::{Claim, Credentials},
 };
 
 /// `[smtp]`: the SMTP listener.
@@ -130,7 +130,7 @@ enum End {
 
 impl<'a> Talk<'a> {
     fn new(door: &'a Inner, conn: Conn, peer: SocketAddr, started: Instant) -> Self {
-        let session = Session::new(door.session.clone(), started);
+        let session = Session::new(door.session.clone(), smtp::Peer::default(), started);
         Self { door, conn, peer, started, session, body: Body::None }
     }
 
@@ -188,9 +188,17 @@ impl<'a> Talk<'a> {
                     self.flush().await?;
                     self.end().await;
                 }
-                Step::Login(credentials) => {
+                Step::Login(Claim::Password(credentials)) => {
                     self.flush().await?;
                     self.login(credentials).await;
+                }
+                Step::Login(_) => self.session.login(Verdict::Unavailable),
+                Step::Mail | Step::Rcpt => self.session.accept(),
+                Step::StartTls | Step::Client(_) | Step::Nonce | Step::Secrets(_) => {
+                    self.session.refuse(Reply::LOCAL_ERROR);
+                }
+                Step::Pause(duration) => {
+                    smol::Timer::after(duration).await;
                 }
                 Step::Abandon => self.abandon(),
                 Step::Close => {
@@ -335,7 +343,9 @@ fn session_options(config: &Config) -> smtp::Options {
         max_recipients: config.limits.recipients,
         max_line: config.limits.command_line,
         max_errors: config.limits.errors,
-        idle: Duration::from_secs(config.limits.idle_seconds),
+        greeting_idle: Duration::from_secs(config.limits.idle_seconds),
+        command_idle: Duration::from_secs(config.limits.idle_seconds),
+        data_idle: Duration::from_secs(config.limits.idle_seconds),
         total: Duration::from_secs(config.limits.session_seconds),
         auth: match config.auth.mode {
             auth::Mode::Off => AuthMode::Off,
@@ -343,6 +353,12 @@ fn session_options(config: &Config) -> smtp::Options {
             auth::Mode::Required => AuthMode::Required,
         },
         refuse_bare_line_ends: config.smtp.refuse_bare_line_ends,
+        // What is not built yet is not offered.
+        chunking: false,
+        dsn: false,
+        requiretls: false,
+        limits: false,
+        ..smtp::Options::default()
     }
 }
 

@@ -16,9 +16,11 @@ mod options;
 mod parameters;
 mod reply;
 mod session;
+mod xclient;
 
 pub use command::Verb;
 pub use log::{Log, Refusal};
-pub use options::{AuthMode, Options};
+pub use options::{AuthMode, Options, Peer, StartTls};
 pub use reply::Reply;
 pub use session::{Session, Step, Verdict};
+pub use xclient::XClient;

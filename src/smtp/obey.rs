@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     message::{Envelope, ForwardPath},
-    wire::sasl::{Credentials, Exchange, Fault, Mechanism, Progress},
+    wire::sasl::{Claim, Exchange, Fault, Mechanism, Progress},
 };
 
 /// Nothing more to do, or a step to take; or else a refusal.
@@ -101,6 +101,7 @@ impl Session {
             helo: client.helo.clone(),
             esmtp: client.esmtp,
             auth_user: self.auth_user.clone(),
+            tls: self.tls.as_deref().cloned(),
             ..Envelope::default()
         };
         self.transaction = Some(Box::new(Transaction { envelope, recipients_refused: false }));
@@ -164,9 +165,9 @@ impl Session {
                 self.state = State::Auth(exchange);
                 Ok(None)
             }
-            Progress::Done(Credentials { user, password }) => {
-                self.state = State::Login { user: user.clone() };
-                Ok(Some(Step::Login(Credentials { user, password })))
+            Progress::Done(credentials) => {
+                self.state = State::Login { user: credentials.user.clone() };
+                Ok(Some(Step::Login(Claim::Password(credentials))))
             }
             Progress::Failed(Fault::Cancelled) => Err(Reply::AUTH_CANCELLED),
             Progress::Failed(Fault::Base64 | Fault::Malformed) => Err(Reply::AUTH_MALFORMED),

@@ -127,6 +127,7 @@ impl Reply {
         Self::new(552, "5.3.4", "Message is larger than the maximum size");
     pub(super) const BARE_LINE_ENDS: Self =
         Self::new(550, "5.6.0", "Message contains a bare CR or LF");
+    pub(super) const TALKED_EARLY: Self = Self::new(554, "5.5.1", "You talked before the greeting");
     pub(super) const NOT_HTTP: Self = Self::new(554, "5.5.1", "This is SMTP, not HTTP");
 
     pub(super) const AUTH_REQUIRED: Self = Self::new(530, "5.7.0", "Authentication required");

@@ -17,15 +17,15 @@ use std::{
 };
 
 use super::{
-    Log, Options, Reply, Verb,
+    Log, Options, Peer, Reply, Verb, XClient,
     data::{LineEnds, Piece, Unstuffer},
     log::Tally,
 };
 use crate::{
-    message::Envelope,
+    message::{Envelope, Tls},
     wire::{
         line::{LineBuffer, TooLong},
-        sasl::{Credentials, Exchange},
+        sasl::{Claim, Exchange, ScramKeys},
     },
 };
 
@@ -33,6 +33,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Session {
     pub(super) options: Arc<Options>,
+    pub(super) tls: Option<Box<Tls>>,
+    pub(super) may_xclient: bool,
+    pub(super) is_trusted: bool,
     pub(super) state: State,
     pub(super) output: Vec<u8>,
     pub(super) client: Option<Client>,
@@ -52,11 +55,32 @@ pub struct Session {
 pub enum Step<'a> {
     /// All input is consumed: write the output, read more.
     Read,
+    /// `220 2.0.0 Ready to start TLS` is in the output: write it, do the handshake, and answer with
+    /// [`Session::tls_started`]. There is no input behind the command, or the session would have ended.
+    StartTls,
+    /// The client is somebody else (XCLIENT): answer with [`Session::adopt`] or [`Session::refuse`].
+    Client(XClient),
+    /// An AUTH exchange needs octets that nobody can guess: answer with [`Session::nonce`] or
+    /// [`Session::refuse`].
+    Nonce,
+    /// SCRAM needs what is kept of this user's password: answer with [`Session::secrets`] or
+    /// [`Session::refuse`].
+    Secrets(String),
     /// Somebody wants to log in: answer with [`Session::login`].
-    Login(Credentials),
+    Login(Claim),
+    /// MAIL gave a reverse-path, which [`Session::envelope`] shows: answer with [`Session::accept`] or
+    /// [`Session::refuse`]. Asked only with `ask_policy`.
+    Mail,
+    /// RCPT gave a forward-path, the last one of [`Session::envelope`]: answer with
+    /// [`Session::accept`] or [`Session::refuse`], which drops it. Asked only with `ask_policy`.
+    Rcpt,
+    /// Wait so long, without reading, before the output is written. Nothing is to be answered. Comes
+    /// first of all before the greeting: if octets of the peer wait after it, call
+    /// [`Session::talked_early`].
+    Pause(Duration),
     /// A message is about to come: answer with [`Session::proceed`] or [`Session::refuse`].
     Begin,
-    /// Content of the message, never empty, its dots undone.
+    /// Content of the message, never empty, as it is to be kept.
     Body(&'a [u8]),
     /// The message is complete: take the envelope, keep the message durably, and answer with
     /// [`Session::kept`] or [`Session::refuse`].
@@ -87,6 +111,8 @@ pub(super) enum State {
     Auth(Exchange),
     /// [`Step::Login`] waits for its answer.
     Login { user: String },
+    /// [`Step::StartTls`] waits for its answer.
+    StartTls,
     /// [`Step::Begin`] waits for its answer.
     Begin,
     /// Content.
@@ -126,13 +152,16 @@ pub(super) struct Body {
 
 impl Session {
     /// A new conversation; the greeting is in the output already.
-    pub fn new(options: Arc<Options>, now: Instant) -> Self {
+    pub fn new(options: Arc<Options>, peer: Peer, now: Instant) -> Self {
         let mut output = Vec::with_capacity(options.name.len() + GREETING.len() + 4);
         output.extend_from_slice(b"220 ");
         super::reply::write_clean(&options.name, &mut output);
         output.extend_from_slice(GREETING);
         Self {
             options,
+            tls: peer.tls.map(Box::new),
+            may_xclient: peer.may_xclient,
+            is_trusted: peer.is_trusted,
             state: State::Command,
             output,
             client: None,
@@ -158,7 +187,7 @@ impl Session {
             let step = match self.state {
                 State::Command | State::Auth(_) => self.line(input),
                 State::Body(_) => self.body(input),
-                State::Login { .. } | State::Begin | State::End => {
+                State::Login { .. } | State::StartTls | State::Begin | State::End => {
                     self.refuse(Reply::LOCAL_ERROR);
                     None
                 }
@@ -183,7 +212,12 @@ impl Session {
 
     /// When to call [`Self::expire`], unless a step is waiting for its answer.
     pub fn deadline(&self) -> Instant {
-        let Options { idle, total, .. } = *self.options;
+        let Options { greeting_idle, command_idle, data_idle, total, .. } = *self.options;
+        let idle = match self.state {
+            State::Body(_) => data_idle,
+            _ if self.client.is_none() => greeting_idle,
+            _ => command_idle,
+        };
         later(self.heard, idle).min(later(self.started, total))
     }
 
@@ -240,6 +274,38 @@ impl Session {
         }
     }
 
+    /// Answers [`Step::StartTls`]: the handshake is done. Everything learnt before is forgotten.
+    pub fn tls_started(&mut self, tls: Tls) {
+        if matches!(self.state, State::StartTls) {
+            self.tls = Some(Box::new(tls));
+            self.client = None;
+            self.auth_user = None;
+            self.reset();
+        }
+    }
+
+    /// Answers [`Step::Client`]: the session goes on with that client, from the greeting on.
+    pub const fn adopt(&mut self, is_trusted: bool) {
+        self.is_trusted = is_trusted;
+    }
+
+    /// Answers [`Step::Nonce`] with random octets.
+    pub const fn nonce(&mut self, _octets: [u8; 18]) {}
+
+    /// Answers [`Step::Secrets`]; none if there is no such user. Whoever wants to hide which users
+    /// there are gives keys that nobody has, always the same for the same user.
+    pub fn secrets(&mut self, _keys: Option<ScramKeys>) {}
+
+    /// Answers [`Step::Mail`] and [`Step::Rcpt`]: they may stand.
+    pub const fn accept(&mut self) {}
+
+    /// The peer sent octets before the greeting was written, which is then taken back: `554 5.5.1`,
+    /// then [`Step::Close`].
+    pub fn talked_early(&mut self) {
+        self.output.clear();
+        self.close(&Reply::TALKED_EARLY);
+    }
+
     /// Answers [`Step::Begin`]: the message may come.
     pub fn proceed(&mut self) {
         if matches!(self.state, State::Begin) {
@@ -248,8 +314,8 @@ impl Session {
         }
     }
 
-    /// At [`Step::End`]: the envelope of the complete message. Its `client`, `tls` and `received_ms`
-    /// are for the caller to fill in.
+    /// At [`Step::End`]: the envelope of the complete message. Its `client` and `received_ms` are for
+    /// the caller to fill in.
     pub fn take_envelope(&mut self) -> Envelope {
         match (&self.state, &mut self.transaction) {
             (State::End, Some(transaction)) => mem::take(&mut transaction.envelope),
@@ -367,7 +433,7 @@ impl Session {
             State::Closed | State::Abandoning => return,
             State::Body(body) => !body.abandoned,
             State::Begin | State::End => true,
-            State::Command | State::Auth(_) | State::Login { .. } => false,
+            State::Command | State::Auth(_) | State::Login { .. } | State::StartTls => false,
         };
         self.tally.messages_refused += u64::from(draft_is_open);
         self.tally.refusal(None, reply);
@@ -392,7 +458,7 @@ mod tests {
 
     fn session(options: Options) -> (Session, Instant) {
         let now = Instant::now();
-        (Session::new(Arc::new(options), now), now)
+        (Session::new(Arc::new(options), Peer::default(), now), now)
     }
 
     /// Feeds all and returns the output; the steps in between are answered kindly.
@@ -405,6 +471,7 @@ mod tests {
                 Step::Begin => session.proceed(),
                 Step::End => session.kept(&"1"),
                 Step::Body(_) | Step::Abandon => {}
+                other => panic!("{other:?} was not to be asked"),
             }
         }
         String::from_utf8(mem::take(session.output())).unwrap()
@@ -446,8 +513,11 @@ mod tests {
 
     #[test]
     fn a_wait_beyond_all_clocks_is_no_panic() {
-        let (session, start) =
-            session(Options { idle: Duration::MAX, total: Duration::MAX, ..Options::default() });
+        let (session, start) = session(Options {
+            greeting_idle: Duration::MAX,
+            total: Duration::MAX,
+            ..Options::default()
+        });
         assert!(session.deadline() > start + Duration::from_secs(3600));
     }
 

@@ -4,6 +4,8 @@
 //! lines of the client in base64 and ends with [`Credentials`]; whether these are good is not known
 //! here.
 
+use std::fmt;
+
 use data_encoding::BASE64;
 
 use crate::secret::Secret;
@@ -17,6 +19,66 @@ pub struct Credentials {
     pub password: Secret<String>,
 }
 
+/// Who somebody claims to be, and what is to prove it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// PLAIN or LOGIN.
+    Password(Credentials),
+    /// XOAUTH2 or OAUTHBEARER.
+    Token {
+        /// The user; empty if only the token says it.
+        user: String,
+        /// The bearer token (RFC 6750).
+        token: Secret<String>,
+    },
+    /// CRAM-MD5 (RFC 2195).
+    CramMd5 {
+        /// The user.
+        user: String,
+        /// What we sent.
+        challenge: String,
+        /// HMAC-MD5 of the challenge under the password.
+        digest: [u8; 16],
+    },
+    /// EXTERNAL (RFC 4422 appendix A): the certificate of the TLS client is the proof.
+    External {
+        /// Who it wants to be; empty for whoever the certificate names.
+        authzid: String,
+    },
+}
+
+impl Claim {
+    /// The user name, which may be empty where something else names the user.
+    pub fn user(&self) -> &str {
+        match self {
+            Self::Password(Credentials { user, .. })
+            | Self::Token { user, .. }
+            | Self::CramMd5 { user, .. } => user,
+            Self::External { authzid } => authzid,
+        }
+    }
+}
+
+/// What a server keeps of a password for SCRAM-SHA-256 (RFC 5802 §3, RFC 7677).
+#[derive(Clone, PartialEq, Eq)]
+pub struct ScramKeys {
+    /// The salt, decoded.
+    pub salt: Vec<u8>,
+    /// How often the password was hashed; RFC 7677 §4 asks for at least 4096.
+    pub iterations: u32,
+    /// `H(ClientKey)`
+    pub stored_key: [u8; 32],
+    /// `HMAC(SaltedPassword, "Server Key")`
+    pub server_key: [u8; 32],
+}
+
+/// Shows no key: with them somebody could pretend to be the server.
+impl fmt::Debug for ScramKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScramKeys({} iterations)", self.iterations)
+    }
+}
+
 /// How a client proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
@@ -24,6 +86,16 @@ pub enum Mechanism {
     Plain,
     /// Asked for the user name, then for the password.
     Login,
+    /// The password as the key of a digest of our challenge (RFC 2195).
+    CramMd5,
+    /// Both sides prove that they know the password (RFC 7677).
+    ScramSha256,
+    /// A bearer token, as Google and Microsoft defined it before there was an RFC.
+    Xoauth2,
+    /// A bearer token (RFC 7628).
+    OauthBearer,
+    /// The certificate of the TLS client (RFC 4422 appendix A).
+    External,
 }
 
 /// The server's half of an exchange that waits for the client's next line.
@@ -78,6 +150,8 @@ impl Exchange {
         let exchange = Self(match mechanism {
             Mechanism::Plain => Awaiting::PlainMessage,
             Mechanism::Login => Awaiting::LoginUser,
+            // Not offered yet, and no name leads here.
+            _ => return Progress::Failed(Fault::Malformed),
         });
         match initial {
             Some("=") => exchange.message(""),

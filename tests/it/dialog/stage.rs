@@ -7,7 +7,8 @@ use std::{fmt::Write as _, mem, sync::Arc, time::Instant};
 
 use smtpd::{
     message::{Envelope, Parameter},
-    smtp::{AuthMode, Options, Reply, Session, Step, Verdict},
+    smtp::{AuthMode, Options, Peer, Reply, Session, Step, Verdict},
+    wire::sasl::Claim,
 };
 
 use super::script::Turn;
@@ -38,7 +39,7 @@ impl Stage {
     pub(super) fn new(settings: &[(String, String)]) -> Self {
         let now = Instant::now();
         let mut stage = Self {
-            session: Session::new(Arc::new(options(settings)), now),
+            session: Session::new(Arc::new(options(settings)), Peer::default(), now),
             now,
             events: Vec::new(),
             body: Vec::new(),
@@ -94,11 +95,19 @@ impl Stage {
                     assert!(input.is_empty(), "Read means that all is consumed");
                     return;
                 }
-                Step::Login(credentials) => {
+                Step::Login(claim) => {
+                    let Claim::Password(credentials) = claim else { panic!("{claim:?}") };
                     let password = credentials.password.declassify();
                     self.ask(format!("login {} {password}", credentials.user));
                     self.session.login(self.login);
                 }
+                Step::StartTls
+                | Step::Client(_)
+                | Step::Nonce
+                | Step::Secrets(_)
+                | Step::Mail
+                | Step::Rcpt
+                | Step::Pause(_) => panic!("{step:?} is not asked yet"),
                 Step::Begin => {
                     self.ask("begin".into());
                     match &self.begin {
