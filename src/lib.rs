@@ -16,6 +16,7 @@
 pub mod clients;
 pub mod id;
 pub mod metrics;
+pub mod refusals;
 pub mod secret;
 pub mod shutdown;
 pub mod wire;
