@@ -9,7 +9,7 @@ use std::{fmt, path::Path};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{auth, http, limits, log, retention, server, store};
+use crate::{auth, http, limits, log, policy, retention, server, store};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Config {
     pub store: store::Options,
     /// `[auth]`
     pub auth: auth::Options,
+    /// `[policy]`
+    pub policy: policy::Options,
     /// `[limits]`
     pub limits: limits::Options,
     /// `[retention]`

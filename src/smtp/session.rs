@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    Log, Options, Peer, Reply, Verb, XClient,
+    Log, Options, Peer, Refusal, Reply, Verb, XClient,
     content::{Body, Chunk, Content},
     log::Tally,
 };
@@ -269,8 +269,13 @@ impl Session {
             messages_refused: self.tally.messages_refused,
             refused: self.tally.refused,
             logins_failed: self.tally.logins_failed,
-            last_refusal: self.tally.last_refusal.as_deref(),
+            last_refusal: self.tally.last_refusal(),
         }
+    }
+
+    /// What was refused since the last call; of a flood of refusals the first ones and the last.
+    pub fn refusals(&mut self) -> &[Refusal] {
+        self.tally.tell()
     }
 
     /// The envelope under way, from MAIL on.
