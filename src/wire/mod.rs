@@ -2,4 +2,5 @@
 
 pub mod address;
 pub mod line;
+pub mod network;
 pub mod sasl;
