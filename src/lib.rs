@@ -15,6 +15,7 @@
 // Words that anyone may use.
 pub mod id;
 pub mod metrics;
+pub mod reload;
 pub mod secret;
 pub mod shutdown;
 pub mod wire;
