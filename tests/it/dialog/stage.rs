@@ -100,11 +100,7 @@ impl Stage {
                 self.session.shut_down();
                 self.feed(b"");
             }
-            Turn::TalkEarly => {
-                self.session.talked_early();
-                self.feed(b"");
-            }
-            Turn::Say(_) | Turn::Hear(_) => {}
+            Turn::Say(_) | Turn::Hear(_) | Turn::Wait => {}
         }
     }
 
