@@ -10,6 +10,7 @@
 
 mod pace;
 mod script;
+mod smuggling;
 mod soup;
 mod stage;
 
