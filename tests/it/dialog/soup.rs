@@ -9,7 +9,7 @@ use super::{
 #[test]
 fn soup_never_panics_and_is_the_same_however_it_is_cut() {
     let (mut kept, mut abandoned) = (0, 0);
-    for seed in 1..=2000 {
+    for seed in 1..=3000 {
         let script = soup(seed, "off");
         let whole = script.play(Pace::Whole);
         for pace in [Pace::Octets, Pace::Random(seed), Pace::Random(seed + 9999)] {

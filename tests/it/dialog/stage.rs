@@ -147,7 +147,7 @@ impl Stage {
                 Step::Secrets(user) => {
                     self.ask(format!("secrets {user}"));
                     let keys = self.password.as_deref();
-                    self.session.secrets(keys.map(|it| ScramKeys::derive(it, b"salt", 4096)));
+                    self.session.secrets(keys.map(|it| ScramKeys::derive(it, b"salt", 64)));
                 }
                 Step::Client(client) => {
                     self.ask(format!("client {}", show_client(&client)));
