@@ -9,7 +9,11 @@ use std::{fmt, path::Path};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{auth, http, limits, log, policy, retention, server, store};
+use crate::{
+    auth, http, limits, log, net, policy, retention, server,
+    server::listeners::{self, TlsMode},
+    store,
+};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +21,8 @@ use crate::{auth, http, limits, log, policy, retention, server, store};
 pub struct Config {
     /// `[smtp]`
     pub smtp: server::smtp::Options,
+    /// `[tls]`
+    pub tls: net::tls::Options,
     /// `[http]`
     pub http: http::Options,
     /// `[store]`
@@ -86,9 +92,17 @@ impl Config {
         Ok(Loaded { config, warnings })
     }
 
+    /// True if a door speaks TLS and needs a certificate.
+    pub fn speaks_tls(&self) -> bool {
+        self.http.tls == http::TlsMode::On
+            || listeners::all(self).iter().any(|listener| listener.tls != TlsMode::Off)
+    }
+
     /// What no single key can tell: bounds and things that must fit together.
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let limits = &self.limits;
+        let has_files =
+            [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
         let required = self.auth.mode == auth::Mode::Required;
         let rules: &[(bool, &'static str, &'static str)] = &[
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
@@ -106,6 +120,22 @@ impl Config {
                 self.smtp.name.chars().all(|c| c.is_ascii_graphic()),
                 "smtp.name",
                 "expected a host name in ASCII",
+            ),
+            (self.tls.handshake_seconds > 0, "tls.handshake_seconds", "expected at least 1 second"),
+            (
+                !self.tls.self_signed || self.tls.certificate.as_os_str().is_empty(),
+                "tls.self_signed",
+                "expected false where tls.certificate is given",
+            ),
+            (
+                !self.speaks_tls() || self.tls.self_signed || has_files,
+                "tls.certificate",
+                "something speaks TLS: expected a certificate and its key, or self_signed = true",
+            ),
+            (
+                !listeners::all(self).is_empty(),
+                "smtp.listen",
+                "expected an address, or at least one entry in smtp.listeners",
             ),
             (
                 !(required && self.auth.users.is_empty()),
@@ -208,7 +238,8 @@ fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error {
     let before = text.get(..span.start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let section = before.lines().rev().find_map(|line| {
-        line.trim().strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name)
+        let name = line.trim().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        name.map(|(name, _)| name.trim_start_matches('['))
     });
     let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key);
     match (section, key) {
@@ -222,9 +253,6 @@ fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error {
 /// The parser's words, with those of programmers put into those of people.
 fn humane(error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', ", ");
-    if message == "invalid socket address syntax" {
-        return "expected an IP address and a port, such as 127.0.0.1:25000 or [::1]:25000".into();
-    }
     for number in ["u64", "usize", "u32"] {
         if let Some(what) = message.strip_suffix(&format!("expected {number}")) {
             return format!("{what}expected a whole number, 0 or more");

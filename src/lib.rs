@@ -17,6 +17,7 @@ pub mod clients;
 pub mod id;
 pub mod metrics;
 pub mod refusals;
+pub mod reload;
 pub mod secret;
 pub mod shutdown;
 pub mod wire;

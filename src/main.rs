@@ -13,6 +13,7 @@ use smtpd::{
     VERSION, auth,
     config::{CONFIG_VARIABLE, Config},
     log,
+    reload::Reload,
     secret::Secret,
     server::{self, Doors},
     shutdown::Shutdown,
@@ -80,25 +81,33 @@ fn run(flags: Flags) -> Result<(), String> {
         ::log::warn!("{warning}");
     }
     let shutdown = Shutdown::new();
-    watch_signals(shutdown.clone())?;
-    server::run(loaded.config, shutdown, announce)
+    let reload = Reload::new();
+    watch_signals(shutdown.clone(), reload.clone())?;
+    server::run(loaded.config, shutdown, reload, announce)
 }
 
 fn announce(doors: Doors) {
-    let Doors { smtp, http } = doors;
+    let mut text = format!("smtpd {VERSION}");
+    for url in doors.smtp {
+        text.push_str(&format!("\n  SMTP    {url}"));
+    }
     // Whoever closed our standard output still wants the mail.
-    let _ = say(&format!("smtpd {VERSION}\n  SMTP    smtp://{smtp}\n  Web UI  http://{http}/"));
+    let _ = say(&format!("{text}\n  Web UI  {}", doors.http));
 }
 
-/// The first SIGTERM or SIGINT drains, a second one ends at once, SIGHUP reopens the log.
-fn watch_signals(shutdown: Shutdown) -> Result<(), String> {
+/// The first SIGTERM or SIGINT drains, a second one ends at once, SIGHUP reopens the log
+/// and reads certificates again.
+fn watch_signals(shutdown: Shutdown, reload: Reload) -> Result<(), String> {
     let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup])
         .map_err(|error| format!("cannot watch signals: {error}"))?;
     let watch = move || {
         smol::block_on(async {
             while let Some(signal) = signals.next().await {
                 match signal {
-                    Ok(Signal::Hup) => reopen_log(),
+                    Ok(Signal::Hup) => {
+                        reopen_log();
+                        reload.ask();
+                    }
                     Ok(signal) if shutdown.has_begun() => {
                         ::log::warn!(signal:? = signal; "second signal: ending at once");
                         std::process::exit(1);

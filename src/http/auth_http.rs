@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use super::{
     Site,
@@ -29,17 +30,30 @@ pub(super) async fn or_list(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     if headers.contains_key("auth-method") && headers.contains_key("auth-protocol") {
-        return Ok(auth_smtp(State(site), headers).await);
+        return Ok(auth_smtp(State(site), Query(Wanted::default()), headers).await);
     }
     list::list(State(site), host, asked, headers).await
 }
 
+/// Which door nginx is to be sent to.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    /// `on`: the one that waits for the PROXY protocol.
+    proxy_protocol: String,
+}
+
 /// `GET /auth-smtp`
-pub(super) async fn auth_smtp(State(site): State<Site>, headers: HeaderMap) -> Response {
+pub(super) async fn auth_smtp(
+    State(site): State<Site>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    let door = if wanted.proxy_protocol == "on" { site.smtp_proxied } else { site.smtp };
     match verdict(&site, &headers).await {
         Ok(()) => {
-            let server = reachable(site.smtp.ip()).to_string();
-            let port = site.smtp.port().to_string();
+            let server = reachable(door.ip()).to_string();
+            let port = door.port().to_string();
             fields(&[("auth-status", "OK"), ("auth-server", &server), ("auth-port", &port)])
         }
         Err(Refusal { text, code }) => {

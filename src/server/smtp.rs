@@ -1,36 +1,58 @@
 //! The SMTP door: carries octets between a socket and a session, and answers what the session asks.
 
 use std::{
-    io,
-    net::{SocketAddr, TcpStream},
+    fmt, io,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
-use smol::{Async, future};
+use smol::{Timer, future};
 
-use super::host_name;
+use super::{
+    arrival::{self, Refusal},
+    host_name,
+    listeners::{Entry, Listener, MaybeAddress, TlsMode},
+};
 use crate::{
     auth::{self, Auth},
     config::Config,
     intake::{Incoming, Intake},
+    message::Tls,
     metrics::Metrics,
-    net::{Conn, Received},
+    net::{Conn, Received, Socket, tls::Certificates},
     shutdown::Shutdown,
-    smtp::{self, AuthMode, Reply, Session, Step, Verdict},
+    smtp::{self, AuthMode, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
     store,
-    wire::sasl::{Claim, Credentials},
+    wire::{
+        network::Network,
+        sasl::{Claim, Credentials},
+    },
 };
 
-/// `[smtp]`: the SMTP listener.
+/// `[smtp]`: the SMTP doors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen; empty for nowhere but `listeners`.
+    pub listen: MaybeAddress,
+    /// Doors beside that one. What an entry does not say is as `[smtp]` and `[auth]` say.
+    pub listeners: Vec<Entry>,
     /// The name in the greeting (RFC 5321 §4.2); empty for the machine's host name.
     pub name: String,
+    /// Whether and when connections are encrypted. Everything but `off` needs a certificate in `[tls]`.
+    pub tls: TlsMode,
+    /// Offer AUTH over TLS only.
+    pub auth_needs_tls: bool,
+    /// Connections begin with a header of the PROXY protocol, version 1 or 2, that says who the client
+    /// is. Only `proxies` may connect then.
+    pub proxy: bool,
+    /// Networks of proxies that may say who their client is, by the PROXY protocol or by XCLIENT.
+    /// Whoever connects from there can pretend to be anybody.
+    pub proxies: Vec<Network>,
+    /// Speak LMTP (RFC 2033) instead of SMTP.
+    pub lmtp: bool,
     /// Refuse messages with a bare CR or LF in their body (550 5.6.11). Off: they are kept as they
     /// are and marked. Either way only CRLF.CRLF ends a body.
     pub refuse_bare_line_ends: bool,
@@ -39,63 +61,129 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 25_000)),
+            listen: MaybeAddress(Some(SocketAddr::from(([127, 0, 0, 1], 25_000)).into())),
+            listeners: Vec::new(),
             name: String::new(),
+            tls: TlsMode::Off,
+            auth_needs_tls: false,
+            proxy: false,
+            proxies: Vec::new(),
+            lmtp: false,
             refuse_bare_line_ends: false,
         }
     }
 }
 
-/// Serves SMTP connections.
+/// What all doors share.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Where messages go.
+    pub intake: Intake,
+    /// Who may log in.
+    pub auth: Arc<Auth>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What TLS begins with; none if no door speaks it.
+    pub certificates: Option<Arc<Certificates>>,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+/// Serves the connections of one listener.
 #[derive(Clone)]
 pub struct Door(Arc<Inner>);
 
 struct Inner {
+    rooms: Rooms,
+    listener: Listener,
     session: Arc<smtp::Options>,
+    proxies: Vec<Network>,
+    /// Most connections of all doors together.
     connections: u64,
-    intake: Intake,
-    auth: Arc<Auth>,
-    metrics: Arc<Metrics>,
-    shutdown: Shutdown,
 }
 
 impl Door {
     /// A door as the configuration wants it.
-    pub fn new(
-        config: &Config,
-        intake: Intake,
-        auth: Arc<Auth>,
-        metrics: Arc<Metrics>,
-        shutdown: &Shutdown,
-    ) -> Self {
+    pub fn new(config: &Config, listener: Listener, rooms: Rooms) -> Self {
         Self(Arc::new(Inner {
-            session: Arc::new(session_options(config)),
+            rooms,
+            session: Arc::new(session_options(config, &listener)),
+            listener,
+            proxies: config.smtp.proxies.clone(),
             connections: config.limits.connections as u64,
-            intake,
-            auth,
-            metrics,
-            shutdown: shutdown.clone(),
         }))
     }
 
-    /// One connection, from greeting to end.
-    pub async fn connection(self, stream: Async<TcpStream>, peer: SocketAddr) {
+    /// One connection, from its first octet to its end.
+    pub async fn connection(self, socket: Socket, peer: Option<SocketAddr>) {
         let door = &*self.0;
-        let open = door.metrics.smtp_connections_now.hold();
-        door.metrics.smtp_connections.add(1);
-        let mut conn = Conn::new(stream);
-        if door.metrics.smtp_connections_now.value() > door.connections {
-            door.metrics.smtp_connections_refused.add(1);
-            log::warn!(client:% = peer; "connection refused: too many");
-            let _ = conn.send(TOO_MANY, Instant::now() + Duration::from_secs(1)).await;
+        let metrics = &door.rooms.metrics;
+        let open = metrics.smtp_connections_now.hold();
+        metrics.smtp_connections.add(1);
+        let mut conn = Conn::new(socket);
+        if metrics.smtp_connections_now.value() > door.connections {
+            metrics.smtp_connections_refused.add(1);
+            log::warn!(client:% = Shown(peer); "connection refused: too many");
+            // Where TLS comes first, words in clear would only confuse.
+            if door.listener.tls != TlsMode::Implicit {
+                let _ = conn.send(TOO_MANY, Instant::now() + Duration::from_secs(1)).await;
+            }
             return;
         }
         let started = Instant::now();
-        let mut talk = Talk::new(door, conn, peer, started);
-        let end = talk.run().await;
-        talk.log(end);
-        talk.conn.finish().await;
+        match door.arrive(&mut conn, peer).await {
+            Err(why) => {
+                log::info!(client:% = Shown(peer), why:% = why; "connection refused");
+            }
+            Ok((client, session)) => {
+                let mut talk = Talk::new(door, conn, client, session, started);
+                let end = talk.run().await;
+                talk.log(end);
+                conn = talk.conn;
+            }
+        }
+        conn.finish().await;
         drop(open);
+    }
+}
+
+impl Inner {
+    /// What comes before the first word: who the client is, and TLS where it comes first.
+    async fn arrive(
+        &self,
+        conn: &mut Conn,
+        peer: Option<SocketAddr>,
+    ) -> Result<(Option<SocketAddr>, Peer), Refusal> {
+        let is_proxy = arrival::is_proxy(&self.proxies, peer.map(|peer| peer.ip()));
+        let mut client = peer;
+        if self.listener.proxy {
+            if !is_proxy {
+                return Err(Refusal::NotAProxy);
+            }
+            client = arrival::proxied_client(conn, peer).await?;
+        }
+        let mut session = Peer {
+            // Behind the PROXY protocol it is the client itself who speaks, not the proxy.
+            may_xclient: is_proxy && !self.listener.proxy,
+            ..Peer::default()
+        };
+        if self.listener.tls == TlsMode::Implicit {
+            let tls = arrival::encrypt(conn, self.rooms.certificates.as_ref()).await;
+            session.tls = Some(tls.map_err(Refusal::Io)?);
+        }
+        Ok((client, session))
+    }
+}
+
+/// A client in the log.
+struct Shown(Option<SocketAddr>);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unix"),
+        }
     }
 }
 
@@ -103,7 +191,8 @@ impl Door {
 struct Talk<'a> {
     door: &'a Inner,
     conn: Conn,
-    peer: SocketAddr,
+    /// None on a Unix socket.
+    client: Option<SocketAddr>,
     started: Instant,
     session: Session,
     body: Body,
@@ -129,9 +218,15 @@ enum End {
 }
 
 impl<'a> Talk<'a> {
-    fn new(door: &'a Inner, conn: Conn, peer: SocketAddr, started: Instant) -> Self {
-        let session = Session::new(door.session.clone(), smtp::Peer::default(), started);
-        Self { door, conn, peer, started, session, body: Body::None }
+    fn new(
+        door: &'a Inner,
+        conn: Conn,
+        client: Option<SocketAddr>,
+        peer: Peer,
+        started: Instant,
+    ) -> Self {
+        let session = Session::new(door.session.clone(), peer, Instant::now());
+        Self { door, conn, client, started, session, body: Body::None }
     }
 
     async fn run(&mut self) -> End {
@@ -142,7 +237,7 @@ impl<'a> Talk<'a> {
     }
 
     async fn talk(&mut self) -> io::Result<End> {
-        let shutdown = self.door.shutdown.clone();
+        let shutdown = self.door.rooms.shutdown.clone();
         let mut ending = std::pin::pin!(shutdown.begun());
         let mut is_ending = false;
         loop {
@@ -194,12 +289,10 @@ impl<'a> Talk<'a> {
                 }
                 Step::Login(_) => self.session.login(Verdict::Unavailable),
                 Step::Mail | Step::Rcpt => self.session.accept(),
-                Step::StartTls | Step::Client(_) | Step::Nonce | Step::Secrets(_) => {
-                    self.session.refuse(Reply::LOCAL_ERROR);
-                }
-                Step::Pause(duration) => {
-                    smol::Timer::after(duration).await;
-                }
+                Step::StartTls => self.start_tls().await?,
+                Step::Client(client) => self.adopt(client),
+                Step::Nonce | Step::Secrets(_) => self.session.refuse(Reply::LOCAL_ERROR),
+                Step::Pause(duration) => self.pause(duration).await,
                 Step::Abandon => self.abandon(),
                 Step::Close => {
                     self.flush().await?;
@@ -209,8 +302,43 @@ impl<'a> Talk<'a> {
         }
     }
 
+    /// From here on all is encrypted. A handshake that fails ends the connection: whoever heard 220
+    /// expects nothing in clear any more.
+    async fn start_tls(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        match arrival::encrypt(&mut self.conn, self.door.rooms.certificates.as_ref()).await {
+            Ok(tls) => {
+                self.session.tls_started(tls);
+                Ok(())
+            }
+            Err(error) => {
+                log::info!(client:% = Shown(self.client), error:% = error; "TLS handshake failed");
+                Err(error)
+            }
+        }
+    }
+
+    /// A proxy of ours says who its client is.
+    fn adopt(&mut self, said: XClient) {
+        let proxy = self.client;
+        if let Some(ip) = said.address {
+            self.client = Some(SocketAddr::new(ip.to_canonical(), said.port.unwrap_or(0)));
+        }
+        log::debug!(client:% = Shown(self.client), proxy:% = Shown(proxy); "client named by XCLIENT");
+        self.session.adopt(false);
+    }
+
+    /// Waits without reading, so that the peer's octets pile up on its own side; but not beyond the
+    /// end of the service.
+    async fn pause(&mut self, duration: Duration) {
+        let over = async {
+            Timer::after(duration).await;
+        };
+        future::or(over, self.door.rooms.shutdown.begun()).await;
+    }
+
     async fn begin(&mut self) {
-        match self.door.intake.begin().await {
+        match self.door.rooms.intake.begin().await {
             Ok(incoming) => {
                 self.body = Body::Taking(incoming);
                 self.session.proceed();
@@ -229,7 +357,7 @@ impl<'a> Talk<'a> {
 
     async fn end(&mut self) {
         let mut envelope = self.session.take_envelope();
-        envelope.client = Some(self.peer);
+        envelope.client = self.client;
         envelope.received_ms = unix_ms(SystemTime::now());
         let kept = match std::mem::replace(&mut self.body, Body::None) {
             Body::Taking(incoming) => incoming.keep(envelope).await,
@@ -238,10 +366,10 @@ impl<'a> Talk<'a> {
         };
         match kept {
             Ok(record) => {
-                self.door.metrics.messages_received.add(1);
-                self.door.metrics.bytes_received.add(record.summary.size);
+                self.door.rooms.metrics.messages_received.add(1);
+                self.door.rooms.metrics.bytes_received.add(record.summary.size);
                 log::info!(
-                    client:% = self.peer,
+                    client:% = Shown(self.client),
                     id:% = record.id,
                     from:% = record.envelope.reverse_path,
                     to:% = recipients(&record.envelope),
@@ -251,7 +379,7 @@ impl<'a> Talk<'a> {
                 self.session.kept(&record.id);
             }
             Err(error) => {
-                self.door.metrics.messages_refused.add(1);
+                self.door.rooms.metrics.messages_refused.add(1);
                 self.session.refuse(self.failed(&error));
             }
         }
@@ -259,23 +387,23 @@ impl<'a> Talk<'a> {
 
     async fn login(&mut self, credentials: Credentials) {
         let user = credentials.user.clone();
-        if self.door.auth.verify(credentials).await {
+        if self.door.rooms.auth.verify(credentials).await {
             self.session.login(Verdict::Accepted);
         } else {
-            self.door.metrics.logins_failed.add(1);
-            log::warn!(client:% = self.peer, user:% = user; "login refused");
+            self.door.rooms.metrics.logins_failed.add(1);
+            log::warn!(client:% = Shown(self.client), user:% = user; "login refused");
             self.session.login(Verdict::Refused);
         }
     }
 
     fn abandon(&mut self) {
-        self.door.metrics.messages_refused.add(1);
+        self.door.rooms.metrics.messages_refused.add(1);
         self.body = Body::None;
     }
 
     /// What the client hears when the store failed, and what the log keeps.
     fn failed(&self, error: &store::Error) -> Reply {
-        log::error!(client:% = self.peer, error:% = error; "message not stored");
+        log::error!(client:% = Shown(self.client), error:% = error; "message not stored");
         match error {
             store::Error::Full => Reply::INSUFFICIENT_STORAGE,
             store::Error::Closed => Reply::SHUTTING_DOWN,
@@ -302,7 +430,7 @@ impl<'a> Talk<'a> {
     /// One line a connection, always the same keys in the same order.
     fn log(&self, end: End) {
         let log = self.session.log();
-        self.door.metrics.commands_refused.add(log.refused);
+        self.door.rooms.metrics.commands_refused.add(log.refused);
         let end = match end {
             End::Closed => "closed",
             End::Gone => "gone",
@@ -313,9 +441,10 @@ impl<'a> Talk<'a> {
             format!("{verb}: {}", refusal.reply)
         });
         log::info!(
-            client:% = self.peer,
+            client:% = Shown(self.client),
             helo:% = log.helo.unwrap_or_default(),
             user:% = log.auth_user.unwrap_or_default(),
+            tls:% = self.session.tls().map_or("", |tls: &Tls| &tls.version),
             messages = log.messages_kept,
             refused = log.refused,
             refusal:% = refusal.unwrap_or_default(),
@@ -335,10 +464,16 @@ fn recipients(envelope: &crate::message::Envelope) -> String {
     }
 }
 
-fn session_options(config: &Config) -> smtp::Options {
-    let name = Some(config.smtp.name.clone()).filter(|name| !name.is_empty());
+fn session_options(config: &Config, listener: &Listener) -> smtp::Options {
     smtp::Options {
-        name: name.unwrap_or_else(host_name),
+        name: greeting_name(&listener.name),
+        lmtp: listener.lmtp,
+        starttls: match listener.tls {
+            TlsMode::Off | TlsMode::Implicit => StartTls::Off,
+            TlsMode::Offered => StartTls::Offered,
+            TlsMode::Required => StartTls::Required,
+        },
+        auth_needs_tls: listener.auth_needs_tls,
         max_message_size: config.limits.message_size,
         max_recipients: config.limits.recipients,
         max_line: config.limits.command_line,
@@ -347,7 +482,7 @@ fn session_options(config: &Config) -> smtp::Options {
         command_idle: Duration::from_secs(config.limits.idle_seconds),
         data_idle: Duration::from_secs(config.limits.idle_seconds),
         total: Duration::from_secs(config.limits.session_seconds),
-        auth: match config.auth.mode {
+        auth: match listener.auth {
             auth::Mode::Off => AuthMode::Off,
             auth::Mode::AcceptAny | auth::Mode::Optional => AuthMode::Offered,
             auth::Mode::Required => AuthMode::Required,
@@ -360,6 +495,11 @@ fn session_options(config: &Config) -> smtp::Options {
         limits: false,
         ..smtp::Options::default()
     }
+}
+
+/// The configured name, or that of the machine.
+pub(super) fn greeting_name(name: &str) -> String {
+    Some(name.to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(host_name)
 }
 
 fn unix_ms(at: SystemTime) -> i64 {

@@ -253,6 +253,11 @@ impl Session {
         self.tally.tell()
     }
 
+    /// How the connection is encrypted; none if it is not.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
+    }
+
     /// The envelope under way, from MAIL on.
     pub fn envelope(&self) -> Option<&Envelope> {
         self.transaction.as_ref().map(|transaction| &transaction.envelope)

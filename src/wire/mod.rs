@@ -3,4 +3,5 @@
 pub mod address;
 pub mod line;
 pub mod network;
+pub mod proxy;
 pub mod sasl;
