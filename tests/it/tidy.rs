@@ -7,7 +7,7 @@ use std::{
 
 /// Which row a module stands in; it may use only lower rows, and its own.
 const ROWS: [&[&str]; 9] = [
-    &["id", "secret", "metrics", "clients", "refusals", "reload", "shutdown"],
+    &["id", "secret", "metrics", "reload", "shutdown", "clients", "refusals"],
     &["wire"],
     &["message"],
     &["smtp"],
