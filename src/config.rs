@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
-    auth, http, limits, log, net, retention, server,
+    auth, http, limits, log, net, policy, retention, server,
     server::listeners::{self, TlsMode},
     store,
 };
@@ -29,6 +29,8 @@ pub struct Config {
     pub store: store::Options,
     /// `[auth]`
     pub auth: auth::Options,
+    /// `[policy]`
+    pub policy: policy::Options,
     /// `[limits]`
     pub limits: limits::Options,
     /// `[retention]`
@@ -112,6 +114,13 @@ impl Config {
             ),
             (limits.connections > 0, "limits.connections", "expected at least 1"),
             (limits.http_connections > 0, "limits.http_connections", "expected at least 1"),
+            (limits.greeting_seconds > 0, "limits.greeting_seconds", "expected at least 1 second"),
+            (limits.data_seconds > 0, "limits.data_seconds", "expected at least 1 second"),
+            (
+                self.smtp.greeting_delay_seconds < limits.session_seconds,
+                "smtp.greeting_delay_seconds",
+                "expected less than limits.session_seconds",
+            ),
             (limits.idle_seconds > 0, "limits.idle_seconds", "expected at least 1 second"),
             (limits.session_seconds > 0, "limits.session_seconds", "expected at least 1 second"),
             (

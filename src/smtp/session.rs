@@ -1,31 +1,30 @@
 //! One SMTP conversation without its socket: what may happen next, and what the world is asked.
 //!
-//! Everything that changes the state of a session is here and in `obey`, which says what each command
-//! does. The order of events does not depend on how the stream was cut, and nothing is kept between
-//! two calls except a partial line, an envelope under way and replies that were not written yet.
+//! Everything that changes the state of a session is here, in `answers` (what the world may answer),
+//! in `obey` (what each command does) and in `content` (what comes between commands). The order of
+//! events does not depend on how the stream was cut, and nothing is kept between two calls except a
+//! partial line, an envelope under way and replies that were not written yet.
 //!
 //! Commands may end with LF alone, because people type them into `nc` and a command line cannot hide
 //! a message. The end of a body may not: there CRLF.CRLF alone counts, so what follows a body is
 //! never read as commands when the sender meant it as text.
 
 use std::{
-    fmt,
-    io::Write as _,
     mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    Log, Options, Peer, Reply, Verb, XClient,
-    data::{LineEnds, Piece, Unstuffer},
+    Log, Options, Peer, Refusal, Reply, Verb, XClient,
+    content::{Body, Chunk, Content},
     log::Tally,
 };
 use crate::{
     message::{Envelope, Tls},
     wire::{
         line::{LineBuffer, TooLong},
-        sasl::{Claim, Exchange, ScramKeys},
+        sasl::{Claim, Exchange},
     },
 };
 
@@ -42,9 +41,15 @@ pub struct Session {
     pub(super) auth_user: Option<String>,
     pub(super) transaction: Option<Box<Transaction>>,
     pub(super) tally: Tally,
-    lines: LineBuffer,
+    /// The world must hear [`Step::Abandon`] before anything else.
+    pub(super) must_abandon: bool,
+    /// And this one next.
+    pub(super) pause: Option<Pause>,
+    /// Transactions so far.
+    pub(super) mails: u32,
     /// Our 5yz answers to commands since the last message was kept.
-    errors: u32,
+    pub(super) errors: u32,
+    lines: LineBuffer,
     ending: bool,
     started: Instant,
     heard: Instant,
@@ -66,7 +71,7 @@ pub enum Step<'a> {
     /// SCRAM needs what is kept of this user's password: answer with [`Session::secrets`] or
     /// [`Session::refuse`].
     Secrets(String),
-    /// Somebody wants to log in: answer with [`Session::login`].
+    /// Somebody wants to log in: answer with [`Session::login`] or [`Session::refuse`].
     Login(Claim),
     /// MAIL gave a reverse-path, which [`Session::envelope`] shows: answer with [`Session::accept`] or
     /// [`Session::refuse`]. Asked only with `ask_policy`.
@@ -91,17 +96,6 @@ pub enum Step<'a> {
     Close,
 }
 
-/// What came of a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The credentials are good.
-    Accepted,
-    /// They are not.
-    Refused,
-    /// This cannot be said now.
-    Unavailable,
-}
-
 /// What may happen next.
 #[derive(Debug)]
 pub(super) enum State {
@@ -109,23 +103,45 @@ pub(super) enum State {
     Command,
     /// The client's next line of an AUTH exchange.
     Auth(Exchange),
-    /// [`Step::Login`] waits for its answer.
-    Login { user: String },
     /// [`Step::StartTls`] waits for its answer.
     StartTls,
-    /// [`Step::Begin`] waits for its answer.
-    Begin,
-    /// Content.
+    /// [`Step::Client`] waits for its answer.
+    Client(Box<XClient>),
+    /// [`Step::Nonce`] is to be asked.
+    NeedsNonce(Exchange),
+    /// [`Step::Nonce`] waits for its answer.
+    Nonce(Exchange),
+    /// [`Step::Secrets`] waits for its answer.
+    Secrets(Exchange),
+    /// [`Step::Login`] waits for its answer.
+    Login { user: String, is_token: bool },
+    /// [`Step::Mail`] waits for its answer.
+    Mail,
+    /// [`Step::Rcpt`] waits for its answer.
+    Rcpt,
+    /// [`Step::Begin`] waits for its answer, after DATA or after BDAT.
+    Begin(Option<Chunk>),
+    /// Content up to CRLF.CRLF.
     Body(Body),
-    /// [`Step::End`] waits for its answer.
-    End,
-    /// The world must hear [`Step::Abandon`] before the end.
-    Abandoning,
+    /// So many octets of content.
+    Chunk(Chunk),
+    /// So many octets that are dropped, and then this answer, so often.
+    Discard { left: u64, answer: Box<(Reply, usize)> },
+    /// [`Step::End`] waits for its answer, which is to be said so often.
+    End { answers: usize },
     /// Nothing.
     Closed,
 }
 
-/// Who said HELO or EHLO.
+/// Why the world is asked to wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pause {
+    Greeting,
+    Error,
+    Login,
+}
+
+/// Who said HELO, EHLO or LHLO.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) helo: String,
@@ -133,47 +149,42 @@ pub(super) struct Client {
 }
 
 /// What was said since MAIL.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub(super) envelope: Envelope,
     /// At least one RCPT was refused.
     pub(super) recipients_refused: bool,
-}
-
-/// A body under way.
-#[derive(Debug, Default)]
-pub(super) struct Body {
-    unstuffer: Unstuffer,
-    line_ends: LineEnds,
-    size: u64,
-    /// It is only read to its end, to be refused there.
-    abandoned: bool,
+    /// BDAT was said: the message so far.
+    pub(super) chunks: Option<Content>,
 }
 
 impl Session {
     /// A new conversation; the greeting is in the output already.
     pub fn new(options: Arc<Options>, peer: Peer, now: Instant) -> Self {
-        let mut output = Vec::with_capacity(options.name.len() + GREETING.len() + 4);
-        output.extend_from_slice(b"220 ");
-        super::reply::write_clean(&options.name, &mut output);
-        output.extend_from_slice(GREETING);
-        Self {
+        let Peer { tls, may_xclient, is_trusted } = peer;
+        let delayed = !is_trusted && !options.greeting_delay.is_zero();
+        let mut session = Self {
             options,
-            tls: peer.tls.map(Box::new),
-            may_xclient: peer.may_xclient,
-            is_trusted: peer.is_trusted,
+            tls: tls.map(Box::new),
+            may_xclient,
+            is_trusted,
             state: State::Command,
-            output,
+            output: Vec::new(),
             client: None,
             auth_user: None,
             transaction: None,
             tally: Tally::default(),
-            lines: LineBuffer::default(),
+            must_abandon: false,
+            pause: delayed.then_some(Pause::Greeting),
+            mails: 0,
             errors: 0,
+            lines: LineBuffer::default(),
             ending: false,
             started: now,
             heard: now,
-        }
+        };
+        session.greet();
+        session
     }
 
     /// Takes what it can of the input, advances `input` past that, and says what it wants next.
@@ -184,18 +195,31 @@ impl Session {
     pub fn step<'a>(&mut self, input: &mut &'a [u8], now: Instant) -> Step<'a> {
         self.heard = now;
         loop {
+            if mem::take(&mut self.must_abandon) {
+                return Step::Abandon;
+            }
+            if let Some(pause) = self.pause.take() {
+                return Step::Pause(self.wait(pause));
+            }
             let step = match self.state {
                 State::Command | State::Auth(_) => self.line(input),
                 State::Body(_) => self.body(input),
-                State::Login { .. } | State::StartTls | State::Begin | State::End => {
+                State::Chunk(_) => self.chunk(input),
+                State::Discard { .. } => self.discard(input),
+                State::NeedsNonce(_) => self.ask_nonce(),
+                State::Closed => Some(Step::Close),
+                State::StartTls
+                | State::Client(_)
+                | State::Nonce(_)
+                | State::Secrets(_)
+                | State::Login { .. }
+                | State::Mail
+                | State::Rcpt
+                | State::Begin(_)
+                | State::End { .. } => {
                     self.refuse(Reply::LOCAL_ERROR);
                     None
                 }
-                State::Abandoning => {
-                    self.state = State::Closed;
-                    Some(Step::Abandon)
-                }
-                State::Closed => Some(Step::Close),
             };
             if let Some(step) = step {
                 return step;
@@ -214,7 +238,7 @@ impl Session {
     pub fn deadline(&self) -> Instant {
         let Options { greeting_idle, command_idle, data_idle, total, .. } = *self.options;
         let idle = match self.state {
-            State::Body(_) => data_idle,
+            State::Body(_) | State::Chunk(_) | State::Discard { .. } => data_idle,
             _ if self.client.is_none() => greeting_idle,
             _ => command_idle,
         };
@@ -230,7 +254,8 @@ impl Session {
     }
 
     /// The server ends: `421 4.3.2` and [`Step::Close`] instead of the next command. A message whose
-    /// DATA was said is finished first. Call [`Self::step`] afterwards, even without input.
+    /// DATA or first BDAT was said is finished first. Call [`Self::step`] afterwards, even without
+    /// input.
     pub const fn shut_down(&mut self) {
         self.ending = true;
     }
@@ -244,122 +269,29 @@ impl Session {
             messages_refused: self.tally.messages_refused,
             refused: self.tally.refused,
             logins_failed: self.tally.logins_failed,
-            last_refusal: self.tally.last_refusal.as_deref(),
+            last_refusal: self.tally.last_refusal(),
         }
     }
 
-    /// How the connection is encrypted; none if it is not.
-    pub fn tls(&self) -> Option<&Tls> {
-        self.tls.as_deref()
+    /// What was refused since the last call; of a flood of refusals the first ones and the last.
+    pub fn refusals(&mut self) -> &[Refusal] {
+        self.tally.tell()
     }
 
     /// The envelope under way, from MAIL on.
     pub fn envelope(&self) -> Option<&Envelope> {
         self.transaction.as_ref().map(|transaction| &transaction.envelope)
     }
-}
 
-/// Answers to steps. Each does nothing if its step is not waiting.
-impl Session {
-    /// Answers [`Step::Login`].
-    pub fn login(&mut self, verdict: Verdict) {
-        let State::Login { user } = &mut self.state else { return };
-        let user = mem::take(user);
-        self.state = State::Command;
-        match verdict {
-            Verdict::Accepted => {
-                self.auth_user = Some(user);
-                Reply::AUTHENTICATED.write(&mut self.output);
-            }
-            Verdict::Refused => {
-                self.tally.logins_failed += 1;
-                self.object(Some(Verb::Auth), Reply::AUTH_REFUSED);
-            }
-            Verdict::Unavailable => self.object(Some(Verb::Auth), Reply::AUTH_UNAVAILABLE),
-        }
-    }
-
-    /// Answers [`Step::StartTls`]: the handshake is done. Everything learnt before is forgotten.
-    pub fn tls_started(&mut self, tls: Tls) {
-        if matches!(self.state, State::StartTls) {
-            self.tls = Some(Box::new(tls));
-            self.client = None;
-            self.auth_user = None;
-            self.reset();
-        }
-    }
-
-    /// Answers [`Step::Client`]: the session goes on with that client, from the greeting on.
-    pub const fn adopt(&mut self, is_trusted: bool) {
-        self.is_trusted = is_trusted;
-    }
-
-    /// Answers [`Step::Nonce`] with random octets.
-    pub const fn nonce(&mut self, _octets: [u8; 18]) {}
-
-    /// Answers [`Step::Secrets`]; none if there is no such user. Whoever wants to hide which users
-    /// there are gives keys that nobody has, always the same for the same user.
-    pub fn secrets(&mut self, _keys: Option<ScramKeys>) {}
-
-    /// Answers [`Step::Mail`] and [`Step::Rcpt`]: they may stand.
-    pub const fn accept(&mut self) {}
-
-    /// The peer sent octets before the greeting was written, which is then taken back: `554 5.5.1`,
-    /// then [`Step::Close`].
-    pub fn talked_early(&mut self) {
-        self.output.clear();
-        self.close(&Reply::TALKED_EARLY);
-    }
-
-    /// Answers [`Step::Begin`]: the message may come.
-    pub fn proceed(&mut self) {
-        if matches!(self.state, State::Begin) {
-            Reply::GO_AHEAD.write(&mut self.output);
-            self.state = State::Body(Body::default());
-        }
-    }
-
-    /// At [`Step::End`]: the envelope of the complete message. Its `client` and `received_ms` are for
-    /// the caller to fill in.
-    pub fn take_envelope(&mut self) -> Envelope {
-        match (&self.state, &mut self.transaction) {
-            (State::End, Some(transaction)) => mem::take(&mut transaction.envelope),
-            _ => Envelope::default(),
-        }
-    }
-
-    /// Answers [`Step::End`]: the message is kept under this name, which must fit in a line.
-    pub fn kept(&mut self, id: &dyn fmt::Display) {
-        if matches!(self.state, State::End) {
-            self.reset();
-            self.errors = 0;
-            self.tally.messages_kept += 1;
-            // Writing to a vector cannot fail.
-            let _ = write!(self.output, "250 2.0.0 Ok: queued as {id}\r\n");
-        }
-    }
-
-    /// Answers any step that waits with a refusal. A message is then not kept, and its transaction is
-    /// over. `421` closes the session.
-    pub fn refuse(&mut self, reply: Reply) {
-        let verb = match self.state {
-            State::Login { .. } => Verb::Auth,
-            State::Begin | State::End => Verb::Data,
-            _ => return,
-        };
-        if verb == Verb::Data {
-            self.tally.messages_refused += 1;
-            self.transaction = None;
-        }
-        self.state = if reply.code() == 421 { State::Closed } else { State::Command };
-        self.tally.refusal(Some(verb), &reply);
-        reply.write(&mut self.output);
+    /// How the connection is encrypted, if it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
     }
 }
 
 impl Session {
     fn line<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {
-        if self.ending {
+        if self.ending && !self.draft_is_open() {
             self.close(&Reply::SHUTTING_DOWN);
             return None;
         }
@@ -372,7 +304,7 @@ impl Session {
                 (Some(Verb::Auth), self.exchange(exchange.respond(line)))
             }
             (State::Auth(_), Err(TooLong)) => (Some(Verb::Auth), Err(Reply::AUTH_LINE_TOO_LONG)),
-            (_, Ok(line)) => self.command(line),
+            (_, Ok(line)) => self.command(line, input.is_empty()),
             (_, Err(TooLong)) => (None, Err(Reply::LINE_TOO_LONG)),
         };
         outcome.unwrap_or_else(|refusal| {
@@ -381,70 +313,88 @@ impl Session {
         })
     }
 
-    fn body<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {
-        let State::Body(body) = &mut self.state else { return None };
-        let Options { max_message_size, refuse_bare_line_ends, .. } = *self.options;
-        match body.unstuffer.next(input) {
-            Piece::More => Some(Step::Read),
-            Piece::Run(run) => {
-                body.size = body.size.saturating_add(run.len() as u64);
-                let bad = body.size > max_message_size
-                    || (refuse_bare_line_ends && body.line_ends.is_bare(run));
-                match (bad, body.abandoned) {
-                    (false, false) => Some(Step::Body(run)),
-                    (true, false) => {
-                        body.abandoned = true;
-                        Some(Step::Abandon)
-                    }
-                    (_, true) => None,
-                }
-            }
-            Piece::End if body.abandoned => {
-                // The size goes first, so that the answer does not depend on which was seen first.
-                let too_large = body.size > max_message_size;
-                self.reset();
-                self.tally.messages_refused += 1;
-                let reply = if too_large { Reply::TOO_LARGE } else { Reply::BARE_LINE_ENDS };
-                self.object(Some(Verb::Data), reply);
-                None
-            }
-            Piece::End => {
-                self.state = State::End;
-                Some(Step::End)
-            }
+    fn ask_nonce<'a>(&mut self) -> Option<Step<'a>> {
+        if let State::NeedsNonce(exchange) = mem::replace(&mut self.state, State::Command) {
+            self.state = State::Nonce(exchange);
         }
+        Some(Step::Nonce)
     }
 
-    /// Back to where MAIL may be said.
+    /// Writes the greeting (RFC 5321 §4.2).
+    pub(super) fn greet(&mut self) {
+        let protocol = if self.options.lmtp { " LMTP ready\r\n" } else { " ESMTP ready\r\n" };
+        self.output.reserve(self.options.name.len() + protocol.len() + 4);
+        self.output.extend_from_slice(b"220 ");
+        super::reply::write_clean(&self.options.name, &mut self.output);
+        self.output.extend_from_slice(protocol.as_bytes());
+    }
+
+    /// Back to where MAIL may be said; a message that came in part is dropped.
     pub(super) fn reset(&mut self) {
+        self.must_abandon |= self.draft_is_open();
         self.transaction = None;
         self.state = State::Command;
     }
 
     /// Refuses a command, and ends a session that is refused too much.
-    fn object(&mut self, verb: Option<Verb>, reply: Reply) {
+    pub(super) fn object(&mut self, verb: Option<Verb>, reply: Reply) {
+        self.object_each(verb, reply, 1);
+    }
+
+    /// The same, said so often: LMTP answers for each recipient.
+    pub(super) fn object_each(&mut self, verb: Option<Verb>, reply: Reply, times: usize) {
         self.tally.refusal(verb, &reply);
-        reply.write(&mut self.output);
+        for _ in 0..times {
+            reply.write(&mut self.output);
+        }
         self.errors = self.errors.saturating_add(u32::from(reply.code() >= 500));
-        if verb == Some(Verb::Http) {
+        self.slow_down(reply.code());
+        if reply.code() == 421 {
+            self.reset();
             self.state = State::Closed;
         } else if self.errors >= self.options.max_errors {
             self.close(&Reply::TOO_MANY_ERRORS);
         }
     }
 
-    fn close(&mut self, reply: &Reply) {
-        let draft_is_open = match &self.state {
-            State::Closed | State::Abandoning => return,
-            State::Body(body) => !body.abandoned,
-            State::Begin | State::End => true,
-            State::Command | State::Auth(_) | State::Login { .. } | State::StartTls => false,
+    /// Whoever errs or guesses much waits longer and longer for less.
+    fn slow_down(&mut self, code: u16) {
+        let pause = match code {
+            535 => Pause::Login,
+            500.. if self.errors > self.options.tarpit_after => Pause::Error,
+            _ => return,
         };
-        self.tally.messages_refused += u64::from(draft_is_open);
+        if !self.is_trusted && !self.wait(pause).is_zero() {
+            self.pause = Some(pause);
+        }
+    }
+
+    fn wait(&self, pause: Pause) -> Duration {
+        match pause {
+            Pause::Greeting => self.options.greeting_delay,
+            Pause::Error => self.options.tarpit,
+            Pause::Login => self.options.login_delay,
+        }
+    }
+
+    pub(super) fn close(&mut self, reply: &Reply) {
+        if matches!(self.state, State::Closed) {
+            return;
+        }
+        self.tally.messages_refused += u64::from(self.draft_is_open());
         self.tally.refusal(None, reply);
         reply.write(&mut self.output);
-        self.transaction = None;
-        self.state = if draft_is_open { State::Abandoning } else { State::Closed };
+        self.reset();
+        self.state = State::Closed;
+    }
+
+    /// The world keeps a part of a message.
+    fn draft_is_open(&self) -> bool {
+        match &self.state {
+            State::Body(body) => !body.is_abandoned(),
+            State::Begin(_) | State::End { .. } => true,
+            _ => self.transaction.as_ref().is_some_and(|it| it.chunks.is_some()),
+        }
     }
 }
 
@@ -454,12 +404,10 @@ fn later(from: Instant, wait: Duration) -> Instant {
     from.checked_add(wait).unwrap_or_else(|| from + TEN_YEARS)
 }
 
-const GREETING: &[u8] = b" ESMTP ready\r\n";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smtp::AuthMode;
+    use crate::smtp::{AuthMode, Verdict};
 
     fn session(options: Options) -> (Session, Instant) {
         let now = Instant::now();

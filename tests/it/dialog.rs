@@ -52,7 +52,7 @@ fn dialogs_in_step() {
 
 #[test]
 fn dialogs_cut_anywhere() {
-    for script in scripts() {
+    for script in scripts().into_iter().filter(|script| !script.is_whole_only()) {
         let random = (1..=20).map(Pace::Random);
         for pace in [Pace::Whole, Pace::Octets].into_iter().chain(random) {
             let events = script.play(pace).events;
@@ -120,7 +120,9 @@ pub(crate) fn play_tcp(script: &Script, address: SocketAddr) -> io::Result<()> {
                 }
                 (heard.starts_with(&format!("{code} ")), heard, expected)
             }
-            Turn::Hear(_) | Turn::Set(..) | Turn::Expire | Turn::ShutDown => continue,
+            Turn::Hear(_) | Turn::Set(..) | Turn::Expire | Turn::ShutDown | Turn::TalkEarly => {
+                continue;
+            }
         };
         if !good {
             return Err(io::Error::other(format!("expected {expected:?}, heard {heard:?}")));

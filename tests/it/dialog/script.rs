@@ -3,14 +3,17 @@
 //! ```text
 //! # a comment
 //! ! max_recipients = 2    how the server is set; later in a file: from here on (login, begin, keep)
+//! ! whole = only           what is said in one line arrives at once: not played in pieces
 //! ! expire                the deadline passes      ! shut down     the server wants to end
+//! ! talk early            octets came before the greeting was written
 //! C: EHLO a               the client says this line, with CRLF
 //! C< .\r\x00              the client says this, unescaped, without CRLF
 //! S: 250 2.0.0 Ok         exactly this line is answered
 //! S~ 250 2.0.0            a line that begins so
 //! S+ 250                  a reply of any number of lines with this code
-//! A: begin                the session asks this: begin, login USER PASSWORD, abandon, close,
-//!                         or end N recipients, M octets; after end there may follow
+//! A: begin                the session asks this: begin, login USER PASSWORD, token, cram, external,
+//!                         secrets USER, nonce, mail, rcpt, starttls, client, pause, abandon, close, or
+//!                         end N recipients, M octets; after end there may follow
 //! E: <a> -> <b> SIZE=1    the envelope, and
 //! B: text\r\n             the content
 //! ```
@@ -35,6 +38,7 @@ pub(super) enum Turn {
     Set(String, String),
     Expire,
     ShutDown,
+    TalkEarly,
 }
 
 #[derive(Debug)]
@@ -83,6 +87,7 @@ impl Script {
                 "B:" => Turn::Hear(Expected::Body(unescape(rest).escape_ascii().to_string())),
                 "!" if rest == "expire" => Turn::Expire,
                 "!" if rest == "shut down" => Turn::ShutDown,
+                "!" if rest == "talk early" => Turn::TalkEarly,
                 "!" if rest.contains(" = ") => {
                     let (key, value) = rest.split_once(" = ").unwrap();
                     if script.turns.is_empty() {
@@ -96,6 +101,11 @@ impl Script {
             script.turns.push(turn);
         }
         script
+    }
+
+    /// True if how the stream is cut makes a difference, as it does to what stands behind STARTTLS.
+    pub(super) fn is_whole_only(&self) -> bool {
+        self.settings.iter().any(|(key, _)| key == "whole")
     }
 
     /// True if it can be played against a server whose clock and settings stay as they are.
