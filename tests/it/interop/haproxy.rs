@@ -32,7 +32,7 @@ impl HaProxy {
             .replace("127.0.0.1:25001", &server.door(1).to_string())
             .replace("127.0.0.1:25465", &server.door(2).to_string())
             .replace("inter 5s", "inter 200ms")
-            .replace("global\n", &format!("global\n    stats socket {}\n", control.display()));
+            .replace("\nglobal\n", &format!("\nglobal\n    stats socket {}\n", control.display()));
         let path = folder.path().join("haproxy.cfg");
         fs::write(&path, text).unwrap();
         let child = Command::new("haproxy")
