@@ -116,6 +116,13 @@ impl Config {
             (self.auth.checks_at_a_time > 0, "auth.checks_at_a_time", "expected at least 1"),
             (self.auth.http_seconds > 0, "auth.http_seconds", "expected at least 1 second"),
             (limits.http_connections > 0, "limits.http_connections", "expected at least 1"),
+            (limits.greeting_seconds > 0, "limits.greeting_seconds", "expected at least 1 second"),
+            (limits.data_seconds > 0, "limits.data_seconds", "expected at least 1 second"),
+            (
+                self.smtp.greeting_delay_seconds < limits.session_seconds,
+                "smtp.greeting_delay_seconds",
+                "expected less than limits.session_seconds",
+            ),
             (limits.idle_seconds > 0, "limits.idle_seconds", "expected at least 1 second"),
             (limits.session_seconds > 0, "limits.session_seconds", "expected at least 1 second"),
             (

@@ -54,7 +54,30 @@ pub struct Options {
     pub proxies: Vec<Network>,
     /// Speak LMTP (RFC 2033) instead of SMTP.
     pub lmtp: bool,
-    /// Refuse messages with a bare CR or LF in their body (550 5.6.11). Off: they are kept as they
+    /// Offer CHUNKING and BINARYMIME (RFC 3030).
+    pub chunking: bool,
+    /// Offer DSN (RFC 3461): the parameters are kept, no notification is sent.
+    pub dsn: bool,
+    /// Offer REQUIRETLS (RFC 8689), over TLS only.
+    pub requiretls: bool,
+    /// Offer LIMITS (RFC 9422).
+    pub limits: bool,
+    /// Offer MT-PRIORITY (RFC 6710): kept with the message.
+    pub mt_priority: bool,
+    /// Offer DELIVERBY (RFC 2852): kept with the message.
+    pub deliverby: bool,
+    /// Offer FUTURERELEASE (RFC 4865): kept with the message, which is not held.
+    pub futurerelease: bool,
+    /// Refuse addresses that RFC 5321 does not have (501 5.1.7, 501 5.1.3), and those that are not
+    /// ASCII without SMTPUTF8 (553 5.6.7). Off, because a catcher should show what a program sends.
+    pub strict_addresses: bool,
+    /// Greet so many seconds late, and send away who talks before that (554 5.5.1); 0 is off.
+    pub greeting_delay_seconds: u64,
+    /// From so many errors on each further one is answered late.
+    pub tarpit_after: u32,
+    /// How late, in seconds; 0 is off.
+    pub tarpit_seconds: u64,
+    /// Refuse messages with a bare CR or LF in their body (550 5.6.0). Off: they are kept as they
     /// are and marked. Either way only CRLF.CRLF ends a body.
     pub refuse_bare_line_ends: bool,
 }
@@ -70,6 +93,17 @@ impl Default for Options {
             proxy: false,
             proxies: Vec::new(),
             lmtp: false,
+            chunking: true,
+            dsn: true,
+            requiretls: true,
+            limits: true,
+            mt_priority: false,
+            deliverby: false,
+            futurerelease: false,
+            strict_addresses: false,
+            greeting_delay_seconds: 0,
+            tarpit_after: 5,
+            tarpit_seconds: 0,
             refuse_bare_line_ends: false,
         }
     }
@@ -268,9 +302,19 @@ impl<'a> Talk<'a> {
         let shutdown = self.door.rooms.shutdown.clone();
         let mut ending = std::pin::pin!(shutdown.begun());
         let mut is_ending = false;
+        let mut has_waited = self.door.session.greeting_delay.is_zero();
         loop {
             if self.consume(&[]).await? {
                 return Ok(End::Closed);
+            }
+            if !has_waited {
+                has_waited = true;
+                // Who could not wait for the greeting is heard before it is written.
+                if let Received::Octets(buffer, count) = self.conn.receive(Instant::now()).await? {
+                    self.conn.unread(&buffer[..count]);
+                    self.session.talked_early();
+                    continue;
+                }
             }
             self.flush().await?;
             let deadline = self.session.deadline();
@@ -499,9 +543,9 @@ fn session_options(config: &Config, listener: &Listener, rooms: &Rooms) -> smtp:
         max_recipients: config.limits.recipients,
         max_line: config.limits.command_line,
         max_errors: config.limits.errors,
-        greeting_idle: Duration::from_secs(config.limits.idle_seconds),
+        greeting_idle: Duration::from_secs(config.limits.greeting_seconds),
         command_idle: Duration::from_secs(config.limits.idle_seconds),
-        data_idle: Duration::from_secs(config.limits.idle_seconds),
+        data_idle: Duration::from_secs(config.limits.data_seconds),
         total: Duration::from_secs(config.limits.session_seconds),
         auth: match listener.auth {
             auth::Mode::Off => AuthMode::Off,
@@ -513,11 +557,18 @@ fn session_options(config: &Config, listener: &Listener, rooms: &Rooms) -> smtp:
         auth_mechanisms,
         ask_policy: rooms.policy.asks_transactions(),
         refuse_bare_line_ends: config.smtp.refuse_bare_line_ends,
-        // What is not built yet is not offered.
-        chunking: false,
-        dsn: false,
-        requiretls: false,
-        limits: false,
+        max_messages: config.limits.messages,
+        greeting_delay: Duration::from_secs(config.smtp.greeting_delay_seconds),
+        tarpit_after: config.smtp.tarpit_after,
+        tarpit: Duration::from_secs(config.smtp.tarpit_seconds),
+        chunking: config.smtp.chunking,
+        dsn: config.smtp.dsn,
+        requiretls: config.smtp.requiretls,
+        limits: config.smtp.limits,
+        mt_priority: config.smtp.mt_priority,
+        deliverby: config.smtp.deliverby,
+        futurerelease: config.smtp.futurerelease,
+        strict_addresses: config.smtp.strict_addresses,
         ..smtp::Options::default()
     }
 }

@@ -1,10 +1,11 @@
 //! What the world answers to the steps of a session. Each answer does nothing if nobody waits for it.
 
-use std::{fmt, io::Write as _, mem};
+use std::{fmt, mem};
 
 use super::{
     Reply, Session, Verb,
     content::{Body, Content},
+    reply::append,
     session::{Client, State},
 };
 use crate::{
@@ -127,8 +128,7 @@ impl Session {
             self.errors = 0;
             self.tally.messages_kept += 1;
             for _ in 0..answers {
-                // Writing to a vector cannot fail.
-                let _ = write!(self.output, "250 2.0.0 Ok: queued as {id}\r\n");
+                append(&mut self.output, format_args!("250 2.0.0 Ok: queued as {id}\r\n"));
             }
         }
     }

@@ -4,11 +4,10 @@
 //! count: a refused chunk is dropped to its last octet before it is answered, and a BDAT whose size
 //! cannot be read ends the session, because what follows it would be obeyed as commands.
 
-use std::io::Write as _;
-
 use super::{
     Reply, Session, Verb,
     data::{LineEnds, Piece, Unstuffer},
+    reply::append,
     session::{State, Step},
 };
 
@@ -118,8 +117,7 @@ impl Session {
             return Some(Step::End);
         }
         self.state = State::Command;
-        // Writing to a vector cannot fail.
-        let _ = write!(self.output, "250 2.0.0 {} octets received\r\n", chunk.size);
+        append(&mut self.output, format_args!("250 2.0.0 {} octets received\r\n", chunk.size));
         None
     }
 

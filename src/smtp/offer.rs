@@ -3,9 +3,7 @@
 //! Whether a command or a parameter is taken is decided by the same words, so that what is not told
 //! does not work, and what is told does.
 
-use std::io::Write as _;
-
-use super::{AuthMode, Options, StartTls};
+use super::{AuthMode, Options, StartTls, reply::append};
 use crate::{message::Tls, wire::sasl::Mechanism};
 
 /// The extensions of a session as it stands.
@@ -55,8 +53,8 @@ impl Offer<'_> {
         let options = self.options;
         output.extend_from_slice(b"250-");
         super::reply::write_clean(&options.name, output);
-        // Writing to a vector cannot fail.
-        let _ = write!(output, "\r\n250-PIPELINING\r\n250-SIZE {}\r\n", options.max_message_size);
+        let size = options.max_message_size;
+        append(output, format_args!("\r\n250-PIPELINING\r\n250-SIZE {size}\r\n"));
         output.extend_from_slice(b"250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n");
         if self.mechanisms().next().is_some() {
             output.extend_from_slice(b"250-AUTH");
@@ -69,9 +67,9 @@ impl Offer<'_> {
         if options.limits {
             output.extend_from_slice(b"250-LIMITS");
             if options.max_messages > 0 {
-                let _ = write!(output, " MAILMAX={}", options.max_messages);
+                append(output, format_args!(" MAILMAX={}", options.max_messages));
             }
-            let _ = write!(output, " RCPTMAX={}\r\n", options.max_recipients);
+            append(output, format_args!(" RCPTMAX={}\r\n", options.max_recipients));
         }
         let switched: [(bool, &[u8]); 8] = [
             (self.starttls(), b"250-STARTTLS\r\n"),

@@ -4,7 +4,7 @@
 //! message of a store, cannot break out of its line. The greeting and the answers to EHLO and HELP
 //! have no enhanced code or several lines; `session` and `obey` write these themselves.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, io::Write as _};
 
 /// What the server answers to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,12 @@ impl Reply {
 /// `334 SP challenge` (RFC 4954 §4)
 pub(super) const fn challenge(text: Cow<'static, str>) -> Reply {
     Reply { code: 334, enhanced: "", text }
+}
+
+/// Appends the text as it is.
+pub(super) fn append(output: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    // Writing to a vector cannot fail.
+    let _ = output.write_fmt(text);
 }
 
 /// Appends the text without what could begin another line.
