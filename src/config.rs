@@ -113,6 +113,8 @@ impl Config {
                 "expected at least 512 octets (RFC 5321 section 4.5.3.1.4)",
             ),
             (limits.connections > 0, "limits.connections", "expected at least 1"),
+            (self.auth.checks_at_a_time > 0, "auth.checks_at_a_time", "expected at least 1"),
+            (self.auth.http_seconds > 0, "auth.http_seconds", "expected at least 1 second"),
             (limits.http_connections > 0, "limits.http_connections", "expected at least 1"),
             (limits.greeting_seconds > 0, "limits.greeting_seconds", "expected at least 1 second"),
             (limits.data_seconds > 0, "limits.data_seconds", "expected at least 1 second"),
@@ -145,9 +147,9 @@ impl Config {
                 "expected an address, or at least one entry in smtp.listeners",
             ),
             (
-                !(required && self.auth.users.is_empty()),
+                !(required && !self.auth.knows_anybody()),
                 "auth.mode",
-                "\"required\" needs at least one user in [auth.users]",
+                "\"required\" needs at least one user: see users, users_file, http_url, secrets, tokens",
             ),
         ];
         match rules.iter().find(|(holds, ..)| !holds) {

@@ -10,7 +10,8 @@ use argh::FromArgs;
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt as _;
 use smtpd::{
-    VERSION, auth,
+    VERSION,
+    auth::{Stored, TokenHash},
     config::{CONFIG_VARIABLE, Config},
     log,
     reload::Reload,
@@ -43,10 +44,17 @@ enum Command {
     HashPassword(HashPassword),
 }
 
-/// Read a password from standard input and print its argon2 hash for [auth.users].
+/// Read a password from standard input and print what to keep of it: an argon2 hash for [auth.users].
 #[derive(FromArgs)]
 #[argh(subcommand, name = "hash-password")]
-struct HashPassword {}
+struct HashPassword {
+    /// print SCRAM keys (RFC 5803) for [auth.users], with which SCRAM-SHA-256 works, too
+    #[argh(switch)]
+    scram: bool,
+    /// print the SHA-256 of a bearer token for [auth.tokens]
+    #[argh(switch)]
+    token: bool,
+}
 
 fn main() -> ExitCode {
     let flags: Flags = argh::from_env();
@@ -63,8 +71,8 @@ fn run(flags: Flags) -> Result<(), String> {
     if flags.version {
         return say(&format!("smtpd {VERSION}"));
     }
-    if let Some(Command::HashPassword(_)) = flags.command {
-        return hash_password();
+    if let Some(Command::HashPassword(how)) = flags.command {
+        return hash_password(&how);
     }
     let path = flags.config.or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
     let environment = std::env::vars_os()
@@ -136,7 +144,10 @@ fn reopen_log() {
     }
 }
 
-fn hash_password() -> Result<(), String> {
+fn hash_password(how: &HashPassword) -> Result<(), String> {
+    if how.scram && how.token {
+        return Err("hash-password: expected --scram or --token, not both".into());
+    }
     let stdin = io::stdin();
     if stdin.is_terminal() {
         eprint!("Password (it will be shown): ");
@@ -147,7 +158,12 @@ fn hash_password() -> Result<(), String> {
     if password.is_empty() {
         return Err("hash-password: expected a password on standard input".into());
     }
-    say(&auth::hash_password(&Secret::new(password))?)
+    let password = Secret::new(password);
+    say(&match how {
+        HashPassword { token: true, .. } => String::from(TokenHash::new(&password)),
+        HashPassword { scram: true, .. } => Stored::scram(&password)?.into(),
+        _ => Stored::argon2(&password)?.into(),
+    })
 }
 
 fn say(text: &str) -> Result<(), String> {

@@ -20,6 +20,7 @@ mod live;
 mod message;
 mod page;
 mod range;
+mod refusals;
 mod router;
 mod row;
 mod status;
@@ -33,8 +34,8 @@ use serde::{Deserialize, Serialize};
 pub use self::connection::serve_connection;
 use self::view::Scans;
 use crate::{
-    auth::Auth, bus::Bus, desk::Desk, metrics::Metrics, net::Address, shutdown::Shutdown,
-    store::Store,
+    auth::Auth, bus::Bus, desk::Desk, metrics::Metrics, net::Address, refusals::Refusals,
+    shutdown::Shutdown, store::Store,
 };
 
 /// What the doors need of the house.
@@ -49,6 +50,8 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// Counters for `/status`.
     pub metrics: Arc<Metrics>,
+    /// What was refused lately.
+    pub refusals: Arc<Refusals>,
     /// `[http]`.
     pub options: Options,
     /// Where SMTP listens: nginx is sent there, and the empty list names it. Port 0 if nowhere.

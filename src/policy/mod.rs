@@ -42,7 +42,7 @@ pub struct Policy {
 /// Who asks, while it is connected. Dropped at the end of the connection, so that it counts no more.
 #[derive(Debug)]
 pub struct Guest {
-    /// None on a Unix socket: whoever may open that is trusted by the file system.
+    /// Whom bounds are kept for; none on a Unix socket and for a proxy, who stands for many.
     address: Option<IpAddr>,
     is_trusted: bool,
     _counted: Option<Counted>,
@@ -68,9 +68,7 @@ impl Policy {
 
     /// Whether a client may connect now. Ask again when a proxy says that the client is another one.
     pub fn connect(&self, address: Option<IpAddr>, now: Instant) -> Result<Guest, Reply> {
-        let Some(address) = address else {
-            return Ok(Guest { address, is_trusted: true, _counted: None });
-        };
+        let Some(address) = address else { return Ok(self.proxy(None)) };
         let Options { allow_networks, block_networks, trusted_networks, .. } = &self.options;
         let is_allowed =
             allow_networks.is_empty() || network::any_contains(allow_networks, address);
@@ -93,6 +91,14 @@ impl Policy {
             guest._counted = Some(Counted { address, connections: self.connections.clone() });
         }
         Ok(guest)
+    }
+
+    /// A proxy that is about to say who its client is, or a program on a Unix socket: whoever may
+    /// connect there was decided elsewhere.
+    pub fn proxy(&self, address: Option<IpAddr>) -> Guest {
+        let trusted = &self.options.trusted_networks;
+        let is_trusted = address.is_some_and(|address| network::any_contains(trusted, address));
+        Guest { address: None, is_trusted, _counted: None }
     }
 
     /// True if MAIL and RCPT have to be asked about at all.
@@ -184,7 +190,7 @@ impl Policy {
 }
 
 impl Guest {
-    /// True for the trusted networks and for Unix sockets.
+    /// True for the trusted networks.
     pub fn is_trusted(&self) -> bool {
         self.is_trusted
     }

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     message::Tls,
     net::{Conn, Received, tls::Certificates},
+    smtp::Reply,
     wire::{
         network::{self, Network},
         proxy::{self, Source},
@@ -21,6 +22,8 @@ use crate::{
 pub(super) enum Refusal {
     /// Only proxies of ours may connect here.
     NotAProxy,
+    /// The policy does not want this client, which is to hear why.
+    Policy(Option<SocketAddr>, Reply),
     /// What came was no header of the PROXY protocol.
     NoHeader,
     /// It did not come in time.
@@ -83,6 +86,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAProxy => f.write_str("its address is not in smtp.proxies"),
+            Self::Policy(_, reply) => reply.fmt(f),
             Self::NoHeader => f.write_str("no header of the PROXY protocol"),
             Self::Late => f.write_str("no header of the PROXY protocol in time"),
             Self::Gone => f.write_str("it went away before its first word"),

@@ -24,6 +24,8 @@ use crate::{
     intake::Intake,
     metrics::Metrics,
     net::{self, Activation, Listener, Tasks, tls::Certificates},
+    policy::Policy,
+    refusals::Refusals,
     reload::Reload,
     retention,
     shutdown::Shutdown,
@@ -106,7 +108,9 @@ async fn serve(
     let store = store::open(&config.store).map_err(|error| error.to_string())?;
     let bus = Bus::new(EVENT_HISTORY);
     let metrics = Arc::new(Metrics::default());
-    let auth = Arc::new(Auth::new(config.auth.clone()));
+    let refusals = Arc::new(Refusals::default());
+    let auth = Arc::new(Auth::new(config.auth.clone())?);
+    let policy = Arc::new(Policy::new(config.policy.clone())?);
     let desk = Desk::new(store.clone(), bus.clone());
     let intake = Intake::new(store.clone(), bus.clone());
     let tasks = Tasks::new(executor.clone());
@@ -117,6 +121,7 @@ async fn serve(
         desk: desk.clone(),
         auth: auth.clone(),
         metrics: metrics.clone(),
+        refusals: refusals.clone(),
         options: config.http.clone(),
         smtp: door_for(&smtp_listeners, false),
         smtp_proxied: door_for(&smtp_listeners, true),
@@ -126,7 +131,15 @@ async fn serve(
         shutdown: shutdown.clone(),
     });
     let https = certificates.clone().filter(|_| config.http.tls == http::TlsMode::On);
-    let rooms = smtp::Rooms { intake, auth, metrics, certificates, shutdown: shutdown.clone() };
+    let rooms = smtp::Rooms {
+        intake,
+        auth,
+        policy,
+        metrics,
+        refusals,
+        certificates,
+        shutdown: shutdown.clone(),
+    };
     let mut services = vec![
         executor.spawn(serve_http(
             http_listener,
@@ -137,7 +150,7 @@ async fn serve(
             &config,
         )),
         executor.spawn(retention::run(config.retention.clone(), desk, shutdown.clone())),
-        executor.spawn(reload_certificates(rooms.certificates.clone(), reload, shutdown.clone())),
+        executor.spawn(reload_files(rooms.clone(), reload)),
     ];
     for (listener, door) in smtp_listeners {
         let door = smtp::Door::new(&config, door, rooms.clone());
@@ -190,21 +203,28 @@ fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Strin
     Ok(Some(Arc::new(opened)))
 }
 
-async fn reload_certificates(
-    certificates: Option<Arc<Certificates>>,
-    reload: Reload,
-    shutdown: Shutdown,
-) {
-    let Some(certificates) = certificates else { return };
+/// Reads certificates and users again whenever somebody asks. What cannot be used stays as it was.
+async fn reload_files(rooms: smtp::Rooms, reload: Reload) {
+    let smtp::Rooms { certificates, auth, shutdown, .. } = rooms;
     let mut seen = 0;
     let asked = async {
         loop {
             reload.asked(&mut seen).await;
-            let certificates = certificates.clone();
-            match smol::unblock(move || certificates.reload()).await {
-                Ok(()) => log::info!("certificates read again"),
-                Err(error) => log::error!(error:% = error; "the certificates stay as they were"),
-            }
+            let (certificates, auth) = (certificates.clone(), auth.clone());
+            smol::unblock(move || {
+                match certificates.map(|certificates| certificates.reload()) {
+                    None => {}
+                    Some(Ok(())) => log::info!("certificates read again"),
+                    Some(Err(error)) => {
+                        log::error!(error:% = error; "the certificates stay as they were");
+                    }
+                }
+                match auth.reload() {
+                    Ok(()) => log::info!("users read again"),
+                    Err(error) => log::error!(error:% = error; "the users stay as they were"),
+                }
+            })
+            .await;
         }
     };
     future::or(shutdown.begun(), asked).await;

@@ -1,5 +1,7 @@
 //! The SMTP door: carries octets between a socket and a session, and answers what the session asks.
 
+mod access;
+
 use std::{
     fmt, io,
     net::SocketAddr,
@@ -22,13 +24,12 @@ use crate::{
     message::Tls,
     metrics::Metrics,
     net::{Conn, Received, Socket, tls::Certificates},
+    policy::{BodyWatch, Guest, Policy},
+    refusals::Refusals,
     shutdown::Shutdown,
-    smtp::{self, AuthMode, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
+    smtp::{self, AuthMode, Peer, Reply, Session, StartTls, Step},
     store,
-    wire::{
-        network::Network,
-        sasl::{self, Claim, Credentials},
-    },
+    wire::network::Network,
 };
 
 /// `[smtp]`: the SMTP doors.
@@ -76,8 +77,6 @@ pub struct Options {
     pub tarpit_after: u32,
     /// How late, in seconds; 0 is off.
     pub tarpit_seconds: u64,
-    /// How late a failed login is answered, in seconds, so that guessing takes long.
-    pub login_delay_seconds: u64,
     /// Refuse messages with a bare CR or LF in their body (550 5.6.0). Off: they are kept as they
     /// are and marked. Either way only CRLF.CRLF ends a body.
     pub refuse_bare_line_ends: bool,
@@ -105,7 +104,6 @@ impl Default for Options {
             greeting_delay_seconds: 0,
             tarpit_after: 5,
             tarpit_seconds: 0,
-            login_delay_seconds: 1,
             refuse_bare_line_ends: false,
         }
     }
@@ -118,8 +116,12 @@ pub struct Rooms {
     pub intake: Intake,
     /// Who may log in.
     pub auth: Arc<Auth>,
+    /// Who may do what.
+    pub policy: Arc<Policy>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What was refused lately.
+    pub refusals: Arc<Refusals>,
     /// What TLS begins with; none if no door speaks it.
     pub certificates: Option<Arc<Certificates>>,
     /// When to stop.
@@ -142,9 +144,10 @@ struct Inner {
 impl Door {
     /// A door as the configuration wants it.
     pub fn new(config: &Config, listener: Listener, rooms: Rooms) -> Self {
+        let session = session_options(config, &listener, &rooms);
         Self(Arc::new(Inner {
             rooms,
-            session: Arc::new(session_options(config, &listener)),
+            session: Arc::new(session),
             listener,
             proxies: config.smtp.proxies.clone(),
             connections: config.limits.connections as u64,
@@ -161,19 +164,21 @@ impl Door {
         if metrics.smtp_connections_now.value() > door.connections {
             metrics.smtp_connections_refused.add(1);
             log::warn!(client:% = Shown(peer); "connection refused: too many");
-            // Where TLS comes first, words in clear would only confuse.
-            if door.listener.tls != TlsMode::Implicit {
-                let _ = conn.send(TOO_MANY, Instant::now() + Duration::from_secs(1)).await;
-            }
+            door.turn_away(&mut conn, peer, &TOO_MANY).await;
             return;
         }
         let started = Instant::now();
         match door.arrive(&mut conn, peer).await {
+            Err(Refusal::Policy(client, reply)) => {
+                metrics.smtp_connections_refused.add(1);
+                log::warn!(client:% = Shown(client), reply:% = reply; "connection refused");
+                door.turn_away(&mut conn, client, &reply).await;
+            }
             Err(why) => {
                 log::info!(client:% = Shown(peer), why:% = why; "connection refused");
             }
-            Ok((client, session)) => {
-                let mut talk = Talk::new(door, conn, client, session, started);
+            Ok((client, guest, session)) => {
+                let mut talk = Talk::new(door, conn, client, guest, session, started);
                 let end = talk.run().await;
                 talk.log(end);
                 conn = talk.conn;
@@ -190,7 +195,7 @@ impl Inner {
         &self,
         conn: &mut Conn,
         peer: Option<SocketAddr>,
-    ) -> Result<(Option<SocketAddr>, Peer), Refusal> {
+    ) -> Result<(Option<SocketAddr>, Guest, Peer), Refusal> {
         let is_proxy = arrival::is_proxy(&self.proxies, peer.map(|peer| peer.ip()));
         let mut client = peer;
         if self.listener.proxy {
@@ -199,16 +204,32 @@ impl Inner {
             }
             client = arrival::proxied_client(conn, peer).await?;
         }
-        let mut session = Peer {
-            // Behind the PROXY protocol it is the client itself who speaks, not the proxy.
-            may_xclient: is_proxy && !self.listener.proxy,
-            ..Peer::default()
+        // Behind the PROXY protocol it is the client itself who speaks, not the proxy.
+        let may_xclient = is_proxy && !self.listener.proxy;
+        let ip = client.map(|client| client.ip());
+        let guest = match may_xclient {
+            true => self.rooms.policy.proxy(ip),
+            false => {
+                let guest = self.rooms.policy.connect(ip, Instant::now());
+                guest.map_err(|reply| Refusal::Policy(client, reply))?
+            }
         };
+        let mut session = Peer { tls: None, may_xclient, is_trusted: guest.is_trusted() };
         if self.listener.tls == TlsMode::Implicit {
             let tls = arrival::encrypt(conn, self.rooms.certificates.as_ref()).await;
             session.tls = Some(tls.map_err(Refusal::Io)?);
         }
-        Ok((client, session))
+        Ok((client, guest, session))
+    }
+
+    /// Says why there is no greeting.
+    async fn turn_away(&self, conn: &mut Conn, client: Option<SocketAddr>, reply: &Reply) {
+        access::note_connection(&self.rooms.refusals, client, reply);
+        // Where TLS comes first, words in clear would only confuse.
+        if self.listener.tls != TlsMode::Implicit {
+            let line = format!("{reply}\r\n");
+            let _ = conn.send(line.as_bytes(), Instant::now() + Duration::from_secs(1)).await;
+        }
     }
 }
 
@@ -230,6 +251,7 @@ struct Talk<'a> {
     conn: Conn,
     /// None on a Unix socket.
     client: Option<SocketAddr>,
+    guest: Guest,
     started: Instant,
     session: Session,
     body: Body,
@@ -238,7 +260,9 @@ struct Talk<'a> {
 /// The message under way.
 enum Body {
     None,
-    Taking(Incoming),
+    Taking(Incoming, Option<BodyWatch>),
+    /// The policy does not want it; the rest is read away.
+    Blocked(Option<BodyWatch>),
     /// The store failed in the middle; the rest is read away, because only CRLF.CRLF ends a body.
     Failed(store::Error),
 }
@@ -259,11 +283,12 @@ impl<'a> Talk<'a> {
         door: &'a Inner,
         conn: Conn,
         client: Option<SocketAddr>,
+        guest: Guest,
         peer: Peer,
         started: Instant,
     ) -> Self {
         let session = Session::new(door.session.clone(), peer, Instant::now());
-        Self { door, conn, client, started, session, body: Body::None }
+        Self { door, conn, client, guest, started, session, body: Body::None }
     }
 
     async fn run(&mut self) -> End {
@@ -330,16 +355,16 @@ impl<'a> Talk<'a> {
                     self.flush().await?;
                     self.end().await;
                 }
-                Step::Login(Claim::Password(credentials)) => {
+                Step::Login(claim) => {
                     self.flush().await?;
-                    self.login(credentials).await;
+                    self.login(claim).await;
                 }
-                Step::Login(_) => self.session.login(Verdict::Unavailable),
-                Step::Mail | Step::Rcpt => self.session.accept(),
+                Step::Mail => self.mail(),
+                Step::Rcpt => self.rcpt(),
                 Step::StartTls => self.start_tls().await?,
                 Step::Client(client) => self.adopt(client),
                 Step::Nonce => self.nonce(),
-                Step::Secrets(_) => self.session.refuse(Reply::LOCAL_ERROR),
+                Step::Secrets(user) => self.secrets(&user).await,
                 Step::Pause(duration) => self.pause(duration).await,
                 Step::Abandon => self.abandon(),
                 Step::Close => {
@@ -366,16 +391,6 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// A proxy of ours says who its client is.
-    fn adopt(&mut self, said: XClient) {
-        let proxy = self.client;
-        if let Some(ip) = said.address {
-            self.client = Some(SocketAddr::new(ip.to_canonical(), said.port.unwrap_or(0)));
-        }
-        log::debug!(client:% = Shown(self.client), proxy:% = Shown(proxy); "client named by XCLIENT");
-        self.session.adopt(false);
-    }
-
     /// Waits without reading, so that the peer's octets pile up on its own side; but not beyond the
     /// end of the service.
     async fn pause(&mut self, duration: Duration) {
@@ -388,7 +403,7 @@ impl<'a> Talk<'a> {
     async fn begin(&mut self) {
         match self.door.rooms.intake.begin().await {
             Ok(incoming) => {
-                self.body = Body::Taking(incoming);
+                self.body = Body::Taking(incoming, self.door.rooms.policy.watch_body());
                 self.session.proceed();
             }
             Err(error) => self.session.refuse(self.failed(&error)),
@@ -396,21 +411,29 @@ impl<'a> Talk<'a> {
     }
 
     async fn take(&mut self, run: &[u8]) {
-        if let Body::Taking(incoming) = &mut self.body
-            && let Err(error) = incoming.write(run).await
-        {
+        let Body::Taking(incoming, watch) = &mut self.body else { return };
+        if watch.as_mut().is_some_and(|watch| watch.push(run)) {
+            // What nobody will keep need not be written.
+            self.body = Body::Blocked(watch.take());
+        } else if let Err(error) = incoming.write(run).await {
             self.body = Body::Failed(error);
         }
     }
 
     async fn end(&mut self) {
+        if let Body::Taking(_, watch) | Body::Blocked(watch) = &mut self.body
+            && let Some(pattern) = watch.take().and_then(BodyWatch::finish)
+        {
+            self.body = Body::None;
+            return self.block(pattern);
+        }
         let mut envelope = self.session.take_envelope();
         envelope.client = self.client;
         envelope.received_ms = unix_ms(SystemTime::now());
         let kept = match std::mem::replace(&mut self.body, Body::None) {
-            Body::Taking(incoming) => incoming.keep(envelope).await,
+            Body::Taking(incoming, _) => incoming.keep(envelope).await,
             Body::Failed(error) => Err(error),
-            Body::None => Err(store::Error::Closed),
+            Body::None | Body::Blocked(_) => Err(store::Error::Closed),
         };
         match kept {
             Ok(record) => {
@@ -433,28 +456,6 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn nonce(&mut self) {
-        let mut nonce = sasl::Nonce::default();
-        match getrandom::fill(&mut nonce) {
-            Ok(()) => self.session.nonce(nonce),
-            Err(error) => {
-                log::error!(error:% = error; "no random octets for a login");
-                self.session.refuse(Reply::LOCAL_ERROR);
-            }
-        }
-    }
-
-    async fn login(&mut self, credentials: Credentials) {
-        let user = credentials.user.clone();
-        if self.door.rooms.auth.verify(credentials).await {
-            self.session.login(Verdict::Accepted);
-        } else {
-            self.door.rooms.metrics.logins_failed.add(1);
-            log::warn!(client:% = Shown(self.client), user:% = user; "login refused");
-            self.session.login(Verdict::Refused);
-        }
-    }
-
     fn abandon(&mut self) {
         self.door.rooms.metrics.messages_refused.add(1);
         self.body = Body::None;
@@ -471,6 +472,10 @@ impl<'a> Talk<'a> {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
+        let wait = self.note(None, None);
+        if !wait.is_zero() {
+            self.pause(wait).await;
+        }
         let output = self.session.output();
         if output.is_empty() {
             return Ok(());
@@ -523,7 +528,8 @@ fn recipients(envelope: &crate::message::Envelope) -> String {
     }
 }
 
-fn session_options(config: &Config, listener: &Listener) -> smtp::Options {
+fn session_options(config: &Config, listener: &Listener, rooms: &Rooms) -> smtp::Options {
+    let auth_mechanisms = rooms.auth.mechanisms(listener.auth);
     smtp::Options {
         name: greeting_name(&listener.name),
         lmtp: listener.lmtp,
@@ -543,15 +549,18 @@ fn session_options(config: &Config, listener: &Listener) -> smtp::Options {
         total: Duration::from_secs(config.limits.session_seconds),
         auth: match listener.auth {
             auth::Mode::Off => AuthMode::Off,
+            // Nobody could use it.
+            auth::Mode::Optional if auth_mechanisms.is_empty() => AuthMode::Off,
             auth::Mode::AcceptAny | auth::Mode::Optional => AuthMode::Offered,
             auth::Mode::Required => AuthMode::Required,
         },
+        auth_mechanisms,
+        ask_policy: rooms.policy.asks_transactions(),
         refuse_bare_line_ends: config.smtp.refuse_bare_line_ends,
         max_messages: config.limits.messages,
         greeting_delay: Duration::from_secs(config.smtp.greeting_delay_seconds),
         tarpit_after: config.smtp.tarpit_after,
         tarpit: Duration::from_secs(config.smtp.tarpit_seconds),
-        login_delay: Duration::from_secs(config.smtp.login_delay_seconds),
         chunking: config.smtp.chunking,
         dsn: config.smtp.dsn,
         requiretls: config.smtp.requiretls,
@@ -576,7 +585,7 @@ fn unix_ms(at: SystemTime) -> i64 {
         .unwrap_or(0)
 }
 
-const TOO_MANY: &[u8] = b"421 4.7.0 Too many connections, try again later\r\n";
+const TOO_MANY: Reply = Reply::new(421, "4.7.0", "Too many connections, try again later");
 
 /// Octets of output buffer that an idle session may keep.
 const KEPT_OUTPUT: usize = 512;

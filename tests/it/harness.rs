@@ -30,6 +30,15 @@ impl Server {
         server
     }
 
+    /// Starts with this configuration file on an empty folder.
+    pub(crate) fn configured(text: &str) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        std::fs::write(temporary.path().join("smtpd.toml"), text).unwrap();
+        let mut server = Self::start_in(temporary.path(), &[("SMTPD_CONFIG", "smtpd.toml")]);
+        server._temporary = Some(temporary);
+        server
+    }
+
     /// Starts on a folder that stays; its log is appended to `smtpd.log` there.
     pub(crate) fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("smtpd.log")).unwrap();
@@ -121,6 +130,21 @@ impl Server {
             serde_json::Value::Array(messages) => messages,
             other => panic!("no messages in the answer: {other}"),
         }
+    }
+
+    /// The envelope of the newest message with this subject.
+    pub(crate) fn envelope(&self, subject: &str) -> serde_json::Value {
+        let messages = self.messages("limit=500");
+        let message = messages.iter().find(|message| message["subject"] == subject);
+        let message = message.unwrap_or_else(|| panic!("no {subject:?} in {messages:?}"));
+        let path = format!("/api/messages/{}", message["id"].as_str().unwrap());
+        let mut json: serde_json::Value = serde_json::from_slice(&self.get(&path)).unwrap();
+        json["envelope"].take()
+    }
+
+    /// The client that is recorded with the newest message of this subject; empty for none.
+    pub(crate) fn client_of(&self, subject: &str) -> String {
+        self.envelope(subject)["client"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The octets of the only message with this subject.
@@ -230,6 +254,12 @@ pub(crate) fn eventually(seconds: u64, what: &str, mut holds: impl FnMut() -> bo
         assert!(Instant::now() < end, "not within {seconds} s: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Ports that nobody uses at this moment.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Runs a program that must succeed.

@@ -1,6 +1,7 @@
 //! All integration tests in one binary: it links once.
 
 mod dialog;
+mod doors;
 mod harness;
 mod http;
 mod interop;

@@ -2,5 +2,8 @@
 
 mod browser;
 mod clients;
+mod encrypted;
+mod haproxy;
 mod nginx;
+mod postfix;
 mod process;
