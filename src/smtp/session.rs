@@ -138,7 +138,6 @@ pub(super) enum State {
 pub(super) enum Pause {
     Greeting,
     Error,
-    Login,
 }
 
 /// Who said HELO, EHLO or LHLO.
@@ -357,15 +356,12 @@ impl Session {
         }
     }
 
-    /// Whoever errs or guesses much waits longer and longer for less.
+    /// Whoever errs much waits. (How long a failed login takes is for the world to say, which sees all
+    /// sessions of a client.)
     fn slow_down(&mut self, code: u16) {
-        let pause = match code {
-            535 => Pause::Login,
-            500.. if self.errors > self.options.tarpit_after => Pause::Error,
-            _ => return,
-        };
-        if !self.is_trusted && !self.wait(pause).is_zero() {
-            self.pause = Some(pause);
+        let errs = code >= 500 && self.errors > self.options.tarpit_after;
+        if errs && !self.is_trusted && !self.options.tarpit.is_zero() {
+            self.pause = Some(Pause::Error);
         }
     }
 
@@ -373,7 +369,6 @@ impl Session {
         match pause {
             Pause::Greeting => self.options.greeting_delay,
             Pause::Error => self.options.tarpit,
-            Pause::Login => self.options.login_delay,
         }
     }
 

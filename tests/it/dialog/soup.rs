@@ -104,7 +104,6 @@ fn with_settings(seed: u64, soup: Vec<u8>, starttls: &str) -> Script {
         ("keep", if seed % 13 == 0 { "refuse 451 4.3.0 Error" } else { "accept" }),
         ("tarpit", "1"),
         ("tarpit_after", "2"),
-        ("login_delay", "1"),
         ("strict_addresses", one_in(10)),
         ("mt_priority", one_in(2)),
         ("deliverby", one_in(2)),

@@ -334,7 +334,6 @@ fn options(settings: &[(String, String)]) -> Options {
             "greeting_delay" => options.greeting_delay = seconds(value),
             "tarpit" => options.tarpit = seconds(value),
             "tarpit_after" => options.tarpit_after = value.parse().unwrap(),
-            "login_delay" => options.login_delay = seconds(value),
             "tls" | "certificate" | "may_xclient" | "is_trusted" | "whole" => {}
             _ => assert!(ANSWERS.contains(&&**key), "there is no setting {key}"),
         }
