@@ -13,6 +13,7 @@ mod script;
 mod smuggling;
 mod soup;
 mod stage;
+mod table;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
