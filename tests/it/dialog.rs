@@ -10,6 +10,7 @@
 
 mod pace;
 mod script;
+mod smuggling;
 mod soup;
 mod stage;
 
@@ -120,9 +121,7 @@ pub(crate) fn play_tcp(script: &Script, address: SocketAddr) -> io::Result<()> {
                 }
                 (heard.starts_with(&format!("{code} ")), heard, expected)
             }
-            Turn::Hear(_) | Turn::Set(..) | Turn::Expire | Turn::ShutDown | Turn::TalkEarly => {
-                continue;
-            }
+            Turn::Hear(_) | Turn::Set(..) | Turn::Expire | Turn::ShutDown | Turn::Wait => continue,
         };
         if !good {
             return Err(io::Error::other(format!("expected {expected:?}, heard {heard:?}")));

@@ -100,11 +100,7 @@ impl Stage {
                 self.session.shut_down();
                 self.feed(b"");
             }
-            Turn::TalkEarly => {
-                self.session.talked_early();
-                self.feed(b"");
-            }
-            Turn::Say(_) | Turn::Hear(_) => {}
+            Turn::Say(_) | Turn::Hear(_) | Turn::Wait => {}
         }
     }
 
@@ -151,7 +147,7 @@ impl Stage {
                 Step::Secrets(user) => {
                     self.ask(format!("secrets {user}"));
                     let keys = self.password.as_deref();
-                    self.session.secrets(keys.map(|it| ScramKeys::derive(it, b"salt", 4096)));
+                    self.session.secrets(keys.map(|it| ScramKeys::derive(it, b"salt", 64)));
                 }
                 Step::Client(client) => {
                     self.ask(format!("client {}", show_client(&client)));
@@ -338,7 +334,6 @@ fn options(settings: &[(String, String)]) -> Options {
             "greeting_delay" => options.greeting_delay = seconds(value),
             "tarpit" => options.tarpit = seconds(value),
             "tarpit_after" => options.tarpit_after = value.parse().unwrap(),
-            "login_delay" => options.login_delay = seconds(value),
             "tls" | "certificate" | "may_xclient" | "is_trusted" | "whole" => {}
             _ => assert!(ANSWERS.contains(&&**key), "there is no setting {key}"),
         }
