@@ -147,7 +147,7 @@ impl Config {
                 "expected an address, or at least one entry in smtp.listeners",
             ),
             (
-                !(required && !self.auth.knows_anybody()),
+                !required || self.auth.knows_anybody(),
                 "auth.mode",
                 "\"required\" needs at least one user: see users, users_file, http_url, secrets, tokens",
             ),

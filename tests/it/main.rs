@@ -6,6 +6,7 @@ mod harness;
 mod http;
 mod interop;
 mod mime;
+mod policy;
 mod settings;
 mod store;
 mod tidy;
