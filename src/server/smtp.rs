@@ -260,7 +260,7 @@ struct Talk<'a> {
 /// The message under way.
 enum Body {
     None,
-    Taking(Incoming, Option<BodyWatch>),
+    Taking(Box<Incoming>, Option<BodyWatch>),
     /// The policy does not want it; the rest is read away.
     Blocked(Option<BodyWatch>),
     /// The store failed in the middle; the rest is read away, because only CRLF.CRLF ends a body.
@@ -403,7 +403,7 @@ impl<'a> Talk<'a> {
     async fn begin(&mut self) {
         match self.door.rooms.intake.begin().await {
             Ok(incoming) => {
-                self.body = Body::Taking(incoming, self.door.rooms.policy.watch_body());
+                self.body = Body::Taking(Box::new(incoming), self.door.rooms.policy.watch_body());
                 self.session.proceed();
             }
             Err(error) => self.session.refuse(self.failed(&error)),

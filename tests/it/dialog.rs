@@ -5,9 +5,6 @@
 //!
 //! `script` tells what a file looks like.
 
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 mod pace;
 mod script;
 mod smuggling;
