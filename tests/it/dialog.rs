@@ -5,14 +5,12 @@
 //!
 //! `script` tells what a file looks like.
 
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 mod pace;
 mod script;
 mod smuggling;
 mod soup;
 mod stage;
+mod table;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

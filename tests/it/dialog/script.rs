@@ -18,9 +18,6 @@
 //! B: text\r\n             the content
 //! ```
 
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::{fs, path::Path};
 
 /// A conversation and what it needs of the server.

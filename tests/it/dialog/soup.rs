@@ -84,24 +84,27 @@ fn soup(seed: u64, starttls: &str) -> Script {
 
 /// A different server for each seed.
 fn with_settings(seed: u64, soup: Vec<u8>, starttls: &str) -> Script {
-    let one_in = |many: u64| if seed.is_multiple_of(many) { "true" } else { "false" };
+    let every = |many: u64, then: &'static str, otherwise: &'static str| {
+        if seed.is_multiple_of(many) { then } else { otherwise }
+    };
+    let one_in = |many| every(many, "true", "false");
     let settings = [
         ("max_line", "120"),
         ("max_message_size", "40"),
         ("max_recipients", "3"),
-        ("max_messages", if seed % 5 == 0 { "2" } else { "0" }),
-        ("max_errors", if seed % 4 == 0 { "5" } else { "1000" }),
-        ("auth", if seed % 8 == 0 { "required" } else { "offered" }),
+        ("max_messages", every(5, "2", "0")),
+        ("max_errors", every(4, "5", "1000")),
+        ("auth", every(8, "required", "offered")),
         ("mechanisms", "SCRAM-SHA-256 CRAM-MD5 XOAUTH2 OAUTHBEARER PLAIN LOGIN EXTERNAL"),
-        ("login", if seed % 7 == 0 { "refuse" } else { "accept" }),
+        ("login", every(7, "refuse", "accept")),
         ("password", "geheim"),
         ("refuse_bare_line_ends", one_in(2)),
         ("lmtp", one_in(9)),
         ("may_xclient", one_in(3)),
         ("ask_policy", one_in(3)),
-        ("rcpt", if seed % 6 == 0 { "refuse 550 5.1.1 No such user" } else { "accept" }),
-        ("begin", if seed % 11 == 0 { "refuse 452 4.3.1 Full" } else { "accept" }),
-        ("keep", if seed % 13 == 0 { "refuse 451 4.3.0 Error" } else { "accept" }),
+        ("rcpt", every(6, "refuse 550 5.1.1 No such user", "accept")),
+        ("begin", every(11, "refuse 452 4.3.1 Full", "accept")),
+        ("keep", every(13, "refuse 451 4.3.0 Error", "accept")),
         ("tarpit", "1"),
         ("tarpit_after", "2"),
         ("strict_addresses", one_in(10)),

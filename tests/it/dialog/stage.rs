@@ -1,8 +1,5 @@
 //! A session and the world around it, without sockets and clock; what comes out is a list of events.
 
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::{
     fmt::Write as _,
     mem,
