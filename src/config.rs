@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use crate::{
     auth, http, limits, log, net, policy, retention, server,
-    server::listeners::{self, TlsMode},
+    server::listeners::{self, Listener, TlsMode},
     store,
 };
 
@@ -142,6 +142,11 @@ impl Config {
                 "something speaks TLS: expected a certificate and its key, or self_signed = true",
             ),
             (
+                !self.smtp.proxies.is_empty() || !listeners::all(self).iter().any(needs_proxies),
+                "smtp.proxies",
+                "a listener with proxy = true needs at least one network that may connect to it",
+            ),
+            (
                 !listeners::all(self).is_empty(),
                 "smtp.listen",
                 "expected an address, or at least one entry in smtp.listeners",
@@ -157,6 +162,11 @@ impl Config {
             None => Ok(()),
         }
     }
+}
+
+/// Whoever may open a Unix socket is a proxy; elsewhere the address tells.
+fn needs_proxies(listener: &Listener) -> bool {
+    listener.proxy && !matches!(listener.address, net::Address::Unix(_))
 }
 
 /// Puts the environment's values over those of the file.

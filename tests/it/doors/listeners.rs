@@ -130,3 +130,32 @@ fn sockets_of_systemd_are_doors() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+const LMTP: &str = r#"
+import smtplib, sys
+for where in sys.argv[1:]:
+    host, _, port = where.rpartition(":") if not where.startswith("/") else (where, "", "0")
+    with smtplib.LMTP(host, int(port)) as client:
+        refused = client.sendmail("a@b.c", ["d@e.f", "g@h.i"], "Subject: lmtp " + where + "\r\n\r\nx")
+        assert refused == {}, refused
+"#;
+
+#[test]
+fn lmtp_is_spoken_over_tcp_and_unix() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lmtp.sock");
+    let server = Server::configured(&format!(
+        "[smtp]\n[[smtp.listeners]]\naddress = \"127.0.0.1:0\"\nlmtp = true\n\
+         [[smtp.listeners]]\naddress = \"unix:{}\"\nlmtp = true\n",
+        path.display()
+    ));
+    let tcp = server.door(1).to_string();
+    crate::harness::run(Command::new("python3").args(["-c", LMTP, &tcp]).arg(&path));
+    for subject in [format!("lmtp {tcp}"), format!("lmtp {}", path.display())] {
+        let envelope = server.envelope(&subject);
+        assert_eq!(envelope["forward_paths"].as_array().unwrap().len(), 2);
+    }
+}

@@ -347,20 +347,46 @@ fn rustls_client(
         .with_no_client_auth()
 }
 
+/// AUTH EXTERNAL (RFC 4422 appendix A): the certificate is the password.
+#[test]
+fn a_client_certificate_logs_in() {
+    let setting = Setting::new();
+    let server =
+        setting.start("client_ca = \"ca.pem\"\n[auth]\nmode = \"required\"\nexternal = true\n");
+    let ann = setting.authority.client(Some(&setting.authority.sign("ann.test")));
+    let mut client = greeted(encrypted(connect(server.door(1)), &ann, "mx.test"));
+    assert!(client.say("EHLO x").unwrap().contains("EXTERNAL"));
+    assert!(client.say("AUTH EXTERNAL =").unwrap().starts_with("235 "));
+    assert!(client.mail("Subject: external").unwrap().starts_with("250 "));
+    assert_eq!(server.envelope("external")["auth_user"], "ann.test");
+    let mut other = greeted(encrypted(connect(server.door(1)), &ann, "mx.test"));
+    other.say("EHLO x").unwrap();
+    let bob = data_encoding::BASE64.encode(b"bob.test");
+    assert!(other.say(&format!("AUTH EXTERNAL {bob}")).unwrap().starts_with("535 "));
+    // Who shows none has nothing to log in with.
+    let mut nobody = setting.implicit(&server);
+    nobody.say("EHLO x").unwrap();
+    assert!(nobody.say("AUTH EXTERNAL =").unwrap().starts_with('5'));
+}
+
 #[test]
 fn the_web_can_be_encrypted_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start_in(
-        folder.path(),
-        &[("SMTPD_HTTP_TLS", "on"), ("SMTPD_TLS_SELF_SIGNED", "true")],
-    );
     if !crate::harness::have(&["curl"]) {
         return;
     }
-    let output = crate::harness::run(
-        Command::new("curl")
-            .args(["--silent", "--show-error", "--fail", "--insecure"])
-            .arg(format!("https://{}/status", server.http)),
-    );
-    assert!(!output.stdout.is_empty());
+    let on = [("SMTPD_HTTP_TLS", "on"), ("SMTPD_TLS_SELF_SIGNED", "true")];
+    let server = Server::start(&on);
+    let get = |path: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--insecure"]);
+        crate::harness::run(curl.arg(format!("https://{}{path}", server.http))).stdout
+    };
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO x").unwrap();
+    let body = format!("Subject: large\r\n\r\n{}", "0123456789abcdef\r\n".repeat(300_000));
+    assert!(client.mail(&body).unwrap().starts_with("250 "));
+    let list: Value = serde_json::from_slice(&get("/api/messages")).unwrap();
+    let id = list["messages"][0]["id"].as_str().unwrap();
+    assert!(get(&format!("/messages/{id}/raw")) == format!("{body}\r\n").as_bytes());
+    assert!(String::from_utf8(get("/")).unwrap().contains("large"));
 }
