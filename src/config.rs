@@ -9,7 +9,11 @@ use std::{fmt, path::Path};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::{auth, http, limits, log, retention, server, store};
+use crate::{
+    auth, http, limits, log, net, policy, retention, server,
+    server::listeners::{self, Listener, TlsMode},
+    store,
+};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,12 +21,16 @@ use crate::{auth, http, limits, log, retention, server, store};
 pub struct Config {
     /// `[smtp]`
     pub smtp: server::smtp::Options,
+    /// `[tls]`
+    pub tls: net::tls::Options,
     /// `[http]`
     pub http: http::Options,
     /// `[store]`
     pub store: store::Options,
     /// `[auth]`
     pub auth: auth::Options,
+    /// `[policy]`
+    pub policy: policy::Options,
     /// `[limits]`
     pub limits: limits::Options,
     /// `[retention]`
@@ -84,9 +92,17 @@ impl Config {
         Ok(Loaded { config, warnings })
     }
 
+    /// True if a door speaks TLS and needs a certificate.
+    pub fn speaks_tls(&self) -> bool {
+        self.http.tls == http::TlsMode::On
+            || listeners::all(self).iter().any(|listener| listener.tls != TlsMode::Off)
+    }
+
     /// What no single key can tell: bounds and things that must fit together.
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let limits = &self.limits;
+        let has_files =
+            [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
         let required = self.auth.mode == auth::Mode::Required;
         let rules: &[(bool, &'static str, &'static str)] = &[
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
@@ -97,7 +113,16 @@ impl Config {
                 "expected at least 512 octets (RFC 5321 section 4.5.3.1.4)",
             ),
             (limits.connections > 0, "limits.connections", "expected at least 1"),
+            (self.auth.checks_at_a_time > 0, "auth.checks_at_a_time", "expected at least 1"),
+            (self.auth.http_seconds > 0, "auth.http_seconds", "expected at least 1 second"),
             (limits.http_connections > 0, "limits.http_connections", "expected at least 1"),
+            (limits.greeting_seconds > 0, "limits.greeting_seconds", "expected at least 1 second"),
+            (limits.data_seconds > 0, "limits.data_seconds", "expected at least 1 second"),
+            (
+                self.smtp.greeting_delay_seconds < limits.session_seconds,
+                "smtp.greeting_delay_seconds",
+                "expected less than limits.session_seconds",
+            ),
             (limits.idle_seconds > 0, "limits.idle_seconds", "expected at least 1 second"),
             (limits.session_seconds > 0, "limits.session_seconds", "expected at least 1 second"),
             (
@@ -105,10 +130,31 @@ impl Config {
                 "smtp.name",
                 "expected a host name in ASCII",
             ),
+            (self.tls.handshake_seconds > 0, "tls.handshake_seconds", "expected at least 1 second"),
             (
-                !(required && self.auth.users.is_empty()),
+                !self.tls.self_signed || self.tls.certificate.as_os_str().is_empty(),
+                "tls.self_signed",
+                "expected false where tls.certificate is given",
+            ),
+            (
+                !self.speaks_tls() || self.tls.self_signed || has_files,
+                "tls.certificate",
+                "something speaks TLS: expected a certificate and its key, or self_signed = true",
+            ),
+            (
+                !self.smtp.proxies.is_empty() || !listeners::all(self).iter().any(needs_proxies),
+                "smtp.proxies",
+                "a listener with proxy = true needs at least one network that may connect to it",
+            ),
+            (
+                !listeners::all(self).is_empty(),
+                "smtp.listen",
+                "expected an address, or at least one entry in smtp.listeners",
+            ),
+            (
+                !required || self.auth.knows_anybody(),
                 "auth.mode",
-                "\"required\" needs at least one user in [auth.users]",
+                "\"required\" needs at least one user: see users, users_file, http_url, secrets, tokens",
             ),
         ];
         match rules.iter().find(|(holds, ..)| !holds) {
@@ -116,6 +162,11 @@ impl Config {
             None => Ok(()),
         }
     }
+}
+
+/// Whoever may open a Unix socket is a proxy; elsewhere the address tells.
+fn needs_proxies(listener: &Listener) -> bool {
+    listener.proxy && !matches!(listener.address, net::Address::Unix(_))
 }
 
 /// Puts the environment's values over those of the file.
@@ -206,7 +257,8 @@ fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error {
     let before = text.get(..span.start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let section = before.lines().rev().find_map(|line| {
-        line.trim().strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name)
+        let name = line.trim().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        name.map(|(name, _)| name.trim_start_matches('['))
     });
     let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key);
     match (section, key) {
@@ -220,9 +272,6 @@ fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error {
 /// The parser's words, with those of programmers put into those of people.
 fn humane(error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', ", ");
-    if message == "invalid socket address syntax" {
-        return "expected an IP address and a port, such as 127.0.0.1:25000 or [::1]:25000".into();
-    }
     for number in ["u64", "usize", "u32"] {
         if let Some(what) = message.strip_suffix(&format!("expected {number}")) {
             return format!("{what}expected a whole number, 0 or more");

@@ -13,8 +13,11 @@
 //! ARCHITECTURE.md says which module may use which, and the `tidy` test holds it.
 
 // Words that anyone may use.
+pub mod clients;
 pub mod id;
 pub mod metrics;
+pub mod refusals;
+pub mod reload;
 pub mod secret;
 pub mod shutdown;
 pub mod wire;
@@ -29,6 +32,7 @@ pub mod bus;
 pub mod limits;
 pub mod log;
 pub mod net;
+pub mod policy;
 pub mod store;
 
 // Flow: call rooms in order.

@@ -11,13 +11,20 @@ pub struct Options {
     pub message_size: u64,
     /// Most recipients of one message; more are answered 452 4.5.3. RFC 5321 §4.5.3.1.8 asks for 100.
     pub recipients: usize,
+    /// Most messages of one session; then 421 4.5.3. 0 is no bound.
+    pub messages: u32,
     /// Longest command line, in octets with CRLF; a longer one is answered 500 5.5.2. RFC 5321
     /// §4.5.3.1.4 asks for 512, RFC 4954 §4 finds 12,288 enough for AUTH.
     pub command_line: usize,
     /// Most SMTP connections at a time; one more is answered 421 4.7.0.
     pub connections: usize,
-    /// Longest silence of a client, in seconds; then 421 4.4.2. RFC 5321 §4.5.3.2.7 asks for 5 minutes.
+    /// Longest silence of a client before its first EHLO or HELO, in seconds; then 421 4.4.2.
+    pub greeting_seconds: u64,
+    /// Longest silence between commands, in seconds; then 421 4.4.2. RFC 5321 §4.5.3.2.7 asks for 5
+    /// minutes.
     pub idle_seconds: u64,
+    /// Longest silence in the middle of a message, in seconds; then 421 4.4.2.
+    pub data_seconds: u64,
     /// Longest SMTP session, in seconds; then 421 4.4.2, so that a client that sends an octet a
     /// minute does not stay for ever.
     pub session_seconds: u64,
@@ -32,9 +39,12 @@ impl Default for Options {
         Self {
             message_size: 20_480_000,
             recipients: 100,
+            messages: 0,
             command_line: 12_288 + 2,
             connections: 500,
+            greeting_seconds: 300,
             idle_seconds: 300,
+            data_seconds: 300,
             session_seconds: 3_600,
             errors: 50,
             http_connections: 1_000,

@@ -10,9 +10,11 @@ use argh::FromArgs;
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt as _;
 use smtpd::{
-    VERSION, auth,
+    VERSION,
+    auth::{Stored, TokenHash},
     config::{CONFIG_VARIABLE, Config},
     log,
+    reload::Reload,
     secret::Secret,
     server::{self, Doors},
     shutdown::Shutdown,
@@ -47,10 +49,17 @@ enum Command {
     HashPassword(HashPassword),
 }
 
-/// Read a password from standard input and print its argon2 hash for [auth.users].
+/// Read a password from standard input and print what to keep of it: an argon2 hash for [auth.users].
 #[derive(FromArgs)]
 #[argh(subcommand, name = "hash-password")]
-struct HashPassword {}
+struct HashPassword {
+    /// print SCRAM keys (RFC 5803) for [auth.users], with which SCRAM-SHA-256 works, too
+    #[argh(switch)]
+    scram: bool,
+    /// print the SHA-256 of a bearer token for [auth.tokens]
+    #[argh(switch)]
+    token: bool,
+}
 
 fn main() -> ExitCode {
     let flags: Flags = argh::from_env();
@@ -67,8 +76,8 @@ fn run(flags: Flags) -> Result<(), String> {
     if flags.version {
         return say(&format!("smtpd {VERSION}"));
     }
-    if let Some(Command::HashPassword(_)) = flags.command {
-        return hash_password();
+    if let Some(Command::HashPassword(how)) = flags.command {
+        return hash_password(&how);
     }
     let path = flags.config.or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
     let environment = std::env::vars_os()
@@ -85,25 +94,33 @@ fn run(flags: Flags) -> Result<(), String> {
         ::log::warn!("{warning}");
     }
     let shutdown = Shutdown::new();
-    watch_signals(shutdown.clone())?;
-    server::run(loaded.config, shutdown, announce)
+    let reload = Reload::new();
+    watch_signals(shutdown.clone(), reload.clone())?;
+    server::run(loaded.config, shutdown, reload, announce)
 }
 
 fn announce(doors: Doors) {
-    let Doors { smtp, http } = doors;
+    let mut text = format!("smtpd {VERSION}");
+    for url in doors.smtp {
+        text.push_str(&format!("\n  SMTP    {url}"));
+    }
     // Whoever closed our standard output still wants the mail.
-    let _ = say(&format!("smtpd {VERSION}\n  SMTP    smtp://{smtp}\n  Web UI  http://{http}/"));
+    let _ = say(&format!("{text}\n  Web UI  {}", doors.http));
 }
 
-/// The first SIGTERM or SIGINT drains, a second one ends at once, SIGHUP reopens the log.
-fn watch_signals(shutdown: Shutdown) -> Result<(), String> {
+/// The first SIGTERM or SIGINT drains, a second one ends at once, SIGHUP reopens the log
+/// and reads certificates again.
+fn watch_signals(shutdown: Shutdown, reload: Reload) -> Result<(), String> {
     let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup])
         .map_err(|error| format!("cannot watch signals: {error}"))?;
     let watch = move || {
         smol::block_on(async {
             while let Some(signal) = signals.next().await {
                 match signal {
-                    Ok(Signal::Hup) => reopen_log(),
+                    Ok(Signal::Hup) => {
+                        reopen_log();
+                        reload.ask();
+                    }
                     Ok(signal) if shutdown.has_begun() => {
                         ::log::warn!(signal:? = signal; "second signal: ending at once");
                         std::process::exit(1);
@@ -132,7 +149,10 @@ fn reopen_log() {
     }
 }
 
-fn hash_password() -> Result<(), String> {
+fn hash_password(how: &HashPassword) -> Result<(), String> {
+    if how.scram && how.token {
+        return Err("hash-password: expected --scram or --token, not both".into());
+    }
     let stdin = io::stdin();
     if stdin.is_terminal() {
         eprint!("Password (it will be shown): ");
@@ -143,7 +163,12 @@ fn hash_password() -> Result<(), String> {
     if password.is_empty() {
         return Err("hash-password: expected a password on standard input".into());
     }
-    say(&auth::hash_password(&Secret::new(password))?)
+    let password = Secret::new(password);
+    say(&match how {
+        HashPassword { token: true, .. } => String::from(TokenHash::new(&password)),
+        HashPassword { scram: true, .. } => Stored::scram(&password)?.into(),
+        _ => Stored::argon2(&password)?.into(),
+    })
 }
 
 fn say(text: &str) -> Result<(), String> {

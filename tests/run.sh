@@ -7,7 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(e2fsprogs git curl openssl python3 nginx libnginx-mod-mail swaks chromium nodejs npm musl-tools procps)
+packages=(e2fsprogs git curl openssl python3 nginx libnginx-mod-mail haproxy postfix swaks libnet-ssleay-perl
+    msmtp chromium nodejs npm musl-tools procps)
 target=x86_64-unknown-linux-musl
 
 if [[ ${1-} == --install ]]; then

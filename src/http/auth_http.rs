@@ -4,14 +4,19 @@
 //! The answer is always 200; what it says stands in its fields. nginx sends a failed client our text,
 //! so it never says more than the client may know.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{Extension, Query, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
+use data_encoding::HEXLOWER_PERMISSIVE;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use super::{
     Site,
@@ -19,7 +24,12 @@ use super::{
     guard::Host,
     list::{self, Asked},
 };
-use crate::{auth::Mode, secret::Secret, wire::sasl::Credentials};
+use crate::{
+    auth::Mode,
+    secret::Secret,
+    smtp::Verdict,
+    wire::sasl::{Claim, Credentials},
+};
 
 /// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
 pub(super) async fn or_list(
@@ -29,24 +39,38 @@ pub(super) async fn or_list(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     if headers.contains_key("auth-method") && headers.contains_key("auth-protocol") {
-        return Ok(auth_smtp(State(site), headers).await);
+        return Ok(auth_smtp(State(site), Query(Wanted::default()), headers).await);
     }
     list::list(State(site), host, asked, headers).await
 }
 
+/// Which door nginx is to be sent to.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    /// `on`: the one that waits for the PROXY protocol.
+    proxy_protocol: String,
+}
+
 /// `GET /auth-smtp`
-pub(super) async fn auth_smtp(State(site): State<Site>, headers: HeaderMap) -> Response {
+pub(super) async fn auth_smtp(
+    State(site): State<Site>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    let door = if wanted.proxy_protocol == "on" { site.smtp_proxied } else { site.smtp };
     match verdict(&site, &headers).await {
         Ok(()) => {
-            let server = reachable(site.smtp.ip()).to_string();
-            let port = site.smtp.port().to_string();
+            let server = reachable(door.ip()).to_string();
+            let port = door.port().to_string();
             fields(&[("auth-status", "OK"), ("auth-server", &server), ("auth-port", &port)])
         }
-        Err(Refusal { text, code }) => {
+        Err(Refusal { text, code, wait }) => {
             let mut refusal = vec![("auth-status", text), ("auth-error-code", code)];
             // Without Auth-Wait nginx closes the connection instead of letting the client try again.
+            let wait = wait.as_secs().max(1).to_string();
             if attempt(&headers) < MOST_ATTEMPTS {
-                refusal.push(("auth-wait", "3"));
+                refusal.push(("auth-wait", &wait));
             }
             fields(&refusal)
         }
@@ -56,28 +80,63 @@ pub(super) async fn auth_smtp(State(site): State<Site>, headers: HeaderMap) -> R
 struct Refusal {
     text: &'static str,
     code: &'static str,
+    /// How long nginx is to wait before the client hears it.
+    wait: Duration,
+}
+
+impl Refusal {
+    const fn new(code: &'static str, text: &'static str) -> Self {
+        Self { text, code, wait: Duration::ZERO }
+    }
 }
 
 async fn verdict(site: &Site, headers: &HeaderMap) -> Result<(), Refusal> {
     let field = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !field("auth-protocol").eq_ignore_ascii_case("smtp") {
-        return Err(Refusal { text: "Only SMTP is served here", code: "535 5.7.8" });
+        return Err(Refusal::new("535 5.7.8", "Only SMTP is served here"));
     }
     match field("auth-method").to_ascii_lowercase().as_str() {
         "none" if site.auth.mode() != Mode::Required => Ok(()),
-        "none" => Err(Refusal { text: "Authentication required", code: "530 5.7.0" }),
+        "none" => Err(Refusal::new("530 5.7.0", "Authentication required")),
         "plain" | "login" => {
             let user = decoded(field("auth-user"));
             let password = Secret::new(decoded(field("auth-pass")));
-            if site.auth.verify(Credentials { user, password }).await {
-                return Ok(());
-            }
-            site.metrics.logins_failed.add(1);
-            Err(Refusal { text: "Invalid login or password", code: "535 5.7.8" })
+            let claim = Claim::Password(Credentials { user, password });
+            login(site, client(headers), claim).await
         }
-        // Only who knows the password itself could check CRAM-MD5; we keep hashes.
-        _ => Err(Refusal { text: "Use AUTH PLAIN or LOGIN", code: "504 5.5.4" }),
+        // nginx made the challenge, and hands on the digest in hexadecimal.
+        "cram-md5" => {
+            let digest = HEXLOWER_PERMISSIVE.decode(field("auth-pass").as_bytes()).ok();
+            let Some(digest) = digest.and_then(|octets| octets.try_into().ok()) else {
+                return Err(Refusal::new("501 5.5.2", "Cannot decode authentication response"));
+            };
+            let user = decoded(field("auth-user"));
+            let challenge = decoded(field("auth-salt"));
+            login(site, client(headers), Claim::CramMd5 { user, challenge, digest }).await
+        }
+        _ => Err(Refusal::new("504 5.5.4", "Use AUTH PLAIN, LOGIN or CRAM-MD5")),
     }
+}
+
+async fn login(site: &Site, client: Option<IpAddr>, claim: Claim) -> Result<(), Refusal> {
+    let put_off = Refusal::new("454 4.7.0", "Temporary authentication failure");
+    if site.auth.is_blocked(client, Instant::now()) {
+        return Err(put_off);
+    }
+    match site.auth.check(site.auth.mode(), claim, None).await {
+        Verdict::Accepted => Ok(()),
+        Verdict::Unavailable => Err(put_off),
+        Verdict::Refused => {
+            site.metrics.logins_failed.add(1);
+            let wait = site.auth.failed(client, Instant::now());
+            Err(Refusal { wait, ..Refusal::new("535 5.7.8", "Invalid login or password") })
+        }
+    }
+}
+
+/// Who logs in at nginx.
+fn client(headers: &HeaderMap) -> Option<IpAddr> {
+    headers.get("client-ip")?.to_str().ok()?.parse().ok()
 }
 
 /// nginx writes `%25` for `%` and likewise for control characters and spaces.

@@ -5,16 +5,16 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use smol::{
-    Async, Timer,
+    Timer,
     future::{Future, FutureExt},
     io::{AsyncRead, AsyncWrite},
 };
@@ -22,14 +22,32 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower_service::Service;
 
 use super::{Web, live};
+use crate::net::{Socket, Stream, tls::Certificates};
 
 /// Serves one connection to its end. When shutdown begins, the answer under way is finished, an idle
 /// connection is closed at once, and a websocket says goodbye.
-pub async fn serve_connection(stream: Async<TcpStream>, peer: SocketAddr, web: &Web) {
+pub async fn serve_connection(
+    socket: Socket,
+    peer: Option<SocketAddr>,
+    certificates: Option<&Certificates>,
+    web: &Web,
+) {
     let site = &web.site;
     let _open = site.metrics.http_connections_now.hold();
-    // Small answers should not wait for the acknowledgement of the one before.
-    let _ = stream.get_ref().set_nodelay(true);
+    let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+    let stream = match certificates {
+        None => Stream::clear(socket),
+        Some(certificates) => {
+            let deadline = Instant::now() + certificates.patience();
+            match Stream::encrypted(socket, certificates.current(), deadline).await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    log::debug!("{peer}: TLS handshake: {error}");
+                    return;
+                }
+            }
+        }
+    };
     let patience = Duration::from_secs(site.options.write_seconds);
     let io = FuturesIo::new(Patient { stream, patience, stalled: None });
 
@@ -63,7 +81,7 @@ pub async fn serve_connection(stream: Async<TcpStream>, peer: SocketAddr, web: &
         Err(error) => log::debug!("{peer}: {error}"),
     }
     if let Some(request) = switch.take() {
-        live::serve(request, site, peer).await;
+        live::serve(request, site, &peer).await;
     }
 }
 
@@ -87,7 +105,7 @@ impl Switch {
 
 /// A stream that fails when its peer takes nothing for too long, instead of waiting for ever.
 pub(super) struct Patient {
-    stream: Async<TcpStream>,
+    stream: Stream,
     patience: Duration,
     stalled: Option<Timer>,
 }

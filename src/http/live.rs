@@ -4,10 +4,7 @@
 //! missed something and has to look again. Each client reads the bus at its own pace from its own
 //! task, so that a slow one delays nobody; one that takes nothing at all is closed.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use async_tungstenite::{
     WebSocketStream,
@@ -102,7 +99,7 @@ pub(super) async fn upgrade(
 }
 
 /// Serves the websocket to its end.
-pub(super) async fn serve(request: Request, site: &Site, peer: SocketAddr) {
+pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let Ok(upgraded) = request.upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<Io>() else { return };
     let _open = site.metrics.websockets_now.hold();

@@ -18,7 +18,7 @@ use super::{
     view::{Excerpt, MOST_SHOWN, Opened},
 };
 use crate::{
-    message::{Address, Defect, Encoding, Parameter, search},
+    message::{Address, Defect, Encoding, Parameter, Tls, search},
     store::{self, Change, Record, Selection},
 };
 
@@ -197,7 +197,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
     if let Some(client) = envelope.client {
         facts.push(("Client", client.to_string()));
     }
-    facts.push(("TLS", if envelope.tls { "yes" } else { "no" }.to_owned()));
+    facts.push(("TLS", envelope.tls.as_ref().map_or_else(|| "no".to_owned(), tls)));
     if let Some(user) = &envelope.auth_user {
         facts.push(("AUTH user", user.clone()));
     }
@@ -210,6 +210,19 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
     }
     facts.push(("Our id", record.id.to_string()));
     facts
+}
+
+/// `TLSv1.3, TLS13_AES_128_GCM_SHA256, for mx.example, from CN=ann`, or `yes` if no more is known.
+fn tls(tls: &Tls) -> String {
+    let mut facts: Vec<String> =
+        [&tls.version, &tls.cipher].into_iter().filter(|it| !it.is_empty()).cloned().collect();
+    if !tls.server_name.is_empty() {
+        facts.push(format!("for {}", tls.server_name));
+    }
+    if let Some(subject) = &tls.client_certificate {
+        facts.push(format!("from {subject}"));
+    }
+    if facts.is_empty() { "yes".to_owned() } else { facts.join(", ") }
 }
 
 fn parameters(parameters: &[Parameter]) -> String {

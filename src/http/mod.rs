@@ -20,25 +20,24 @@ mod live;
 mod message;
 mod page;
 mod range;
+mod refusals;
 mod router;
 mod row;
 mod shapes;
 mod status;
 mod view;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    ops::Deref,
-    sync::Arc,
-    time::Instant,
-};
+use std::{net::SocketAddr, ops::Deref, sync::Arc, time::Instant};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
 
 pub use self::connection::serve_connection;
 use self::view::Scans;
-use crate::{auth::Auth, bus::Bus, desk::Desk, metrics::Metrics, shutdown::Shutdown, store::Store};
+use crate::{
+    auth::Auth, bus::Bus, desk::Desk, metrics::Metrics, net::Address, refusals::Refusals,
+    shutdown::Shutdown, store::Store,
+};
 
 /// What the doors need of the house.
 pub struct App {
@@ -52,10 +51,14 @@ pub struct App {
     pub auth: Arc<Auth>,
     /// Counters for `/status`.
     pub metrics: Arc<Metrics>,
+    /// What was refused lately.
+    pub refusals: Arc<Refusals>,
     /// `[http]`.
     pub options: Options,
-    /// Where SMTP listens: nginx is sent there, and the empty list names it.
+    /// Where SMTP listens: nginx is sent there, and the empty list names it. Port 0 if nowhere.
     pub smtp: SocketAddr,
+    /// Where SMTP behind the PROXY protocol listens; port 0 if nowhere.
+    pub smtp_proxied: SocketAddr,
     /// When the process started.
     pub started: Instant,
     /// The version of the program.
@@ -87,7 +90,9 @@ struct Inner {
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Address and port to listen on. Only this machine by default: the pages ask for no password.
-    pub listen: SocketAddr,
+    pub listen: Address,
+    /// Whether the pages are served over TLS, with the certificate of `[tls]`.
+    pub tls: TlsMode,
     /// Names besides IP addresses and localhost under which browsers may reach the pages, without
     /// port. Every other name is refused, so that a stranger's page cannot rebind its DNS name to us
     /// and read the mail.
@@ -106,10 +111,22 @@ pub struct Options {
     pub ping_seconds: u64,
 }
 
+/// Whether the pages are served over TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// In clear.
+    #[default]
+    Off,
+    /// From the first octet on.
+    On,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 10025)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 10025)).into(),
+            tls: TlsMode::Off,
             public_hosts: Vec::new(),
             header_seconds: 60,
             body_seconds: 20,

@@ -7,7 +7,7 @@ use axum::{
 
 use super::{
     Site, actions, api, assets, auth_http, error::Error, files, frame, guard, list, live, message,
-    message::Tab, status,
+    message::Tab, refusals, status,
 };
 
 /// The table.
@@ -35,6 +35,7 @@ pub(super) fn router(site: Site) -> Router {
         // Programs.
         .route("/api/messages", get(api::list).delete(api::delete_many))
         .route("/api/messages/{id}", get(api::one).patch(api::patch).delete(api::delete))
+        .route("/api/refusals", get(refusals::newest))
         .route("/ws", on(MethodFilter::GET, live::upgrade))
         .route("/ping", get("pong\n"))
         .route("/livez", get("alive\n"))

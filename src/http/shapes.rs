@@ -77,8 +77,16 @@ struct Envelope<'a> {
     helo: &'a str,
     esmtp: bool,
     client: Option<String>,
-    tls: bool,
+    tls: Option<Tls<'a>>,
     auth_user: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Tls<'a> {
+    version: &'a str,
+    cipher: &'a str,
+    server_name: &'a str,
+    client_certificate: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -161,9 +169,16 @@ impl<'a> Envelope<'a> {
             helo: &envelope.helo,
             esmtp: envelope.esmtp,
             client: envelope.client.map(|client| client.to_string()),
-            tls: envelope.tls,
+            tls: envelope.tls.as_ref().map(Tls::new),
             auth_user: envelope.auth_user.as_deref(),
         }
+    }
+}
+
+impl<'a> Tls<'a> {
+    fn new(tls: &'a crate::message::Tls) -> Self {
+        let crate::message::Tls { version, cipher, server_name, client_certificate } = tls;
+        Self { version, cipher, server_name, client_certificate: client_certificate.as_deref() }
     }
 }
 

@@ -17,12 +17,26 @@ pub struct Envelope {
     pub esmtp: bool,
     /// The client's address and port; none for a Unix socket or an import.
     pub client: Option<SocketAddr>,
-    /// True when the connection was encrypted.
-    pub tls: bool,
+    /// How the connection was encrypted; none if it was not.
+    pub tls: Option<Tls>,
     /// The user name of a successful AUTH, also in the mode that accepts any.
     pub auth_user: Option<String>,
     /// When the end of data was seen, in milliseconds since 1970.
     pub received_ms: i64,
+}
+
+/// How a connection is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Tls {
+    /// Such as `TLSv1.3`; empty if it is not known.
+    pub version: String,
+    /// The cipher suite, such as `TLS13_AES_256_GCM_SHA384`; empty if it is not known.
+    pub cipher: String,
+    /// The name that the client asked for (SNI, RFC 6066 §3), empty if it asked for none.
+    pub server_name: String,
+    /// Whom the client's certificate names (subject or fingerprint), if it showed one that was
+    /// verified.
+    pub client_certificate: Option<String>,
 }
 
 /// One recipient of an envelope.

@@ -1,21 +1,29 @@
-//! A connection that never waits longer than it was told to.
+//! A connection that never waits longer than it was told to, in clear or over TLS.
 //!
 //! The one place that moves octets between a socket and a session.
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use smol::{Async, Timer, future};
+use rustls::ServerConfig;
+use smol::{Timer, future};
 
-use super::Buffer;
+use super::{
+    Buffer, Socket, Stream,
+    tls::{self, Progress},
+};
+use crate::message::Tls;
 
-/// A TCP connection with deadlines.
+/// A connection with deadlines.
 #[derive(Debug)]
 pub struct Conn {
-    stream: Async<TcpStream>,
+    socket: Socket,
+    tls: Option<Box<tls::Session>>,
+    /// Octets that were read and given back.
+    unread: Vec<u8>,
     /// Kept across waits: a deadline that only moves away costs nothing, because a timer that goes
     /// off early is simply set again.
     timer: Timer,
@@ -35,17 +43,15 @@ pub enum Received {
 
 impl Conn {
     /// Takes over an accepted socket.
-    pub fn new(stream: Async<TcpStream>) -> Self {
-        // Replies are written whole, so waiting to fill a segment only adds delay.
-        let _ = stream.get_ref().set_nodelay(true);
-        Self { stream, timer: Timer::never(), timer_at: None }
+    pub fn new(socket: Socket) -> Self {
+        Self { socket, tls: None, unread: Vec::new(), timer: Timer::never(), timer_at: None }
     }
 
     /// Waits for octets until the deadline. Holds no buffer while it waits.
     pub async fn receive(&mut self, deadline: Instant) -> io::Result<Received> {
         loop {
             let mut buffer = Buffer::lend();
-            match self.stream.get_ref().read(&mut buffer) {
+            match self.read(&mut buffer) {
                 Ok(0) => return Ok(Received::End),
                 Ok(count) => return Ok(Received::Octets(buffer, count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => drop(buffer),
@@ -58,13 +64,27 @@ impl Conn {
         }
     }
 
+    /// Gives octets back: they are received again, before all others.
+    pub fn unread(&mut self, octets: &[u8]) {
+        self.unread.splice(..0, octets.iter().copied());
+    }
+
     /// Writes everything, or fails with `TimedOut` at the deadline: a peer that never reads its
     /// replies does not keep us.
     pub async fn send(&mut self, mut octets: &[u8], deadline: Instant) -> io::Result<()> {
-        while !octets.is_empty() {
-            match self.stream.get_ref().write(octets) {
+        loop {
+            let written = match (&mut self.tls, octets) {
+                (None, []) => return Ok(()),
+                (None, octets) => (&self.socket).write(octets),
+                (Some(tls), []) => match tls.flush(&self.socket) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => Err(error),
+                },
+                (Some(tls), octets) => tls.write(&self.socket, octets),
+            };
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => octets = &octets[count..],
+                Ok(count) => octets = octets.get(count..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if !self.wait(Direction::Writable, deadline).await? {
                         return Err(io::ErrorKind::TimedOut.into());
@@ -74,27 +94,74 @@ impl Conn {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+    }
+
+    /// Does the TLS handshake, or fails with `TimedOut` at the deadline; from then on all octets are
+    /// encrypted. Octets that were given back with [`Self::unread`] are the beginning of it.
+    pub async fn start_tls(
+        &mut self,
+        config: Arc<ServerConfig>,
+        deadline: Instant,
+    ) -> io::Result<Tls> {
+        let mut session = Box::new(tls::Session::new(config)?);
+        session.feed(&std::mem::take(&mut self.unread))?;
+        loop {
+            let direction = match session.handshake(&self.socket)? {
+                Progress::Done => break,
+                Progress::WantsRead => Direction::Readable,
+                Progress::WantsWrite => Direction::Writable,
+            };
+            if !self.wait(direction, deadline).await? {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        let facts = session.facts();
+        self.tls = Some(session);
+        Ok(facts)
     }
 
     /// Ends the connection so that the peer can still read what was written last: closing a socket
     /// with unread octets in it would send a reset, and the reply could be lost.
     pub async fn finish(mut self) {
-        let _ = self.stream.get_ref().shutdown(Shutdown::Write);
+        let deadline = Instant::now() + LINGER;
+        if let Some(tls) = &mut self.tls {
+            tls.close();
+            let _ = self.send(&[], deadline).await;
+            // What still comes is read away as it is: nobody needs it decrypted.
+            self.tls = None;
+        }
+        self.unread = Vec::new();
+        let _ = self.socket.end_writing();
         let mut discarded = 0;
         // Whoever said nothing more is let go at once.
         let mut buffer = Buffer::lend();
-        match self.stream.get_ref().read(&mut buffer) {
+        match (&self.socket).read(&mut buffer) {
             Ok(count) if count > 0 => discarded += count,
             _ => return,
         }
         drop(buffer);
-        let deadline = Instant::now() + LINGER;
         while discarded < LINGER_OCTETS {
             match self.receive(deadline).await {
                 Ok(Received::Octets(_, count)) => discarded += count,
                 _ => return,
             }
+        }
+    }
+
+    pub(super) fn into_stream(self) -> Stream {
+        Stream::from_parts(self.socket, self.tls)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.unread.is_empty() {
+            let count = (&self.unread[..]).read(buffer)?;
+            self.unread.drain(..count);
+            self.unread.shrink_to_fit();
+            return Ok(count);
+        }
+        match &mut self.tls {
+            None => (&self.socket).read(buffer),
+            Some(tls) => tls.read(&self.socket, buffer),
         }
     }
 
@@ -107,8 +174,8 @@ impl Conn {
             }
             let ready = async {
                 match direction {
-                    Direction::Readable => self.stream.readable().await.map(|()| true),
-                    Direction::Writable => self.stream.writable().await.map(|()| true),
+                    Direction::Readable => self.socket.readable().await.map(|()| true),
+                    Direction::Writable => self.socket.writable().await.map(|()| true),
                 }
             };
             let timer = &mut self.timer;

@@ -2,8 +2,13 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
+    os::unix::{
+        fs::FileTypeExt as _,
+        net::{UnixListener, UnixStream},
+    },
     panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,27 +22,97 @@ use smol::{
     future::{self, FutureExt as _},
 };
 
+use super::{Activation, Address, Socket, activation::Handed};
 use crate::shutdown::Shutdown;
 
-/// Listens; the error names the address and what to do.
-pub fn bind(key: &str, address: SocketAddr) -> Result<Async<TcpListener>, String> {
-    Async::<TcpListener>::bind(address).map_err(|error| {
-        let why = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program uses this port".to_owned(),
-            io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need root or CAP_NET_BIND_SERVICE".to_owned()
+/// An open door of any kind.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP over IPv4 or IPv6.
+    Tcp(Async<TcpListener>),
+    /// A Unix stream socket.
+    Unix(Async<UnixListener>, Option<SocketFile>),
+}
+
+/// The file of a Unix socket that we made; it is removed with its listener.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+/// Listens; the error names the key, the address and what to do.
+pub fn bind(key: &str, address: &Address, handed: &mut Activation) -> Result<Listener, String> {
+    let failed = |why: String| format!("{key}: cannot listen on {address}: {why}");
+    match address {
+        Address::Ip(ip) => Async::<TcpListener>::bind(*ip)
+            .map(Listener::Tcp)
+            .map_err(|error| failed(reason(&error))),
+        Address::Unix(path) => bind_unix(path).map_err(|error| failed(reason(&error))),
+        Address::Systemd(name) => match handed.take(name).map_err(failed)? {
+            Handed::Tcp(listener) => Async::new(listener).map(Listener::Tcp),
+            Handed::Unix(listener) => {
+                Async::new(listener).map(|listener| Listener::Unix(listener, None))
             }
-            _ => error.to_string(),
-        };
-        format!("{key}: cannot listen on {address}: {why}")
-    })
+        }
+        .map_err(|error| failed(error.to_string())),
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program uses this port".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// A file of a socket that nobody listens on any more is what a crash left behind.
+fn bind_unix(path: &Path) -> io::Result<Listener> {
+    let is_socket = std::fs::metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).is_err() {
+        std::fs::remove_file(path)?;
+    }
+    let listener = Async::<UnixListener>::bind(path)?;
+    Ok(Listener::Unix(listener, Some(SocketFile(path.to_owned()))))
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    /// Where it listens now: a port 0 has become the real one. None for a Unix socket.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.get_ref().local_addr().ok(),
+            Self::Unix(..) => None,
+        }
+    }
+
+    /// The next connection, and the address it came from: none on a Unix socket.
+    async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // A socket for both families shows IPv4 clients as ::ffff:192.0.2.1.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                Ok((Socket::tcp(stream), Some(peer)))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::Unix(stream), None))
+            }
+        }
+    }
 }
 
 /// Accepts until shutdown begins and runs `handle` for each connection in a task of its own.
-pub async fn serve<F, H>(listener: Async<TcpListener>, tasks: Tasks, shutdown: Shutdown, handle: H)
+pub async fn serve<F, H>(listener: Listener, tasks: Tasks, shutdown: Shutdown, handle: H)
 where
     F: Future<Output = ()> + Send + 'static,
-    H: Fn(Async<TcpStream>, SocketAddr) -> F,
+    H: Fn(Socket, Option<SocketAddr>) -> F,
 {
     let mut pause = FIRST_PAUSE;
     loop {
@@ -48,9 +123,9 @@ where
         };
         match future::or(ended, accepted).await {
             None => return,
-            Some(Ok((stream, peer))) => {
+            Some(Ok((socket, peer))) => {
                 pause = FIRST_PAUSE;
-                tasks.spawn(handle(stream, peer));
+                tasks.spawn(handle(socket, peer));
             }
             Some(Err(error)) => {
                 // Out of file descriptors, mostly: without a pause this would spin, and giving up

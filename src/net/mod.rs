@@ -1,9 +1,19 @@
-//! Sockets: listening, accepting, and moving octets with a deadline. Nothing here knows a protocol.
+//! Sockets: listening, accepting, TLS, and moving octets with a deadline. Nothing here knows a
+//! protocol.
 
+mod activation;
+mod address;
 mod buffer;
 mod conn;
 mod listener;
+mod socket;
+mod stream;
+pub mod tls;
 
+pub use activation::Activation;
+pub use address::Address;
 pub use buffer::Buffer;
 pub use conn::{Conn, Received};
-pub use listener::{Tasks, bind, serve};
+pub use listener::{Listener, Tasks, bind, serve};
+pub use socket::Socket;
+pub use stream::Stream;

@@ -1,5 +1,7 @@
 //! The assembly: every room is built here, in order, and every door opened.
 
+mod arrival;
+pub mod listeners;
 pub mod smtp;
 
 use std::{
@@ -12,6 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use smol::{Executor, Timer, future};
 
+use self::listeners::TlsMode;
 use crate::{
     auth::Auth,
     bus::Bus,
@@ -20,7 +23,10 @@ use crate::{
     http,
     intake::Intake,
     metrics::Metrics,
-    net::{self, Tasks},
+    net::{self, Activation, Listener, Tasks, tls::Certificates},
+    policy::Policy,
+    refusals::Refusals,
+    reload::Reload,
     retention,
     shutdown::Shutdown,
     store::{self, Store},
@@ -42,18 +48,24 @@ impl Default for Options {
     }
 }
 
-/// Where the doors are, once they are open.
-#[derive(Clone, Copy, Debug)]
+/// Where the doors are, once they are open: addresses for people, such as `smtp://127.0.0.1:25000`.
+#[derive(Clone, Debug)]
 pub struct Doors {
-    /// SMTP.
-    pub smtp: SocketAddr,
+    /// SMTP, in the order of the configuration.
+    pub smtp: Vec<String>,
     /// The web UI and the API.
-    pub http: SocketAddr,
+    pub http: String,
 }
 
 /// Serves until `shutdown` begins, then lets sessions finish and closes the store. `opened` is told
 /// where the doors are. The error is one line for people.
-pub fn run(config: Config, shutdown: Shutdown, opened: impl FnOnce(Doors)) -> Result<(), String> {
+pub fn run(
+    config: Config,
+    shutdown: Shutdown,
+    reload: Reload,
+    opened: impl FnOnce(Doors),
+) -> Result<(), String> {
+    let handed = Activation::from_environment();
     let executor = Arc::new(Executor::new());
     let stop = Shutdown::new();
     let threads: Vec<_> = (1..thread_count(&config.server))
@@ -65,7 +77,8 @@ pub fn run(config: Config, shutdown: Shutdown, opened: impl FnOnce(Doors)) -> Re
                 .map_err(|error| format!("server.threads: cannot start a thread: {error}"))
         })
         .collect::<Result<_, _>>()?;
-    let result = smol::block_on(executor.run(serve(config, executor.clone(), shutdown, opened)));
+    let service = serve(config, handed, executor.clone(), shutdown, reload, opened);
+    let result = smol::block_on(executor.run(service));
     stop.begin();
     for thread in threads {
         let _ = thread.join();
@@ -75,57 +88,80 @@ pub fn run(config: Config, shutdown: Shutdown, opened: impl FnOnce(Doors)) -> Re
 
 async fn serve(
     config: Config,
+    mut handed: Activation,
     executor: Arc<Executor<'static>>,
     shutdown: Shutdown,
+    reload: Reload,
     opened: impl FnOnce(Doors),
 ) -> Result<(), String> {
-    let smtp_listener = net::bind("smtp.listen", config.smtp.listen)?;
-    let http_listener = net::bind("http.listen", config.http.listen)?;
-    let local = |listener: &smol::Async<std::net::TcpListener>| {
-        listener.get_ref().local_addr().map_err(|error| error.to_string())
+    let certificates = open_certificates(&config)?;
+    let smtp_listeners = listeners::all(&config)
+        .into_iter()
+        .map(|door| Ok((net::bind(&door.key, &door.address, &mut handed)?, door)))
+        .collect::<Result<Vec<_>, String>>()?;
+    let http_listener = net::bind("http.listen", &config.http.listen, &mut handed)?;
+    let doors = Doors {
+        smtp: smtp_listeners.iter().map(|(listener, door)| smtp_url(listener, door)).collect(),
+        http: http_url(&http_listener, &config.http),
     };
-    let doors = Doors { smtp: local(&smtp_listener)?, http: local(&http_listener)? };
 
     let store = store::open(&config.store).map_err(|error| error.to_string())?;
     let bus = Bus::new(EVENT_HISTORY);
     let metrics = Arc::new(Metrics::default());
-    let auth = Arc::new(Auth::new(config.auth.clone()));
+    let refusals = Arc::new(Refusals::default());
+    let auth = Arc::new(Auth::new(config.auth.clone())?);
+    let policy = Arc::new(Policy::new(config.policy.clone())?);
     let desk = Desk::new(store.clone(), bus.clone());
     let intake = Intake::new(store.clone(), bus.clone());
     let tasks = Tasks::new(executor.clone());
 
-    let smtp_door = smtp::Door::new(&config, intake, auth.clone(), metrics.clone(), &shutdown);
-    let smtp = net::serve(smtp_listener, tasks.clone(), shutdown.clone(), move |stream, peer| {
-        smtp_door.clone().connection(stream, peer)
-    });
     let web = http::Web::new(http::App {
         store: store.clone(),
         bus,
         desk: desk.clone(),
-        auth,
+        auth: auth.clone(),
         metrics: metrics.clone(),
+        refusals: refusals.clone(),
         options: config.http.clone(),
-        smtp: doors.smtp,
+        smtp: door_for(&smtp_listeners, false),
+        smtp_proxied: door_for(&smtp_listeners, true),
         started: Instant::now(),
         version: crate::VERSION,
         epoch: epoch(),
         shutdown: shutdown.clone(),
     });
-    let most = config.limits.http_connections as u64;
-    let http = net::serve(http_listener, tasks.clone(), shutdown.clone(), move |stream, peer| {
-        let (web, metrics) = (web.clone(), metrics.clone());
-        async move {
-            // Over the bound the socket is closed at once: there is no answer before a request.
-            if metrics.http_connections_now.value() < most {
-                http::serve_connection(stream, peer, &web).await;
-            }
-        }
-    });
-    let services = [
-        executor.spawn(smtp),
-        executor.spawn(http),
+    let https = certificates.clone().filter(|_| config.http.tls == http::TlsMode::On);
+    let rooms = smtp::Rooms {
+        intake,
+        auth,
+        policy,
+        metrics,
+        refusals,
+        certificates,
+        shutdown: shutdown.clone(),
+    };
+    let mut services = vec![
+        executor.spawn(serve_http(
+            http_listener,
+            tasks.clone(),
+            rooms.clone(),
+            https,
+            web,
+            &config,
+        )),
         executor.spawn(retention::run(config.retention.clone(), desk, shutdown.clone())),
+        executor.spawn(reload_files(rooms.clone(), reload)),
     ];
+    for (listener, door) in smtp_listeners {
+        let door = smtp::Door::new(&config, door, rooms.clone());
+        let handle = move |socket, peer| door.clone().connection(socket, peer);
+        services.push(executor.spawn(net::serve(
+            listener,
+            tasks.clone(),
+            shutdown.clone(),
+            handle,
+        )));
+    }
     opened(doors);
 
     shutdown.begun().await;
@@ -134,6 +170,93 @@ async fn serve(
     }
     drain(&tasks, Duration::from_secs(config.server.drain_seconds)).await;
     close(&*store).await
+}
+
+fn serve_http(
+    listener: Listener,
+    tasks: Tasks,
+    rooms: smtp::Rooms,
+    certificates: Option<Arc<Certificates>>,
+    web: http::Web,
+    config: &Config,
+) -> impl Future<Output = ()> + Send + use<> {
+    let most = config.limits.http_connections as u64;
+    net::serve(listener, tasks, rooms.shutdown.clone(), move |socket, peer| {
+        let (web, metrics) = (web.clone(), rooms.metrics.clone());
+        let certificates = certificates.clone();
+        async move {
+            // Over the bound the socket is closed at once: there is no answer before a request.
+            if metrics.http_connections_now.value() < most {
+                http::serve_connection(socket, peer, certificates.as_deref(), &web).await;
+            }
+        }
+    })
+}
+
+/// None if no door speaks TLS, and then the files need not be there.
+fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, String> {
+    if !config.speaks_tls() {
+        return Ok(None);
+    }
+    let name = smtp::greeting_name(&config.smtp.name);
+    let opened = Certificates::open(&config.tls, &name).map_err(|error| error.to_string())?;
+    Ok(Some(Arc::new(opened)))
+}
+
+/// Reads certificates and users again whenever somebody asks. What cannot be used stays as it was.
+async fn reload_files(rooms: smtp::Rooms, reload: Reload) {
+    let smtp::Rooms { certificates, auth, shutdown, .. } = rooms;
+    let mut seen = 0;
+    let asked = async {
+        loop {
+            reload.asked(&mut seen).await;
+            let (certificates, auth) = (certificates.clone(), auth.clone());
+            smol::unblock(move || {
+                match certificates.map(|certificates| certificates.reload()) {
+                    None => {}
+                    Some(Ok(())) => log::info!("certificates read again"),
+                    Some(Err(error)) => {
+                        log::error!(error:% = error; "the certificates stay as they were");
+                    }
+                }
+                match auth.reload() {
+                    Ok(()) => log::info!("users read again"),
+                    Err(error) => log::error!(error:% = error; "the users stay as they were"),
+                }
+            })
+            .await;
+        }
+    };
+    future::or(shutdown.begun(), asked).await;
+}
+
+/// The TCP address of the first door for SMTP that waits for the PROXY protocol, or of the first that
+/// does not; port 0 if there is none. Where TLS comes first, nginx cannot go.
+fn door_for(doors: &[(Listener, listeners::Listener)], proxy: bool) -> SocketAddr {
+    doors
+        .iter()
+        .filter(|(_, door)| door.proxy == proxy && !door.lmtp && door.tls != TlsMode::Implicit)
+        .find_map(|(listener, _)| listener.ip())
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn smtp_url(listener: &Listener, door: &listeners::Listener) -> String {
+    let scheme = match door.tls {
+        _ if door.lmtp => "lmtp",
+        TlsMode::Implicit => "smtps",
+        _ => "smtp",
+    };
+    format!("{scheme}://{}", shown(listener, &door.address))
+}
+
+fn http_url(listener: &Listener, options: &http::Options) -> String {
+    let scheme = if options.tls == http::TlsMode::On { "https" } else { "http" };
+    format!("{scheme}://{}/", shown(listener, &options.listen))
+}
+
+/// The real address: a port 0 has become a number.
+fn shown(listener: &Listener, configured: &net::Address) -> String {
+    listener.ip().map_or_else(|| configured.to_string(), |ip| ip.to_string())
 }
 
 /// Waits for the sessions under way, but not longer than the bound.

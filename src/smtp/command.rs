@@ -4,7 +4,7 @@
 //! plain, the syntax is wider than the RFC: spaces after the colon of MAIL and RCPT, spaces at the
 //! end of a line, a path without angle brackets.
 
-use super::Reply;
+use super::{Reply, content::Chunk};
 use crate::wire::address::{Mailbox, ReversePath};
 
 /// Which command a line is.
@@ -14,12 +14,16 @@ pub enum Verb {
     Ehlo,
     /// HELO
     Helo,
+    /// LHLO (RFC 2033)
+    Lhlo,
     /// MAIL
     Mail,
     /// RCPT
     Rcpt,
     /// DATA
     Data,
+    /// BDAT (RFC 3030)
+    Bdat,
     /// RSET
     Rset,
     /// NOOP
@@ -36,6 +40,8 @@ pub enum Verb {
     Auth,
     /// STARTTLS
     Starttls,
+    /// XCLIENT (Postfix)
+    Xclient,
     /// A method of HTTP: somebody makes a browser or a proxy talk to us.
     Http,
     /// None of these.
@@ -55,9 +61,11 @@ impl Verb {
         match self {
             Self::Ehlo => "EHLO",
             Self::Helo => "HELO",
+            Self::Lhlo => "LHLO",
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
             Self::Data => "DATA",
+            Self::Bdat => "BDAT",
             Self::Rset => "RSET",
             Self::Noop => "NOOP",
             Self::Quit => "QUIT",
@@ -66,6 +74,7 @@ impl Verb {
             Self::Expn => "EXPN",
             Self::Auth => "AUTH",
             Self::Starttls => "STARTTLS",
+            Self::Xclient => "XCLIENT",
             Self::Http => "HTTP",
             Self::Unknown => "?",
         }
@@ -83,15 +92,42 @@ impl Verb {
 }
 
 /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters]` (RFC 5321 §4.1.1.2)
-pub(super) fn mail(argument: &str) -> Result<(ReversePath<'_>, &str), Reply> {
-    let path = after_keyword(argument, "FROM:").ok_or(Reply::MAIL_SYNTAX)?;
-    ReversePath::read(path).map_err(|_| Reply::BAD_SENDER)
+pub(super) fn mail(argument: &str, strict: bool) -> Result<(ReversePath<'_>, &str), Reply> {
+    let path = after_keyword(argument, "FROM:", strict).ok_or(Reply::MAIL_SYNTAX)?;
+    let (path, rest) = ReversePath::read(path).map_err(|_| Reply::BAD_SENDER)?;
+    match path {
+        ReversePath::Mailbox(mailbox) if strict && !mailbox.is_strict() => Err(Reply::BAD_SENDER),
+        _ => Ok((path, rest)),
+    }
 }
 
 /// `rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters]` (RFC 5321 §4.1.1.3)
-pub(super) fn rcpt(argument: &str) -> Result<(Mailbox<'_>, &str), Reply> {
-    let path = after_keyword(argument, "TO:").ok_or(Reply::RCPT_SYNTAX)?;
-    Mailbox::read_path(path).map_err(|_| Reply::BAD_RECIPIENT)
+///
+/// `<Postmaster>` needs no domain, also where addresses are strict.
+pub(super) fn rcpt(argument: &str, strict: bool) -> Result<(Mailbox<'_>, &str), Reply> {
+    let path = after_keyword(argument, "TO:", strict).ok_or(Reply::RCPT_SYNTAX)?;
+    let (mailbox, rest) = Mailbox::read_path(path).map_err(|_| Reply::BAD_RECIPIENT)?;
+    let is_postmaster = mailbox.as_str().eq_ignore_ascii_case("postmaster");
+    if strict && !is_postmaster && !mailbox.is_strict() {
+        return Err(Reply::BAD_RECIPIENT);
+    }
+    Ok((mailbox, rest))
+}
+
+/// `bdat-cmd = "BDAT" SP chunk-size [SP "LAST"]` (RFC 3030 §2)
+pub(super) fn bdat(argument: &str) -> Result<Chunk, Reply> {
+    let mut words = argument.split(' ').filter(|word| !word.is_empty());
+    let size = words.next().filter(|size| size.bytes().all(|octet| octet.is_ascii_digit()));
+    let size: u64 = size.and_then(|size| size.parse().ok()).ok_or(Reply::BDAT_SYNTAX)?;
+    let last = match words.next() {
+        None => false,
+        Some(word) if word.eq_ignore_ascii_case("LAST") => true,
+        Some(_) => return Err(Reply::BDAT_SYNTAX),
+    };
+    match words.next() {
+        None => Ok(Chunk { left: size, size, last }),
+        Some(_) => Err(Reply::BDAT_SYNTAX),
+    }
 }
 
 /// `"AUTH" SP sasl-mech [SP initial-response]` (RFC 4954 §4)
@@ -103,16 +139,21 @@ pub(super) fn auth(argument: &str) -> Result<(&str, Option<&str>), Reply> {
     }
 }
 
-fn after_keyword<'a>(argument: &'a str, keyword: &str) -> Option<&'a str> {
+/// What stands behind the keyword. Strict paths stand there at once, in angle brackets.
+fn after_keyword<'a>(argument: &'a str, keyword: &str, strict: bool) -> Option<&'a str> {
     let (head, path) = argument.split_at_checked(keyword.len())?;
-    head.eq_ignore_ascii_case(keyword).then(|| path.trim_start_matches(' '))
+    if !head.eq_ignore_ascii_case(keyword) || (strict && !path.starts_with('<')) {
+        return None;
+    }
+    Some(path.trim_start_matches(' '))
 }
 
 /// In the order of how often they are said.
-const VERBS: [Verb; 13] = [
+const VERBS: [Verb; 16] = [
     Verb::Rcpt,
     Verb::Mail,
     Verb::Data,
+    Verb::Bdat,
     Verb::Ehlo,
     Verb::Quit,
     Verb::Rset,
@@ -123,6 +164,8 @@ const VERBS: [Verb; 13] = [
     Verb::Help,
     Verb::Expn,
     Verb::Starttls,
+    Verb::Lhlo,
+    Verb::Xclient,
 ];
 
 const HTTP_METHODS: [&str; 9] =
@@ -160,15 +203,39 @@ mod tests {
             ("From:   a@b  BODY=7BIT", "a@b", "  BODY=7BIT"),
             ("FROM:<>", "", ""),
         ] {
-            let (path, parameters) = mail(argument).unwrap_or_else(|_| panic!("{argument}"));
+            let (path, parameters) = mail(argument, false).unwrap_or_else(|_| panic!("{argument}"));
             assert_eq!((path.as_str(), parameters), (address, rest), "{argument}");
         }
         for argument in ["", "FROM", "FROM <a@b>", "FROM :<a@b>", "TO:<a@b>", "<a@b>", "é:<a@b>"] {
-            assert_eq!(mail(argument), Err(Reply::MAIL_SYNTAX), "{argument}");
+            assert_eq!(mail(argument, false), Err(Reply::MAIL_SYNTAX), "{argument}");
         }
-        assert_eq!(mail("FROM:"), Err(Reply::BAD_SENDER));
-        assert_eq!(rcpt("TO:<>"), Err(Reply::BAD_RECIPIENT));
-        assert_eq!(rcpt("FROM:<a@b>"), Err(Reply::RCPT_SYNTAX));
+        assert_eq!(mail("FROM:", false), Err(Reply::BAD_SENDER));
+        assert_eq!(rcpt("TO:<>", false), Err(Reply::BAD_RECIPIENT));
+        assert_eq!(rcpt("FROM:<a@b>", false), Err(Reply::RCPT_SYNTAX));
+    }
+
+    #[test]
+    fn strict_paths_are_those_of_the_rfc() {
+        assert!(mail("FROM:<>", true).is_ok() && mail("FROM:<a@b> SIZE=1", true).is_ok());
+        assert!(rcpt("TO:<PostMaster>", true).is_ok());
+        assert_eq!(mail("FROM: <a@b>", true), Err(Reply::MAIL_SYNTAX));
+        assert_eq!(mail("FROM:a@b", true), Err(Reply::MAIL_SYNTAX));
+        assert_eq!(mail("FROM:<postmaster>", true), Err(Reply::BAD_SENDER));
+        assert_eq!(rcpt("TO:<ann>", true), Err(Reply::BAD_RECIPIENT));
+        assert_eq!(rcpt("TO:<a..b@c>", true), Err(Reply::BAD_RECIPIENT));
+    }
+
+    #[test]
+    fn chunks_have_a_size() {
+        let chunk = |size, last| Ok(Chunk { left: size, size, last });
+        assert_eq!(bdat("0"), chunk(0, false));
+        assert_eq!(bdat("10 last"), chunk(10, true));
+        assert_eq!(bdat("0018446744073709551615  LAST"), chunk(u64::MAX, true));
+        for argument in
+            ["", "x", "-1", "+1", "1x", "LAST", "1 FIRST", "1 LAST 1", "18446744073709551616"]
+        {
+            assert_eq!(bdat(argument), Err(Reply::BDAT_SYNTAX), "{argument}");
+        }
     }
 
     #[test]

@@ -96,6 +96,11 @@ pub(super) struct LineEnds {
 }
 
 impl LineEnds {
+    /// True if the last octet was a CR: bare, if nothing follows.
+    pub(super) const fn is_after_cr(&self) -> bool {
+        self.after_cr
+    }
+
     /// True if this run, after all before it, shows a bare CR or LF.
     pub(super) fn is_bare(&mut self, run: &[u8]) -> bool {
         run.iter().any(|&octet| {

@@ -42,12 +42,36 @@ pub(super) struct Tally {
     pub(super) messages_refused: u64,
     pub(super) refused: u64,
     pub(super) logins_failed: u64,
-    pub(super) last_refusal: Option<Box<Refusal>>,
+    refusals: Vec<Refusal>,
+    /// How many of these, the last ones, nobody was told of.
+    untold: usize,
 }
 
 impl Tally {
     pub(super) fn refusal(&mut self, verb: Option<Verb>, reply: &Reply) {
         self.refused += 1;
-        self.last_refusal = Some(Box::new(Refusal { verb, reply: reply.clone() }));
+        if self.untold == 0 {
+            self.refusals.clear();
+        }
+        if self.untold == MOST_UNTOLD {
+            // The first ones say why, the last one how it ended.
+            self.refusals.pop();
+            self.untold -= 1;
+        }
+        self.refusals.push(Refusal { verb, reply: reply.clone() });
+        self.untold += 1;
+    }
+
+    pub(super) fn last_refusal(&self) -> Option<&Refusal> {
+        self.refusals.last()
+    }
+
+    /// The refusals since the last call.
+    pub(super) fn tell(&mut self) -> &[Refusal] {
+        let told = self.refusals.len() - std::mem::take(&mut self.untold);
+        self.refusals.get(told..).unwrap_or_default()
     }
 }
+
+/// Refusals kept of one batch of commands, so that a flood of them takes no memory.
+const MOST_UNTOLD: usize = 16;

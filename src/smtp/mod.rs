@@ -4,21 +4,32 @@
 //! wants of the world. It speaks:
 //!
 //! - PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531),
-//! - ENHANCEDSTATUSCODES (RFC 2034, RFC 3463), AUTH (RFC 4954) with PLAIN and LOGIN.
+//!   ENHANCEDSTATUSCODES (RFC 2034, RFC 3463), LIMITS (RFC 9422),
+//! - STARTTLS (RFC 3207), REQUIRETLS (RFC 8689), AUTH (RFC 4954) with the mechanisms of `wire::sasl`,
+//! - CHUNKING and BINARYMIME (RFC 3030), DSN (RFC 3461),
+//! - MT-PRIORITY (RFC 6710), DELIVERBY (RFC 2852), FUTURERELEASE (RFC 4865),
+//! - LMTP (RFC 2033) and Postfix's XCLIENT.
 //!
-//! It does not speak STARTTLS, CHUNKING or DSN, and does not offer them.
+//! docs/smtp.md says what each does here, and what is left out on purpose.
 
+mod answers;
+mod authenticate;
 mod command;
+mod content;
 mod data;
 mod log;
 mod obey;
+mod offer;
 mod options;
 mod parameters;
 mod reply;
 mod session;
+mod xclient;
 
+pub use answers::Verdict;
 pub use command::Verb;
 pub use log::{Log, Refusal};
-pub use options::{AuthMode, Options};
+pub use options::{AuthMode, Options, Peer, StartTls};
 pub use reply::Reply;
-pub use session::{Session, Step, Verdict};
+pub use session::{Session, Step};
+pub use xclient::XClient;

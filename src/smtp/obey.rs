@@ -1,34 +1,50 @@
 //! What each command does: first whether it may be said now, then what it says, then doing it.
 
 use super::{
-    AuthMode, Reply, Verb, command, parameters,
-    session::{Client, Session, State, Step, Transaction},
+    AuthMode, Reply, Session, Verb, command,
+    content::Chunk,
+    offer::Offer,
+    parameters,
+    session::{Client, State, Step, Transaction},
+    xclient,
 };
-use crate::{
-    message::{Envelope, ForwardPath},
-    wire::sasl::{Credentials, Exchange, Fault, Mechanism, Progress},
-};
+use crate::message::{Envelope, ForwardPath};
 
 /// Nothing more to do, or a step to take; or else a refusal.
-type Outcome<'a> = Result<Option<Step<'a>>, Reply>;
+pub(super) type Outcome<'a> = Result<Option<Step<'a>>, Reply>;
 
 impl Session {
-    /// Obeys a line, and says which command it was, if that could be read.
-    pub(super) fn command<'a>(&mut self, line: &[u8]) -> (Option<Verb>, Outcome<'a>) {
+    /// Obeys a line, and says which command it was, if that could be read. `is_last`: nothing stands
+    /// behind it in the input.
+    pub(super) fn command<'a>(
+        &mut self,
+        line: &[u8],
+        is_last: bool,
+    ) -> (Option<Verb>, Outcome<'a>) {
         let text = str::from_utf8(line).ok().filter(|text| !text.contains(char::is_control));
         let Some(text) = text else {
             return (None, Err(Reply::BAD_CHARACTERS));
         };
         let (verb, argument) = Verb::split(text);
-        (Some(verb), self.obey(verb, argument))
+        // A proxy hands the connection over to its client after XCLIENT, who must not say it again.
+        self.may_xclient &= verb == Verb::Xclient || !self.said_xclient;
+        let outcome = match verb {
+            Verb::Starttls => self.starttls(argument, is_last),
+            // Its chunk is to be dropped first, so it checks this itself.
+            Verb::Bdat => self.bdat(argument),
+            _ if self.offer().needs_starttls() && !may_precede_tls(verb) => {
+                Err(Reply::TLS_REQUIRED)
+            }
+            _ => self.obey(verb, argument),
+        };
+        (Some(verb), outcome)
     }
 
     fn obey<'a>(&mut self, verb: Verb, argument: &str) -> Outcome<'a> {
         match verb {
-            Verb::Ehlo => self.hello(argument, true)?,
-            Verb::Helo => self.hello(argument, false)?,
-            Verb::Mail => self.mail(argument)?,
-            Verb::Rcpt => self.rcpt(argument)?,
+            Verb::Ehlo | Verb::Helo | Verb::Lhlo => self.hello(verb, argument)?,
+            Verb::Mail => return self.mail(argument),
+            Verb::Rcpt => return self.rcpt(argument),
             Verb::Data => return self.data(argument),
             Verb::Rset => {
                 without(argument)?;
@@ -38,6 +54,7 @@ impl Session {
             Verb::Noop => self.say(&Reply::OK),
             Verb::Quit => {
                 without(argument)?;
+                self.reset();
                 self.state = State::Closed;
                 self.say(&Reply::BYE);
             }
@@ -50,8 +67,13 @@ impl Session {
                 self.say(&Reply::CANNOT_VERIFY);
             }
             Verb::Auth => return self.auth(argument),
-            Verb::Expn | Verb::Starttls => return Err(Reply::NOT_IMPLEMENTED),
-            Verb::Http => return Err(Reply::NOT_HTTP),
+            Verb::Xclient => return self.xclient(argument),
+            Verb::Http => {
+                self.reset();
+                self.state = State::Closed;
+                return Err(Reply::NOT_HTTP);
+            }
+            Verb::Expn | Verb::Starttls | Verb::Bdat => return Err(Reply::NOT_IMPLEMENTED),
             Verb::Unknown => return Err(Reply::UNKNOWN_COMMAND),
         }
         Ok(None)
@@ -60,129 +82,214 @@ impl Session {
     /// EHLO and HELO begin anew, but who logged in stays so (RFC 5321 §4.1.4, RFC 4954 §4). Any
     /// argument will do: what clients put here is wrong more often than right, and §4.1.4 forbids to
     /// refuse mail because of it.
-    fn hello(&mut self, argument: &str, esmtp: bool) -> Result<(), Reply> {
+    fn hello(&mut self, verb: Verb, argument: &str) -> Result<(), Reply> {
+        match (self.options.lmtp, verb) {
+            (true, Verb::Ehlo | Verb::Helo) => return Err(Reply::THIS_IS_LMTP),
+            (false, Verb::Lhlo) => return Err(Reply::THIS_IS_SMTP),
+            _ => {}
+        }
         if argument.is_empty() || argument.len() > MAX_HELO {
             return Err(Reply::BAD_HELO);
         }
         self.reset();
+        let esmtp = verb != Verb::Helo;
         self.client = Some(Client { helo: argument.to_owned(), esmtp });
-        let Self { options, output, .. } = self;
-        output.extend_from_slice(if esmtp { b"250-" } else { b"250 " });
-        super::reply::write_clean(&options.name, output);
-        output.extend_from_slice(b"\r\n");
         if esmtp {
-            output.extend_from_slice(b"250-PIPELINING\r\n250-SIZE ");
-            output.extend_from_slice(options.max_message_size.to_string().as_bytes());
-            output.extend_from_slice(b"\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n");
-            output.extend_from_slice(b"250-ENHANCEDSTATUSCODES\r\n");
-            if options.auth != AuthMode::Off {
-                output.extend_from_slice(b"250-AUTH PLAIN LOGIN\r\n");
-            }
-            output.extend_from_slice(b"250 HELP\r\n");
+            let mut output = std::mem::take(&mut self.output);
+            self.offer().write(&mut output);
+            self.output = output;
+        } else {
+            self.output.extend_from_slice(b"250 ");
+            super::reply::write_clean(&self.options.name, &mut self.output);
+            self.output.extend_from_slice(b"\r\n");
         }
         Ok(())
+    }
+
+    /// What stands behind STARTTLS was sent before there was TLS, and perhaps by somebody else: to
+    /// obey it afterwards would be the command injection of RFC 3207 §6.
+    fn starttls<'a>(&mut self, argument: &str, is_last: bool) -> Outcome<'a> {
+        if self.tls.is_some() {
+            return Err(Reply::TLS_TWICE);
+        }
+        if !self.offer().starttls() {
+            return Err(Reply::NOT_IMPLEMENTED);
+        }
+        without(argument)?;
+        if self.transaction.is_some() {
+            return Err(Reply::TLS_IN_TRANSACTION);
+        }
+        if !is_last {
+            self.state = State::Closed;
+            return Err(Reply::TLS_INJECTION);
+        }
+        self.say(&Reply::READY_FOR_TLS);
+        self.state = State::StartTls;
+        Ok(Some(Step::StartTls))
     }
 
     /// An address that is not ASCII is recorded also without SMTPUTF8: RFC 6531 §3.5 would refuse it
     /// (553 5.6.7), but here nothing is sent on, and people should see what their program did.
-    fn mail(&mut self, argument: &str) -> Result<(), Reply> {
-        let client = self.client.as_ref().ok_or(Reply::HELO_FIRST)?;
+    fn mail<'a>(&mut self, argument: &str) -> Outcome<'a> {
+        let client = self.client.as_ref().ok_or_else(|| self.hello_first())?;
         self.is_permitted()?;
         if self.transaction.is_some() {
             return Err(Reply::NESTED_MAIL);
         }
-        let (reverse_path, parameters) = command::mail(argument)?;
+        let strict = self.options.strict_addresses;
+        let (reverse_path, parameters) = command::mail(argument, strict)?;
         if !client.esmtp && !parameters.trim().is_empty() {
             return Err(Reply::UNKNOWN_PARAMETER);
         }
+        let parameters = parameters::mail(parameters, self.offer())?;
+        let smtputf8 = parameters.iter().any(|it| it.keyword == "SMTPUTF8");
+        if strict && !smtputf8 && !reverse_path.as_str().is_ascii() {
+            return Err(Reply::NEEDS_SMTPUTF8);
+        }
+        if self.options.max_messages > 0 && self.mails >= self.options.max_messages {
+            return Err(Reply::TOO_MANY_MESSAGES);
+        }
         let envelope = Envelope {
             reverse_path: reverse_path.as_str().to_owned(),
-            parameters: parameters::mail(parameters, self.options.max_message_size)?,
+            parameters,
             helo: client.helo.clone(),
             esmtp: client.esmtp,
             auth_user: self.auth_user.clone(),
+            tls: self.tls.as_deref().cloned(),
             ..Envelope::default()
         };
-        self.transaction = Some(Box::new(Transaction { envelope, recipients_refused: false }));
-        self.say(&Reply::SENDER_OK);
-        Ok(())
+        self.mails = self.mails.saturating_add(1);
+        self.transaction = Some(Box::new(Transaction { envelope, ..Transaction::default() }));
+        Ok(self.permit(State::Mail, Step::Mail, &Reply::SENDER_OK))
     }
 
-    fn rcpt(&mut self, argument: &str) -> Result<(), Reply> {
-        let max_recipients = self.options.max_recipients;
+    fn rcpt<'a>(&mut self, argument: &str) -> Outcome<'a> {
+        let strict = self.options.strict_addresses;
         let transaction = self.transaction.as_mut().ok_or(Reply::MAIL_FIRST)?;
+        if transaction.chunks.is_some() {
+            return Err(Reply::RCPT_AMID_BDAT);
+        }
         // Until it is accepted it counts as refused; that matters only while there is no other.
         transaction.recipients_refused = true;
-        let (mailbox, parameters) = command::rcpt(argument)?;
-        let parameters = parameters::rcpt(parameters)?;
-        if transaction.envelope.forward_paths.len() >= max_recipients {
+        let (mailbox, parameters) = command::rcpt(argument, strict)?;
+        let parameters = parameters::rcpt(parameters, self.options.dsn)?;
+        let address = mailbox.as_str().to_owned();
+        if strict && !address.is_ascii() && !transaction.has("SMTPUTF8", None) {
+            return Err(Reply::NEEDS_SMTPUTF8);
+        }
+        if transaction.envelope.forward_paths.len() >= self.options.max_recipients {
             return Err(Reply::TOO_MANY_RECIPIENTS);
         }
-        let address = mailbox.as_str().to_owned();
         transaction.envelope.forward_paths.push(ForwardPath { address, parameters });
-        self.say(&Reply::RECIPIENT_OK);
-        Ok(())
+        Ok(self.permit(State::Rcpt, Step::Rcpt, &Reply::RECIPIENT_OK))
+    }
+
+    /// Asks whether an address may stand, if anybody is to be asked.
+    fn permit<'a>(&mut self, state: State, step: Step<'a>, reply: &Reply) -> Option<Step<'a>> {
+        if self.options.ask_policy {
+            self.state = state;
+            return Some(step);
+        }
+        self.say(reply);
+        None
     }
 
     fn data<'a>(&mut self, argument: &str) -> Outcome<'a> {
         without(argument)?;
-        let transaction = self.transaction.as_ref().ok_or(Reply::MAIL_FIRST)?;
-        if transaction.envelope.forward_paths.is_empty() {
-            // A client that pipelines says DATA although no recipient was accepted (RFC 2920 §3.1).
-            return Err(match transaction.recipients_refused {
-                true => Reply::NO_VALID_RECIPIENTS,
-                false => Reply::RCPT_FIRST,
-            });
+        let transaction = self.has_recipients()?;
+        if transaction.chunks.is_some() {
+            return Err(Reply::DATA_AMID_BDAT);
         }
-        self.state = State::Begin;
+        if transaction.is_binary() {
+            return Err(Reply::BINARY_NEEDS_BDAT);
+        }
+        self.state = State::Begin(None);
         Ok(Some(Step::Begin))
     }
 
-    fn auth<'a>(&mut self, argument: &str) -> Outcome<'a> {
-        if self.options.auth == AuthMode::Off {
-            return Err(Reply::NOT_IMPLEMENTED);
-        }
-        if !self.client.as_ref().is_some_and(|client| client.esmtp) {
-            return Err(Reply::AUTH_AFTER_EHLO);
-        }
-        if self.auth_user.is_some() {
-            return Err(Reply::AUTH_TWICE);
-        }
-        if self.transaction.is_some() {
-            return Err(Reply::AUTH_IN_TRANSACTION);
-        }
-        let (mechanism, initial) = command::auth(argument)?;
-        let mechanism = Mechanism::from_name(mechanism).ok_or(Reply::UNKNOWN_MECHANISM)?;
-        self.exchange(Exchange::begin(mechanism, initial))
-    }
-
-    /// Goes on with an AUTH exchange (RFC 4954 §4).
-    pub(super) fn exchange<'a>(&mut self, progress: Progress) -> Outcome<'a> {
-        match progress {
-            Progress::Challenge(text, exchange) => {
-                self.say(&Reply::new(334, "", text));
-                self.state = State::Auth(exchange);
+    /// The chunk comes whatever we think of it, because clients do not wait for an answer before they
+    /// send it (RFC 3030 §2). If its size cannot be read, nobody knows where the next command begins.
+    fn bdat<'a>(&mut self, argument: &str) -> Outcome<'a> {
+        let chunk = command::bdat(argument).inspect_err(|_| {
+            self.reset();
+            self.state = State::Closed;
+        })?;
+        match self.may_take(chunk) {
+            Err(reply) => {
+                // Too large for one message is too large for all of it.
+                if reply == Reply::TOO_LARGE {
+                    self.tally.messages_refused += 1;
+                    self.drop_chunk(chunk, reply);
+                } else {
+                    let answer = Box::new((reply, 1));
+                    self.state = State::Discard { left: chunk.left, answer };
+                }
                 Ok(None)
             }
-            Progress::Done(Credentials { user, password }) => {
-                self.state = State::Login { user: user.clone() };
-                Ok(Some(Step::Login(Credentials { user, password })))
+            Ok(true) => {
+                self.state = State::Begin(Some(chunk));
+                Ok(Some(Step::Begin))
             }
-            Progress::Failed(Fault::Cancelled) => Err(Reply::AUTH_CANCELLED),
-            Progress::Failed(Fault::Base64 | Fault::Malformed) => Err(Reply::AUTH_MALFORMED),
-            Progress::Failed(Fault::Authzid) => {
-                self.tally.logins_failed += 1;
-                Err(Reply::AUTH_REFUSED)
+            Ok(false) => {
+                self.state = State::Chunk(chunk);
+                Ok(None)
             }
         }
+    }
+
+    /// Whether a chunk is welcome, and is the first of its message.
+    fn may_take(&self, chunk: Chunk) -> Result<bool, Reply> {
+        if self.offer().needs_starttls() {
+            return Err(Reply::TLS_REQUIRED);
+        }
+        if !self.options.chunking || self.client.as_ref().is_some_and(|client| !client.esmtp) {
+            return Err(Reply::NOT_IMPLEMENTED);
+        }
+        let transaction = self.has_recipients()?;
+        let before = transaction.chunks.as_ref().map_or(0, |content| content.size());
+        if before.saturating_add(chunk.size) > self.options.max_message_size {
+            return Err(Reply::TOO_LARGE);
+        }
+        Ok(transaction.chunks.is_none())
+    }
+
+    /// A client that pipelines says DATA although no recipient was accepted (RFC 2920 §3.1).
+    fn has_recipients(&self) -> Result<&Transaction, Reply> {
+        let transaction = self.transaction.as_deref().ok_or(Reply::MAIL_FIRST)?;
+        match (transaction.envelope.forward_paths.is_empty(), transaction.recipients_refused) {
+            (false, _) => Ok(transaction),
+            (true, false) => Err(Reply::RCPT_FIRST),
+            (true, true) if self.options.lmtp => Err(Reply::NO_VALID_RECIPIENTS_LMTP),
+            (true, true) => Err(Reply::NO_VALID_RECIPIENTS),
+        }
+    }
+
+    fn xclient<'a>(&mut self, argument: &str) -> Outcome<'a> {
+        if !self.may_xclient {
+            return Err(Reply::NO_XCLIENT);
+        }
+        if self.transaction.is_some() {
+            return Err(Reply::XCLIENT_IN_TRANSACTION);
+        }
+        let xclient = xclient::read(argument)?;
+        self.state = State::Client(Box::new(xclient.clone()));
+        Ok(Some(Step::Client(xclient)))
     }
 
     /// Whether a command may be said that wants authentication when it is required (RFC 4954 §6).
     fn is_permitted(&self) -> Result<(), Reply> {
         match (self.options.auth, &self.auth_user) {
-            (AuthMode::Required, None) => Err(Reply::AUTH_REQUIRED),
+            (AuthMode::Required, None) if !self.is_trusted => Err(Reply::AUTH_REQUIRED),
             _ => Ok(()),
         }
+    }
+
+    fn hello_first(&self) -> Reply {
+        if self.options.lmtp { Reply::LHLO_FIRST } else { Reply::HELO_FIRST }
+    }
+
+    pub(super) fn offer(&self) -> Offer<'_> {
+        Offer { options: &self.options, tls: self.tls(), may_xclient: self.may_xclient }
     }
 
     fn say(&mut self, reply: &Reply) {
@@ -190,13 +297,49 @@ impl Session {
     }
 }
 
+impl Transaction {
+    /// Whether MAIL had this parameter, with this value in any case.
+    pub(super) fn has(&self, keyword: &str, value: Option<&str>) -> bool {
+        self.envelope.parameters.iter().any(|it| {
+            it.keyword == keyword
+                && match (it.value.as_deref(), value) {
+                    (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+                    (one, other) => one == other,
+                }
+        })
+    }
+
+    pub(super) fn is_binary(&self) -> bool {
+        self.has("BODY", Some("BINARYMIME"))
+    }
+}
+
+/// RFC 3207 §4 names NOOP, EHLO, STARTTLS and QUIT. A proxy of ours says XCLIENT first, and what is no
+/// command at all is told so.
+const fn may_precede_tls(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Ehlo
+            | Verb::Helo
+            | Verb::Lhlo
+            | Verb::Noop
+            | Verb::Quit
+            | Verb::Xclient
+            | Verb::Http
+            | Verb::Unknown
+    )
+}
+
 /// A command without an argument refuses one (RFC 5321 §4.1.1).
 const fn without(argument: &str) -> Result<(), Reply> {
     if argument.is_empty() { Ok(()) } else { Err(Reply::NO_ARGUMENTS) }
 }
 
-const HELP: Reply =
-    Reply::new(214, "2.0.0", "Commands: EHLO HELO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY AUTH");
+const HELP: Reply = Reply::new(
+    214,
+    "2.0.0",
+    "Commands: EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY AUTH STARTTLS XCLIENT",
+);
 
 /// Longest argument of HELO and EHLO, in octets: a domain (RFC 5321 §4.5.3.1.2).
 const MAX_HELO: usize = 255;

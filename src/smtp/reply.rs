@@ -4,7 +4,7 @@
 //! message of a store, cannot break out of its line. The greeting and the answers to EHLO and HELP
 //! have no enhanced code or several lines; `session` and `obey` write these themselves.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, io::Write as _};
 
 /// What the server answers to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,17 @@ impl Reply {
     }
 }
 
+/// `334 SP challenge` (RFC 4954 §4)
+pub(super) const fn challenge(text: Cow<'static, str>) -> Reply {
+    Reply { code: 334, enhanced: "", text }
+}
+
+/// Appends the text as it is.
+pub(super) fn append(output: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    // Writing to a vector cannot fail.
+    let _ = output.write_fmt(text);
+}
+
 /// Appends the text without what could begin another line.
 pub(super) fn write_clean(text: &str, output: &mut Vec<u8>) {
     output.extend(text.bytes().map(|octet| if octet.is_ascii_control() { b' ' } else { octet }));
@@ -90,9 +101,13 @@ impl Reply {
     pub(super) const GO_AHEAD: Self = Self::new(354, "", "End data with <CR><LF>.<CR><LF>");
     pub(super) const AUTHENTICATED: Self = Self::new(235, "2.7.0", "Authentication successful");
 
+    pub(super) const READY_FOR_TLS: Self = Self::new(220, "2.0.0", "Ready to start TLS");
+
     pub(super) const TIMEOUT: Self = Self::new(421, "4.4.2", "Timeout, closing connection");
     pub(super) const TOO_MANY_ERRORS: Self =
         Self::new(421, "4.7.0", "Too many errors, closing connection");
+    pub(super) const TOO_MANY_MESSAGES: Self =
+        Self::new(421, "4.5.3", "Too many messages in this session");
     pub(super) const TOO_MANY_RECIPIENTS: Self = Self::new(452, "4.5.3", "Too many recipients");
     pub(super) const AUTH_UNAVAILABLE: Self =
         Self::new(454, "4.7.0", "Temporary authentication failure");
@@ -110,6 +125,9 @@ impl Reply {
     pub(super) const RCPT_SYNTAX: Self = Self::new(501, "5.5.4", "Syntax: RCPT TO:<address>");
     pub(super) const AUTH_SYNTAX: Self =
         Self::new(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]");
+    pub(super) const BDAT_SYNTAX: Self =
+        Self::new(501, "5.5.4", "Syntax: BDAT size [LAST], closing connection");
+    pub(super) const XCLIENT_SYNTAX: Self = Self::new(501, "5.5.4", "Bad XCLIENT attribute");
     pub(super) const BAD_SENDER: Self = Self::new(501, "5.1.7", "Bad sender address syntax");
     pub(super) const BAD_RECIPIENT: Self = Self::new(501, "5.1.3", "Bad recipient address syntax");
     pub(super) const BAD_PARAMETER: Self = Self::new(501, "5.5.4", "Bad parameter value");
@@ -118,17 +136,44 @@ impl Reply {
         Self::new(555, "5.5.4", "Parameter not recognized or not implemented");
     pub(super) const NOT_IMPLEMENTED: Self = Self::new(502, "5.5.1", "Command not implemented");
 
+    pub(super) const THIS_IS_LMTP: Self = Self::new(500, "5.5.1", "This is LMTP: send LHLO");
+    pub(super) const THIS_IS_SMTP: Self = Self::new(500, "5.5.1", "This is SMTP: send EHLO");
+
     pub(super) const HELO_FIRST: Self = Self::new(503, "5.5.1", "Send EHLO first");
     pub(super) const NESTED_MAIL: Self = Self::new(503, "5.5.1", "Nested MAIL command");
+    pub(super) const LHLO_FIRST: Self = Self::new(503, "5.5.1", "Send LHLO first");
     pub(super) const MAIL_FIRST: Self = Self::new(503, "5.5.1", "Send MAIL first");
     pub(super) const RCPT_FIRST: Self = Self::new(503, "5.5.1", "Send RCPT first");
     pub(super) const NO_VALID_RECIPIENTS: Self = Self::new(554, "5.5.1", "No valid recipients");
+    pub(super) const NO_VALID_RECIPIENTS_LMTP: Self =
+        Self::new(503, "5.5.1", "No valid recipients");
+    pub(super) const DATA_AMID_BDAT: Self =
+        Self::new(503, "5.5.1", "DATA not permitted after BDAT");
+    pub(super) const RCPT_AMID_BDAT: Self =
+        Self::new(503, "5.5.1", "RCPT not permitted after BDAT");
+    pub(super) const BINARY_NEEDS_BDAT: Self =
+        Self::new(503, "5.5.1", "BODY=BINARYMIME needs BDAT");
+    pub(super) const TLS_TWICE: Self = Self::new(503, "5.5.1", "TLS already active");
+    pub(super) const TLS_IN_TRANSACTION: Self =
+        Self::new(503, "5.5.1", "STARTTLS not permitted during a mail transaction");
+    pub(super) const TLS_INJECTION: Self =
+        Self::new(554, "5.5.1", "Octets behind STARTTLS, closing connection");
+    pub(super) const XCLIENT_IN_TRANSACTION: Self =
+        Self::new(503, "5.5.1", "XCLIENT not permitted during a mail transaction");
+    pub(super) const NO_XCLIENT: Self = Self::new(550, "5.7.1", "XCLIENT not permitted from here");
+    pub(super) const NEEDS_SMTPUTF8: Self =
+        Self::new(553, "5.6.7", "Non-ASCII address without SMTPUTF8");
     pub(super) const TOO_LARGE: Self =
         Self::new(552, "5.3.4", "Message is larger than the maximum size");
     pub(super) const BARE_LINE_ENDS: Self =
         Self::new(550, "5.6.0", "Message contains a bare CR or LF");
+    pub(super) const TALKED_EARLY: Self = Self::new(554, "5.5.1", "You talked before the greeting");
     pub(super) const NOT_HTTP: Self = Self::new(554, "5.5.1", "This is SMTP, not HTTP");
 
+    pub(super) const TLS_REQUIRED: Self =
+        Self::new(530, "5.7.0", "Must issue a STARTTLS command first");
+    pub(super) const AUTH_NEEDS_TLS: Self =
+        Self::new(538, "5.7.11", "Encryption required for authentication");
     pub(super) const AUTH_REQUIRED: Self = Self::new(530, "5.7.0", "Authentication required");
     pub(super) const AUTH_AFTER_EHLO: Self = Self::new(503, "5.5.1", "Send EHLO before AUTH");
     pub(super) const AUTH_TWICE: Self = Self::new(503, "5.5.1", "Already authenticated");
@@ -136,6 +181,8 @@ impl Reply {
         Self::new(503, "5.5.1", "AUTH not permitted during a mail transaction");
     pub(super) const UNKNOWN_MECHANISM: Self =
         Self::new(504, "5.5.4", "Authentication mechanism not supported");
+    pub(super) const AUTH_NO_INITIAL: Self =
+        Self::new(501, "5.5.4", "Mechanism takes no initial response");
     pub(super) const AUTH_CANCELLED: Self = Self::new(501, "5.7.0", "Authentication cancelled");
     pub(super) const AUTH_MALFORMED: Self =
         Self::new(501, "5.5.2", "Cannot decode authentication response");

@@ -1,31 +1,30 @@
 //! One SMTP conversation without its socket: what may happen next, and what the world is asked.
 //!
-//! Everything that changes the state of a session is here and in `obey`, which says what each command
-//! does. The order of events does not depend on how the stream was cut, and nothing is kept between
-//! two calls except a partial line, an envelope under way and replies that were not written yet.
+//! Everything that changes the state of a session is here, in `answers` (what the world may answer),
+//! in `obey` (what each command does) and in `content` (what comes between commands). The order of
+//! events does not depend on how the stream was cut, and nothing is kept between two calls except a
+//! partial line, an envelope under way and replies that were not written yet.
 //!
 //! Commands may end with LF alone, because people type them into `nc` and a command line cannot hide
 //! a message. The end of a body may not: there CRLF.CRLF alone counts, so what follows a body is
 //! never read as commands when the sender meant it as text.
 
 use std::{
-    fmt,
-    io::Write as _,
     mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    Log, Options, Reply, Verb,
-    data::{LineEnds, Piece, Unstuffer},
+    Log, Options, Peer, Refusal, Reply, Verb, XClient,
+    content::{Body, Chunk, Content},
     log::Tally,
 };
 use crate::{
-    message::Envelope,
+    message::{Envelope, Tls},
     wire::{
         line::{LineBuffer, TooLong},
-        sasl::{Credentials, Exchange},
+        sasl::{Claim, Exchange},
     },
 };
 
@@ -33,15 +32,26 @@ use crate::{
 #[derive(Debug)]
 pub struct Session {
     pub(super) options: Arc<Options>,
+    pub(super) tls: Option<Box<Tls>>,
+    pub(super) may_xclient: bool,
+    /// XCLIENT was said: what comes next may be the words of the client itself.
+    pub(super) said_xclient: bool,
+    pub(super) is_trusted: bool,
     pub(super) state: State,
     pub(super) output: Vec<u8>,
     pub(super) client: Option<Client>,
     pub(super) auth_user: Option<String>,
     pub(super) transaction: Option<Box<Transaction>>,
     pub(super) tally: Tally,
-    lines: LineBuffer,
+    /// The world must hear [`Step::Abandon`] before anything else.
+    pub(super) must_abandon: bool,
+    /// And this one next.
+    pub(super) pause: Option<Pause>,
+    /// Transactions so far.
+    pub(super) mails: u32,
     /// Our 5yz answers to commands since the last message was kept.
-    errors: u32,
+    pub(super) errors: u32,
+    lines: LineBuffer,
     ending: bool,
     started: Instant,
     heard: Instant,
@@ -52,11 +62,32 @@ pub struct Session {
 pub enum Step<'a> {
     /// All input is consumed: write the output, read more.
     Read,
-    /// Somebody wants to log in: answer with [`Session::login`].
-    Login(Credentials),
+    /// `220 2.0.0 Ready to start TLS` is in the output: write it, do the handshake, and answer with
+    /// [`Session::tls_started`]. There is no input behind the command, or the session would have ended.
+    StartTls,
+    /// The client is somebody else (XCLIENT): answer with [`Session::adopt`] or [`Session::refuse`].
+    Client(XClient),
+    /// An AUTH exchange needs octets that nobody can guess: answer with [`Session::nonce`] or
+    /// [`Session::refuse`].
+    Nonce,
+    /// SCRAM needs what is kept of this user's password: answer with [`Session::secrets`] or
+    /// [`Session::refuse`].
+    Secrets(String),
+    /// Somebody wants to log in: answer with [`Session::login`] or [`Session::refuse`].
+    Login(Claim),
+    /// MAIL gave a reverse-path, which [`Session::envelope`] shows: answer with [`Session::accept`] or
+    /// [`Session::refuse`]. Asked only with `ask_policy`.
+    Mail,
+    /// RCPT gave a forward-path, the last one of [`Session::envelope`]: answer with
+    /// [`Session::accept`] or [`Session::refuse`], which drops it. Asked only with `ask_policy`.
+    Rcpt,
+    /// Wait so long, without reading, before the output is written. Nothing is to be answered. Comes
+    /// first of all before the greeting: if octets of the peer wait after it, call
+    /// [`Session::talked_early`].
+    Pause(Duration),
     /// A message is about to come: answer with [`Session::proceed`] or [`Session::refuse`].
     Begin,
-    /// Content of the message, never empty, its dots undone.
+    /// Content of the message, never empty, as it is to be kept.
     Body(&'a [u8]),
     /// The message is complete: take the envelope, keep the message durably, and answer with
     /// [`Session::kept`] or [`Session::refuse`].
@@ -67,17 +98,6 @@ pub enum Step<'a> {
     Close,
 }
 
-/// What came of a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The credentials are good.
-    Accepted,
-    /// They are not.
-    Refused,
-    /// This cannot be said now.
-    Unavailable,
-}
-
 /// What may happen next.
 #[derive(Debug)]
 pub(super) enum State {
@@ -85,21 +105,44 @@ pub(super) enum State {
     Command,
     /// The client's next line of an AUTH exchange.
     Auth(Exchange),
+    /// [`Step::StartTls`] waits for its answer.
+    StartTls,
+    /// [`Step::Client`] waits for its answer.
+    Client(Box<XClient>),
+    /// [`Step::Nonce`] is to be asked.
+    NeedsNonce(Exchange),
+    /// [`Step::Nonce`] waits for its answer.
+    Nonce(Exchange),
+    /// [`Step::Secrets`] waits for its answer.
+    Secrets(Exchange),
     /// [`Step::Login`] waits for its answer.
-    Login { user: String },
-    /// [`Step::Begin`] waits for its answer.
-    Begin,
-    /// Content.
+    Login { user: String, is_token: bool },
+    /// [`Step::Mail`] waits for its answer.
+    Mail,
+    /// [`Step::Rcpt`] waits for its answer.
+    Rcpt,
+    /// [`Step::Begin`] waits for its answer, after DATA or after BDAT.
+    Begin(Option<Chunk>),
+    /// Content up to CRLF.CRLF.
     Body(Body),
-    /// [`Step::End`] waits for its answer.
-    End,
-    /// The world must hear [`Step::Abandon`] before the end.
-    Abandoning,
+    /// So many octets of content.
+    Chunk(Chunk),
+    /// So many octets that are dropped, and then this answer, so often.
+    Discard { left: u64, answer: Box<(Reply, usize)> },
+    /// [`Step::End`] waits for its answer, which is to be said so often.
+    End { answers: usize },
     /// Nothing.
     Closed,
 }
 
-/// Who said HELO or EHLO.
+/// Why the world is asked to wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pause {
+    Greeting,
+    Error,
+}
+
+/// Who said HELO, EHLO or LHLO.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) helo: String,
@@ -107,44 +150,43 @@ pub(super) struct Client {
 }
 
 /// What was said since MAIL.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub(super) envelope: Envelope,
     /// At least one RCPT was refused.
     pub(super) recipients_refused: bool,
-}
-
-/// A body under way.
-#[derive(Debug, Default)]
-pub(super) struct Body {
-    unstuffer: Unstuffer,
-    line_ends: LineEnds,
-    size: u64,
-    /// It is only read to its end, to be refused there.
-    abandoned: bool,
+    /// BDAT was said: the message so far.
+    pub(super) chunks: Option<Content>,
 }
 
 impl Session {
     /// A new conversation; the greeting is in the output already.
-    pub fn new(options: Arc<Options>, now: Instant) -> Self {
-        let mut output = Vec::with_capacity(options.name.len() + GREETING.len() + 4);
-        output.extend_from_slice(b"220 ");
-        super::reply::write_clean(&options.name, &mut output);
-        output.extend_from_slice(GREETING);
-        Self {
+    pub fn new(options: Arc<Options>, peer: Peer, now: Instant) -> Self {
+        let Peer { tls, may_xclient, is_trusted } = peer;
+        let delayed = !is_trusted && !options.greeting_delay.is_zero();
+        let mut session = Self {
             options,
+            tls: tls.map(Box::new),
+            may_xclient,
+            said_xclient: false,
+            is_trusted,
             state: State::Command,
-            output,
+            output: Vec::new(),
             client: None,
             auth_user: None,
             transaction: None,
             tally: Tally::default(),
-            lines: LineBuffer::default(),
+            must_abandon: false,
+            pause: delayed.then_some(Pause::Greeting),
+            mails: 0,
             errors: 0,
+            lines: LineBuffer::default(),
             ending: false,
             started: now,
             heard: now,
-        }
+        };
+        session.greet();
+        session
     }
 
     /// Takes what it can of the input, advances `input` past that, and says what it wants next.
@@ -155,18 +197,31 @@ impl Session {
     pub fn step<'a>(&mut self, input: &mut &'a [u8], now: Instant) -> Step<'a> {
         self.heard = now;
         loop {
+            if mem::take(&mut self.must_abandon) {
+                return Step::Abandon;
+            }
+            if let Some(pause) = self.pause.take() {
+                return Step::Pause(self.wait(pause));
+            }
             let step = match self.state {
                 State::Command | State::Auth(_) => self.line(input),
                 State::Body(_) => self.body(input),
-                State::Login { .. } | State::Begin | State::End => {
+                State::Chunk(_) => self.chunk(input),
+                State::Discard { .. } => self.discard(input),
+                State::NeedsNonce(_) => self.ask_nonce(),
+                State::Closed => Some(Step::Close),
+                State::StartTls
+                | State::Client(_)
+                | State::Nonce(_)
+                | State::Secrets(_)
+                | State::Login { .. }
+                | State::Mail
+                | State::Rcpt
+                | State::Begin(_)
+                | State::End { .. } => {
                     self.refuse(Reply::LOCAL_ERROR);
                     None
                 }
-                State::Abandoning => {
-                    self.state = State::Closed;
-                    Some(Step::Abandon)
-                }
-                State::Closed => Some(Step::Close),
             };
             if let Some(step) = step {
                 return step;
@@ -183,7 +238,12 @@ impl Session {
 
     /// When to call [`Self::expire`], unless a step is waiting for its answer.
     pub fn deadline(&self) -> Instant {
-        let Options { idle, total, .. } = *self.options;
+        let Options { greeting_idle, command_idle, data_idle, total, .. } = *self.options;
+        let idle = match self.state {
+            State::Body(_) | State::Chunk(_) | State::Discard { .. } => data_idle,
+            _ if self.client.is_none() => greeting_idle,
+            _ => command_idle,
+        };
         later(self.heard, idle).min(later(self.started, total))
     }
 
@@ -196,7 +256,8 @@ impl Session {
     }
 
     /// The server ends: `421 4.3.2` and [`Step::Close`] instead of the next command. A message whose
-    /// DATA was said is finished first. Call [`Self::step`] afterwards, even without input.
+    /// DATA or first BDAT was said is finished first. Call [`Self::step`] afterwards, even without
+    /// input.
     pub const fn shut_down(&mut self) {
         self.ending = true;
     }
@@ -210,85 +271,29 @@ impl Session {
             messages_refused: self.tally.messages_refused,
             refused: self.tally.refused,
             logins_failed: self.tally.logins_failed,
-            last_refusal: self.tally.last_refusal.as_deref(),
+            last_refusal: self.tally.last_refusal(),
         }
+    }
+
+    /// What was refused since the last call; of a flood of refusals the first ones and the last.
+    pub fn refusals(&mut self) -> &[Refusal] {
+        self.tally.tell()
     }
 
     /// The envelope under way, from MAIL on.
     pub fn envelope(&self) -> Option<&Envelope> {
         self.transaction.as_ref().map(|transaction| &transaction.envelope)
     }
-}
 
-/// Answers to steps. Each does nothing if its step is not waiting.
-impl Session {
-    /// Answers [`Step::Login`].
-    pub fn login(&mut self, verdict: Verdict) {
-        let State::Login { user } = &mut self.state else { return };
-        let user = mem::take(user);
-        self.state = State::Command;
-        match verdict {
-            Verdict::Accepted => {
-                self.auth_user = Some(user);
-                Reply::AUTHENTICATED.write(&mut self.output);
-            }
-            Verdict::Refused => {
-                self.tally.logins_failed += 1;
-                self.object(Some(Verb::Auth), Reply::AUTH_REFUSED);
-            }
-            Verdict::Unavailable => self.object(Some(Verb::Auth), Reply::AUTH_UNAVAILABLE),
-        }
-    }
-
-    /// Answers [`Step::Begin`]: the message may come.
-    pub fn proceed(&mut self) {
-        if matches!(self.state, State::Begin) {
-            Reply::GO_AHEAD.write(&mut self.output);
-            self.state = State::Body(Body::default());
-        }
-    }
-
-    /// At [`Step::End`]: the envelope of the complete message. Its `client`, `tls` and `received_ms`
-    /// are for the caller to fill in.
-    pub fn take_envelope(&mut self) -> Envelope {
-        match (&self.state, &mut self.transaction) {
-            (State::End, Some(transaction)) => mem::take(&mut transaction.envelope),
-            _ => Envelope::default(),
-        }
-    }
-
-    /// Answers [`Step::End`]: the message is kept under this name, which must fit in a line.
-    pub fn kept(&mut self, id: &dyn fmt::Display) {
-        if matches!(self.state, State::End) {
-            self.reset();
-            self.errors = 0;
-            self.tally.messages_kept += 1;
-            // Writing to a vector cannot fail.
-            let _ = write!(self.output, "250 2.0.0 Ok: queued as {id}\r\n");
-        }
-    }
-
-    /// Answers any step that waits with a refusal. A message is then not kept, and its transaction is
-    /// over. `421` closes the session.
-    pub fn refuse(&mut self, reply: Reply) {
-        let verb = match self.state {
-            State::Login { .. } => Verb::Auth,
-            State::Begin | State::End => Verb::Data,
-            _ => return,
-        };
-        if verb == Verb::Data {
-            self.tally.messages_refused += 1;
-            self.transaction = None;
-        }
-        self.state = if reply.code() == 421 { State::Closed } else { State::Command };
-        self.tally.refusal(Some(verb), &reply);
-        reply.write(&mut self.output);
+    /// How the connection is encrypted, if it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
     }
 }
 
 impl Session {
     fn line<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {
-        if self.ending {
+        if self.ending && !self.draft_is_open() {
             self.close(&Reply::SHUTTING_DOWN);
             return None;
         }
@@ -301,7 +306,7 @@ impl Session {
                 (Some(Verb::Auth), self.exchange(exchange.respond(line)))
             }
             (State::Auth(_), Err(TooLong)) => (Some(Verb::Auth), Err(Reply::AUTH_LINE_TOO_LONG)),
-            (_, Ok(line)) => self.command(line),
+            (_, Ok(line)) => self.command(line, input.is_empty()),
             (_, Err(TooLong)) => (None, Err(Reply::LINE_TOO_LONG)),
         };
         outcome.unwrap_or_else(|refusal| {
@@ -310,70 +315,84 @@ impl Session {
         })
     }
 
-    fn body<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {
-        let State::Body(body) = &mut self.state else { return None };
-        let Options { max_message_size, refuse_bare_line_ends, .. } = *self.options;
-        match body.unstuffer.next(input) {
-            Piece::More => Some(Step::Read),
-            Piece::Run(run) => {
-                body.size = body.size.saturating_add(run.len() as u64);
-                let bad = body.size > max_message_size
-                    || (refuse_bare_line_ends && body.line_ends.is_bare(run));
-                match (bad, body.abandoned) {
-                    (false, false) => Some(Step::Body(run)),
-                    (true, false) => {
-                        body.abandoned = true;
-                        Some(Step::Abandon)
-                    }
-                    (_, true) => None,
-                }
-            }
-            Piece::End if body.abandoned => {
-                // The size goes first, so that the answer does not depend on which was seen first.
-                let too_large = body.size > max_message_size;
-                self.reset();
-                self.tally.messages_refused += 1;
-                let reply = if too_large { Reply::TOO_LARGE } else { Reply::BARE_LINE_ENDS };
-                self.object(Some(Verb::Data), reply);
-                None
-            }
-            Piece::End => {
-                self.state = State::End;
-                Some(Step::End)
-            }
+    fn ask_nonce<'a>(&mut self) -> Option<Step<'a>> {
+        if let State::NeedsNonce(exchange) = mem::replace(&mut self.state, State::Command) {
+            self.state = State::Nonce(exchange);
         }
+        Some(Step::Nonce)
     }
 
-    /// Back to where MAIL may be said.
+    /// Writes the greeting (RFC 5321 §4.2).
+    pub(super) fn greet(&mut self) {
+        let protocol = if self.options.lmtp { " LMTP ready\r\n" } else { " ESMTP ready\r\n" };
+        self.output.reserve(self.options.name.len() + protocol.len() + 4);
+        self.output.extend_from_slice(b"220 ");
+        super::reply::write_clean(&self.options.name, &mut self.output);
+        self.output.extend_from_slice(protocol.as_bytes());
+    }
+
+    /// Back to where MAIL may be said; a message that came in part is dropped.
     pub(super) fn reset(&mut self) {
+        self.must_abandon |= self.draft_is_open();
         self.transaction = None;
         self.state = State::Command;
     }
 
     /// Refuses a command, and ends a session that is refused too much.
-    fn object(&mut self, verb: Option<Verb>, reply: Reply) {
+    pub(super) fn object(&mut self, verb: Option<Verb>, reply: Reply) {
+        self.object_each(verb, reply, 1);
+    }
+
+    /// The same, said so often: LMTP answers for each recipient.
+    pub(super) fn object_each(&mut self, verb: Option<Verb>, reply: Reply, times: usize) {
         self.tally.refusal(verb, &reply);
-        reply.write(&mut self.output);
+        for _ in 0..times {
+            reply.write(&mut self.output);
+        }
         self.errors = self.errors.saturating_add(u32::from(reply.code() >= 500));
-        if verb == Some(Verb::Http) {
+        self.slow_down(reply.code());
+        if reply.code() == 421 {
+            self.reset();
             self.state = State::Closed;
         } else if self.errors >= self.options.max_errors {
             self.close(&Reply::TOO_MANY_ERRORS);
         }
     }
 
-    fn close(&mut self, reply: &Reply) {
-        let draft_is_open = match &self.state {
-            State::Closed | State::Abandoning => return,
-            State::Body(body) => !body.abandoned,
-            State::Begin | State::End => true,
-            State::Command | State::Auth(_) | State::Login { .. } => false,
-        };
-        self.tally.messages_refused += u64::from(draft_is_open);
+    /// Whoever errs much waits. (How long a failed login takes is for the world to say, which sees all
+    /// sessions of a client.)
+    fn slow_down(&mut self, code: u16) {
+        let errs = code >= 500 && self.errors > self.options.tarpit_after;
+        if errs && !self.is_trusted && !self.options.tarpit.is_zero() {
+            self.pause = Some(Pause::Error);
+        }
+    }
+
+    fn wait(&self, pause: Pause) -> Duration {
+        match pause {
+            Pause::Greeting => self.options.greeting_delay,
+            Pause::Error => self.options.tarpit,
+        }
+    }
+
+    pub(super) fn close(&mut self, reply: &Reply) {
+        if matches!(self.state, State::Closed) {
+            return;
+        }
+        self.tally.messages_refused += u64::from(self.draft_is_open());
         self.tally.refusal(None, reply);
         reply.write(&mut self.output);
-        self.transaction = None;
-        self.state = if draft_is_open { State::Abandoning } else { State::Closed };
+        self.reset();
+        self.state = State::Closed;
+    }
+
+    /// The world keeps a part of a message.
+    fn draft_is_open(&self) -> bool {
+        match &self.state {
+            State::Body(body) => !body.is_abandoned(),
+            State::Begin(_) | State::End { .. } => true,
+            _ => self.transaction.as_ref().is_some_and(|it| it.chunks.is_some()),
+        }
     }
 }
 
@@ -383,16 +402,14 @@ fn later(from: Instant, wait: Duration) -> Instant {
     from.checked_add(wait).unwrap_or_else(|| from + TEN_YEARS)
 }
 
-const GREETING: &[u8] = b" ESMTP ready\r\n";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smtp::AuthMode;
+    use crate::smtp::{AuthMode, Verdict};
 
     fn session(options: Options) -> (Session, Instant) {
         let now = Instant::now();
-        (Session::new(Arc::new(options), now), now)
+        (Session::new(Arc::new(options), Peer::default(), now), now)
     }
 
     /// Feeds all and returns the output; the steps in between are answered kindly.
@@ -405,6 +422,7 @@ mod tests {
                 Step::Begin => session.proceed(),
                 Step::End => session.kept(&"1"),
                 Step::Body(_) | Step::Abandon => {}
+                other => panic!("{other:?} was not to be asked"),
             }
         }
         String::from_utf8(mem::take(session.output())).unwrap()
@@ -446,8 +464,11 @@ mod tests {
 
     #[test]
     fn a_wait_beyond_all_clocks_is_no_panic() {
-        let (session, start) =
-            session(Options { idle: Duration::MAX, total: Duration::MAX, ..Options::default() });
+        let (session, start) = session(Options {
+            greeting_idle: Duration::MAX,
+            total: Duration::MAX,
+            ..Options::default()
+        });
         assert!(session.deadline() > start + Duration::from_secs(3600));
     }
 
@@ -477,11 +498,59 @@ mod tests {
     }
 
     #[test]
+    fn who_talks_before_the_greeting_is_sent_away() {
+        let greeting_delay = Duration::from_secs(5);
+        let (mut session, now) = session(Options { greeting_delay, ..Options::default() });
+        assert_eq!(session.step(&mut &b""[..], now), Step::Pause(greeting_delay));
+        session.talked_early();
+        let said = talk(&mut session, now, "EHLO a\r\n");
+        assert_eq!(said, "554 5.5.1 You talked before the greeting\r\n");
+        // Where nobody has to wait, the first words may come at any time.
+        let (mut session, now) = self::session(Options::default());
+        session.talked_early();
+        assert!(talk(&mut session, now, "HELO a\r\n").ends_with(" ready\r\n250 localhost\r\n"));
+    }
+
+    #[test]
+    fn each_phase_has_its_silence() {
+        let [greeting_idle, command_idle, data_idle] = [1, 2, 3].map(Duration::from_secs);
+        let options = Options { greeting_idle, command_idle, data_idle, ..Options::default() };
+        let (mut session, now) = session(options);
+        assert_eq!(session.deadline(), now + greeting_idle);
+        talk(&mut session, now, "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+        assert_eq!(session.deadline(), now + command_idle);
+        talk(&mut session, now, "BDAT 10\r\nabc");
+        assert_eq!(session.deadline(), now + data_idle);
+        talk(&mut session, now, "defghij");
+        assert_eq!(session.deadline(), now + command_idle);
+        talk(&mut session, now, "BDAT 10000000000\r\n");
+        assert_eq!(session.deadline(), now + data_idle, "a chunk that is dropped");
+    }
+
+    #[test]
+    fn chunks_are_borrowed_from_the_input() {
+        let (mut session, now) = session(Options::default());
+        talk(&mut session, now, "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+        let text = b"BDAT 6 LAST\r\n\r\n.\r\n.QUIT\r\n";
+        let mut input = &text[..];
+        assert_eq!(session.step(&mut input, now), Step::Begin);
+        session.proceed();
+        let Step::Body(run) = session.step(&mut input, now) else { panic!("no content") };
+        assert_eq!((run, run.as_ptr()), (&b"\r\n.\r\n."[..], text[13..].as_ptr()));
+        assert_eq!(session.step(&mut input, now), Step::End);
+    }
+
+    #[test]
     fn answers_that_nobody_asked_for_change_nothing() {
         let (mut session, now) = session(Options::default());
         session.output().clear();
         session.login(Verdict::Accepted);
         session.proceed();
+        session.accept();
+        session.adopt(true);
+        session.nonce([0; 18]);
+        session.secrets(None);
+        session.tls_started(Tls::default());
         session.kept(&"1");
         session.refuse(Reply::LOCAL_ERROR);
         assert_eq!(talk(&mut session, now, ""), "");

@@ -94,6 +94,27 @@ impl<'a> Mailbox<'a> {
     }
 }
 
+impl Mailbox<'_> {
+    /// True if RFC 5321 §4.1.2 has it, too (and RFC 6531 §3.3, where it is not ASCII): a domain whose
+    /// labels do not begin or end with a hyphen, dots that stand alone, and the lengths of §4.5.3.1.
+    pub fn is_strict(&self) -> bool {
+        let local = self.local_part();
+        let good_local = local.len() <= MAX_STRICT_LOCAL
+            && (local.starts_with('"') || !local.split('.').any(str::is_empty));
+        let good_label = |label: &str| {
+            (1..=MAX_LABEL).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && !label.contains('_')
+        };
+        good_local
+            && self.text.len() <= MAX_STRICT_MAILBOX
+            && self
+                .domain()
+                .is_some_and(|name| name.starts_with('[') || name.split('.').all(good_label))
+    }
+}
+
 fn at_boundary(rest: &str) -> Result<&str, Malformed> {
     if rest.is_empty() || rest.starts_with(' ') { Ok(rest) } else { Err(Malformed) }
 }
@@ -203,6 +224,15 @@ const MAX_MAILBOX: usize = 320;
 /// In octets (RFC 5321 §4.5.3.1.2).
 const MAX_DOMAIN: usize = 255;
 
+/// In octets (RFC 5321 §4.5.3.1.1).
+const MAX_STRICT_LOCAL: usize = 64;
+
+/// In octets: a path without its angle brackets (RFC 5321 §4.5.3.1.3).
+const MAX_STRICT_MAILBOX: usize = 254;
+
+/// In octets (RFC 1035 §2.3.4).
+const MAX_LABEL: usize = 63;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +265,30 @@ mod tests {
             assert_eq!(Mailbox::read_path(&path), Ok((mailbox, " SIZE=1")), "{path}");
             let bare = format!("{text} SIZE=1");
             assert_eq!(Mailbox::read_path(&bare), Ok((mailbox, " SIZE=1")), "{bare}");
+        }
+    }
+
+    #[test]
+    fn strict_mailboxes() {
+        for text in [
+            "ann@a.example",
+            "a.b+c=d@a-b.example",
+            "\"a..b\"@a",
+            "ann@[192.0.2.1]",
+            "用户@例え.テスト",
+        ] {
+            assert!(Mailbox::parse(text).unwrap().is_strict(), "{text}");
+        }
+        let long = |local: usize, label: usize| {
+            format!("{}@{}.example", "l".repeat(local), "d".repeat(label))
+        };
+        assert!(Mailbox::parse(&long(64, 63)).unwrap().is_strict());
+        for text in ["ann", ".a@b", "a.@b", "a..b@c", "a@b.", "a@b_c", "a@-b", "a@b-.c"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([long(65, 1), long(1, 64)])
+        {
+            assert!(!Mailbox::parse(&text).unwrap().is_strict(), "{text}");
         }
     }
 

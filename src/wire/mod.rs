@@ -2,4 +2,6 @@
 
 pub mod address;
 pub mod line;
+pub mod network;
+pub mod proxy;
 pub mod sasl;

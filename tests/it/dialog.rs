@@ -5,13 +5,12 @@
 //!
 //! `script` tells what a file looks like.
 
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 mod pace;
 mod script;
+mod smuggling;
 mod soup;
 mod stage;
+mod table;
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -52,7 +51,7 @@ fn dialogs_in_step() {
 
 #[test]
 fn dialogs_cut_anywhere() {
-    for script in scripts() {
+    for script in scripts().into_iter().filter(|script| !script.is_whole_only()) {
         let random = (1..=20).map(Pace::Random);
         for pace in [Pace::Whole, Pace::Octets].into_iter().chain(random) {
             let events = script.play(pace).events;
@@ -121,7 +120,7 @@ pub(crate) fn play_tcp(script: &Script, address: SocketAddr) -> io::Result<()> {
                 }
                 (heard.starts_with(&format!("{code} ")), heard, expected)
             }
-            Turn::Hear(_) | Turn::Set(..) | Turn::Expire | Turn::ShutDown => continue,
+            Turn::Hear(_) | Turn::Set(..) | Turn::Expire | Turn::ShutDown | Turn::Wait => continue,
         };
         if !good {
             return Err(io::Error::other(format!("expected {expected:?}, heard {heard:?}")));

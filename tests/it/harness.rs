@@ -14,6 +14,8 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) smtp: SocketAddr,
     pub(crate) http: SocketAddr,
+    /// What it said at the start: its version, and then the address of each door.
+    announced: Vec<String>,
     pub(crate) folder: PathBuf,
     // Removed when the last server on it is dropped by the test.
     _temporary: Option<tempfile::TempDir>,
@@ -24,6 +26,15 @@ impl Server {
     pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let mut server = Self::start_in(temporary.path(), environment);
+        server._temporary = Some(temporary);
+        server
+    }
+
+    /// Starts with this configuration file on an empty folder.
+    pub(crate) fn configured(text: &str) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        std::fs::write(temporary.path().join("smtpd.toml"), text).unwrap();
+        let mut server = Self::start_in(temporary.path(), &[("SMTPD_CONFIG", "smtpd.toml")]);
         server._temporary = Some(temporary);
         server
     }
@@ -41,18 +52,35 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut address = |mark: &str| -> SocketAddr {
-            let line = lines
-                .by_ref()
-                .map_while(Result::ok)
-                .find(|line| line.contains(mark))
-                .unwrap_or_else(|| panic!("no {mark} at start: {}", read_log(folder)));
-            let address = line.split(mark).nth(1).unwrap();
-            address.trim_end_matches('/').parse().unwrap()
+        let mut announced = Vec::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            announced.extend(words.last().map(|url| url.trim_end_matches('/').to_owned()));
+            if line.contains("Web UI") {
+                break;
+            }
+        }
+        let address = |schemes: &[&str]| {
+            let address = |url: &String| {
+                schemes.iter().find_map(|scheme| url.strip_prefix(scheme)?.parse().ok())
+            };
+            announced.iter().find_map(address)
         };
-        let (smtp, http) = (address("smtp://"), address("http://"));
-        Self { child, smtp, http, folder: folder.to_owned(), _temporary: None }
+        let Some(http) = address(&["http://", "https://"]) else {
+            panic!("it did not start: {}", read_log(folder));
+        };
+        // A server without SMTP in clear has no address for it.
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let smtp = address(&["smtp://"]).unwrap_or(nowhere);
+        Self { child, smtp, http, announced, folder: folder.to_owned(), _temporary: None }
+    }
+
+    /// The address of the door of this number, counted from 0 in the order of the configuration.
+    pub(crate) fn door(&self, number: usize) -> SocketAddr {
+        // The version goes first.
+        let url = &self.announced[number + 1];
+        let (_, address) = url.split_once("://").unwrap();
+        address.parse().unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -104,6 +132,21 @@ impl Server {
         }
     }
 
+    /// The envelope of the newest message with this subject.
+    pub(crate) fn envelope(&self, subject: &str) -> serde_json::Value {
+        let messages = self.messages("limit=500");
+        let message = messages.iter().find(|message| message["subject"] == subject);
+        let message = message.unwrap_or_else(|| panic!("no {subject:?} in {messages:?}"));
+        let path = format!("/api/messages/{}", message["id"].as_str().unwrap());
+        let mut json: serde_json::Value = serde_json::from_slice(&self.get(&path)).unwrap();
+        json["envelope"].take()
+    }
+
+    /// The client that is recorded with the newest message of this subject; empty for none.
+    pub(crate) fn client_of(&self, subject: &str) -> String {
+        self.envelope(subject)["client"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The octets of the only message with this subject.
     pub(crate) fn raw_of(&self, subject: &str) -> Vec<u8> {
         let messages = self.messages("limit=500");
@@ -126,18 +169,35 @@ impl Drop for Server {
 }
 
 /// One client connection, line by line.
-pub(crate) struct Client {
-    reader: BufReader<TcpStream>,
+pub(crate) struct Client<S = TcpStream> {
+    reader: BufReader<S>,
 }
 
 impl Client {
     /// Connects and reads the greeting.
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let mut client = Self { reader: BufReader::new(stream) };
+        let mut client = Self::over(connect(address));
         assert!(client.reply().unwrap().starts_with("220 "));
         client
+    }
+}
+
+/// A connection that does not wait for ever.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
+impl<S: io::Read + io::Write> Client<S> {
+    /// A client on a connection that is there, before the greeting.
+    pub(crate) fn over(stream: S) -> Self {
+        Self { reader: BufReader::new(stream) }
+    }
+
+    /// The connection, for something else to go on with.
+    pub(crate) fn into_stream(self) -> S {
+        self.reader.into_inner()
     }
 
     pub(crate) fn send(&mut self, octets: &[u8]) -> io::Result<()> {
@@ -194,6 +254,12 @@ pub(crate) fn eventually(seconds: u64, what: &str, mut holds: impl FnMut() -> bo
         assert!(Instant::now() < end, "not within {seconds} s: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Ports that nobody uses at this moment.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Runs a program that must succeed.

@@ -28,6 +28,7 @@ use smtpd::{
     http::{self, App, Web},
     message::{Envelope, ForwardPath},
     metrics::Metrics,
+    net::Socket,
     shutdown::Shutdown,
     store::{Record, Store},
 };
@@ -55,10 +56,12 @@ impl Server {
             store: store.clone(),
             bus: bus.clone(),
             desk: Desk::new(store, bus.clone()),
-            auth: Arc::new(Auth::new(auth)),
+            auth: Arc::new(Auth::new(auth).unwrap()),
+            refusals: Arc::default(),
             metrics: metrics.clone(),
             options,
             smtp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2525)),
+            smtp_proxied: SocketAddr::from((Ipv4Addr::LOCALHOST, 2526)),
             started: Instant::now(),
             version: "0.0.0-test",
             epoch: "epoch-1".into(),
@@ -70,8 +73,11 @@ impl Server {
             loop {
                 let (stream, peer) = listener.accept().await.unwrap();
                 let web = web.clone();
-                smol::spawn(async move { http::serve_connection(stream, peer, &web).await })
-                    .detach();
+                let socket = Socket::tcp(stream);
+                smol::spawn(async move {
+                    http::serve_connection(socket, Some(peer), None, &web).await;
+                })
+                .detach();
             }
         });
         Self { address, shelf, bus, metrics, shutdown, _accepting: accepting }

@@ -57,7 +57,7 @@ fn the_environment_wins_over_the_file() {
     ];
     let config = load(file, &environment).unwrap();
     assert_eq!((config.limits.recipients, config.limits.connections), (7, 6));
-    assert_eq!(config.smtp.listen.to_string(), "[::1]:26");
+    assert_eq!(String::from(config.smtp.listen), "[::1]:26");
     assert_eq!(config.log.level, smtpd::log::Verbosity::Debug);
 }
 

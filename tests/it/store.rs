@@ -15,7 +15,7 @@ use smol::future::{block_on, poll_once};
 use smtpd::{
     id::MessageId,
     message::{
-        Address, Envelope, ForwardPath, Summary,
+        Address, Envelope, ForwardPath, Summary, Tls,
         search::{self, Field, Term, Test},
     },
     store::{
@@ -226,7 +226,7 @@ fn envelope_and_summary_come_back_whole() {
             helo: "client".into(),
             client: "[2001:db8::1]:2525".parse().ok(),
             auth_user: Some("Änn".into()),
-            tls: true,
+            tls: Some(Tls { version: "TLSv1.3".into(), ..Tls::default() }),
             esmtp: true,
             ..envelope(&["One@b.example", "two@b.example"], 7)
         };

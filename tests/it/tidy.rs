@@ -7,11 +7,11 @@ use std::{
 
 /// Which row a module stands in; it may use only lower rows, and its own.
 const ROWS: [&[&str]; 9] = [
-    &["id", "secret", "metrics", "shutdown"],
+    &["id", "secret", "metrics", "reload", "shutdown", "clients", "refusals"],
     &["wire"],
     &["message"],
     &["smtp"],
-    &["store", "auth", "limits", "net", "log"],
+    &["store", "auth", "limits", "policy", "net", "log"],
     &["bus"],
     &["intake", "desk"],
     &["http", "retention"],
@@ -19,7 +19,8 @@ const ROWS: [&[&str]; 9] = [
 ];
 
 /// Modules without sockets, files or clock.
-const PURE: [&str; 6] = ["wire", "message", "smtp", "id", "secret", "limits"];
+const PURE: [&str; 9] =
+    ["wire", "message", "smtp", "id", "secret", "limits", "policy", "clients", "refusals"];
 
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();

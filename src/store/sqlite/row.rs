@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Address, Defect, Envelope, ForwardPath, Parameter, Summary};
+use crate::message::{Address, Defect, Envelope, ForwardPath, Parameter, Summary, Tls};
 
 /// The envelope as it is stored.
 pub(super) fn envelope_text(envelope: &Envelope) -> Result<String, serde_json::Error> {
@@ -22,7 +22,14 @@ pub(super) fn envelope_text(envelope: &Envelope) -> Result<String, serde_json::E
         helo: envelope.helo.clone(),
         esmtp: envelope.esmtp,
         client: envelope.client,
-        tls: envelope.tls,
+        tls: envelope.tls.as_ref().map_or(TlsRow::Unknown(false), |tls| {
+            TlsRow::Known(KnownTls {
+                version: tls.version.clone(),
+                cipher: tls.cipher.clone(),
+                server_name: tls.server_name.clone(),
+                client_certificate: tls.client_certificate.clone(),
+            })
+        }),
         auth_user: envelope.auth_user.clone(),
         received_ms: envelope.received_ms,
     })
@@ -42,7 +49,15 @@ pub(super) fn envelope(text: &str) -> Result<Envelope, serde_json::Error> {
         helo: row.helo,
         esmtp: row.esmtp,
         client: row.client,
-        tls: row.tls,
+        tls: match row.tls {
+            TlsRow::Unknown(encrypted) => encrypted.then(Tls::default),
+            TlsRow::Known(tls) => Some(Tls {
+                version: tls.version,
+                cipher: tls.cipher,
+                server_name: tls.server_name,
+                client_certificate: tls.client_certificate,
+            }),
+        },
         auth_user: row.auth_user,
         received_ms: row.received_ms,
     })
@@ -101,11 +116,38 @@ struct EnvelopeRow {
     helo: String,
     esmtp: bool,
     client: Option<SocketAddr>,
-    tls: bool,
+    tls: TlsRow,
     #[serde(rename = "user")]
     auth_user: Option<String>,
     #[serde(rename = "received")]
     received_ms: i64,
+}
+
+/// Rows of the first version say only whether there was TLS.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum TlsRow {
+    Unknown(bool),
+    Known(KnownTls),
+}
+
+impl Default for TlsRow {
+    fn default() -> Self {
+        Self::Unknown(false)
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct KnownTls {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cipher: String,
+    #[serde(rename = "name", skip_serializing_if = "String::is_empty")]
+    server_name: String,
+    #[serde(rename = "certificate", skip_serializing_if = "Option::is_none")]
+    client_certificate: Option<String>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -174,13 +216,23 @@ mod tests {
             helo: "h\u{0}".into(),
             esmtp: true,
             client: "[::1]:25".parse().ok(),
-            tls: true,
+            tls: Some(Tls {
+                version: "TLSv1.3".into(),
+                cipher: "TLS13_AES_128_GCM_SHA256".into(),
+                server_name: "mx.example".into(),
+                client_certificate: Some("CN=ann".into()),
+            }),
             auth_user: Some(String::new()),
             received_ms: -5,
         };
-        for one in [Envelope::default(), whole] {
+        let bare = Envelope { tls: Some(Tls::default()), ..Envelope::default() };
+        for one in [Envelope::default(), bare, whole] {
             let text = envelope_text(&one).unwrap();
             assert_eq!(envelope(&text).unwrap(), one, "{text}");
+        }
+        for (tls, expected) in [("true", Some(Tls::default())), ("false", None)] {
+            let text = format!(r#"{{"helo":"h","esmtp":true,"client":null,"tls":{tls}}}"#);
+            assert_eq!(envelope(&text).unwrap().tls, expected, "a row of the first version");
         }
         let whole = Summary {
             subject: "s".into(),

@@ -3,20 +3,20 @@
 //! ```text
 //! # a comment
 //! ! max_recipients = 2    how the server is set; later in a file: from here on (login, begin, keep)
+//! ! whole = only           what is said in one line arrives at once: not played in pieces
+//! ! wait                  the client says nothing more before it has heard the answer
 //! ! expire                the deadline passes      ! shut down     the server wants to end
 //! C: EHLO a               the client says this line, with CRLF
 //! C< .\r\x00              the client says this, unescaped, without CRLF
 //! S: 250 2.0.0 Ok         exactly this line is answered
 //! S~ 250 2.0.0            a line that begins so
 //! S+ 250                  a reply of any number of lines with this code
-//! A: begin                the session asks this: begin, login USER PASSWORD, abandon, close,
-//!                         or end N recipients, M octets; after end there may follow
+//! A: begin                the session asks this: begin, login USER PASSWORD, token, cram, external,
+//!                         secrets USER, nonce, mail, rcpt, starttls, client, pause, abandon, close, or
+//!                         end N recipients, M octets; after end there may follow
 //! E: <a> -> <b> SIZE=1    the envelope, and
 //! B: text\r\n             the content
 //! ```
-
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{fs, path::Path};
 
@@ -35,6 +35,8 @@ pub(super) enum Turn {
     Set(String, String),
     Expire,
     ShutDown,
+    /// What was said so far arrives before what comes next.
+    Wait,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,7 @@ impl Script {
                 "B:" => Turn::Hear(Expected::Body(unescape(rest).escape_ascii().to_string())),
                 "!" if rest == "expire" => Turn::Expire,
                 "!" if rest == "shut down" => Turn::ShutDown,
+                "!" if rest == "wait" => Turn::Wait,
                 "!" if rest.contains(" = ") => {
                     let (key, value) = rest.split_once(" = ").unwrap();
                     if script.turns.is_empty() {
@@ -98,9 +101,14 @@ impl Script {
         script
     }
 
+    /// True if how the stream is cut makes a difference, as it does to what stands behind STARTTLS.
+    pub(super) fn is_whole_only(&self) -> bool {
+        self.settings.iter().any(|(key, _)| key == "whole")
+    }
+
     /// True if it can be played against a server whose clock and settings stay as they are.
     pub(crate) fn is_portable(&self) -> bool {
-        self.turns.iter().all(|turn| matches!(turn, Turn::Say(_) | Turn::Hear(_)))
+        self.turns.iter().all(|turn| matches!(turn, Turn::Say(_) | Turn::Hear(_) | Turn::Wait))
     }
 }
 

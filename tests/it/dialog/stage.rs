@@ -1,13 +1,16 @@
 //! A session and the world around it, without sockets and clock; what comes out is a list of events.
 
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-use std::{fmt::Write as _, mem, sync::Arc, time::Instant};
+use std::{
+    fmt::Write as _,
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use smtpd::{
-    message::{Envelope, Parameter},
-    smtp::{AuthMode, Options, Reply, Session, Step, Verdict},
+    message::{Envelope, Parameter, Tls},
+    smtp::{AuthMode, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
+    wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, cram_md5},
 };
 
 use super::script::Turn;
@@ -32,13 +35,18 @@ pub(super) struct Stage {
     login: Verdict,
     begin: Option<Reply>,
     keep: Option<Reply>,
+    mail: Option<Reply>,
+    rcpt: Option<Reply>,
+    client: Option<Reply>,
+    /// What SCRAM is checked with; none if nobody is known.
+    password: Option<String>,
 }
 
 impl Stage {
     pub(super) fn new(settings: &[(String, String)]) -> Self {
         let now = Instant::now();
         let mut stage = Self {
-            session: Session::new(Arc::new(options(settings)), now),
+            session: Session::new(Arc::new(options(settings)), peer(settings), now),
             now,
             events: Vec::new(),
             body: Vec::new(),
@@ -47,6 +55,10 @@ impl Stage {
             login: Verdict::Accepted,
             begin: None,
             keep: None,
+            mail: None,
+            rcpt: None,
+            client: None,
+            password: None,
         };
         for (key, value) in settings {
             stage.set(key, value);
@@ -62,6 +74,10 @@ impl Stage {
             ("login", "unavailable") => self.login = Verdict::Unavailable,
             ("begin", _) => self.begin = reply(value),
             ("keep", _) => self.keep = reply(value),
+            ("mail", _) => self.mail = reply(value),
+            ("rcpt", _) => self.rcpt = reply(value),
+            ("client", _) => self.client = reply(value),
+            ("password", _) => self.password = Some(value.to_owned()),
             _ => {}
         }
     }
@@ -69,7 +85,7 @@ impl Stage {
     pub(super) fn direct(&mut self, directive: &Turn) {
         match directive {
             Turn::Set(key, value) => {
-                assert!(matches!(&**key, "login" | "begin" | "keep"), "{key} is set at the top");
+                assert!(ANSWERS.contains(&&**key), "{key} is set at the top");
                 self.set(key, value);
             }
             Turn::Expire => {
@@ -81,7 +97,7 @@ impl Stage {
                 self.session.shut_down();
                 self.feed(b"");
             }
-            Turn::Say(_) | Turn::Hear(_) => {}
+            Turn::Say(_) | Turn::Hear(_) | Turn::Wait => {}
         }
     }
 
@@ -94,9 +110,8 @@ impl Stage {
                     assert!(input.is_empty(), "Read means that all is consumed");
                     return;
                 }
-                Step::Login(credentials) => {
-                    let password = credentials.password.declassify();
-                    self.ask(format!("login {} {password}", credentials.user));
+                Step::Login(claim) => {
+                    self.ask(show_claim(&claim));
                     self.session.login(self.login);
                 }
                 Step::Begin => {
@@ -106,6 +121,39 @@ impl Stage {
                         None => self.session.proceed(),
                     }
                 }
+                Step::StartTls => {
+                    assert!(input.is_empty(), "nothing stands behind STARTTLS");
+                    self.ask("starttls".into());
+                    self.session.tls_started(tls("TLSv1.3"));
+                }
+                Step::Mail => {
+                    let envelope = self.session.envelope().expect("MAIL made an envelope");
+                    let ask = format!("mail <{}>", envelope.reverse_path);
+                    self.permit(ask, self.mail.clone());
+                }
+                Step::Rcpt => {
+                    let envelope = self.session.envelope().expect("MAIL made an envelope");
+                    let last = envelope.forward_paths.last().expect("RCPT gave a recipient");
+                    let ask = format!("rcpt <{}>", last.address);
+                    self.permit(ask, self.rcpt.clone());
+                }
+                Step::Nonce => {
+                    self.ask("nonce".into());
+                    self.session.nonce([0; 18]);
+                }
+                Step::Secrets(user) => {
+                    self.ask(format!("secrets {user}"));
+                    let keys = self.password.as_deref();
+                    self.session.secrets(keys.map(|it| ScramKeys::derive(it, b"salt", 64)));
+                }
+                Step::Client(client) => {
+                    self.ask(format!("client {}", show_client(&client)));
+                    match &self.client {
+                        Some(reply) => self.session.refuse(reply.clone()),
+                        None => self.session.adopt(false),
+                    }
+                }
+                Step::Pause(duration) => self.ask(format!("pause {duration:?}")),
                 Step::Body(run) => {
                     assert!(!run.is_empty());
                     self.body.extend_from_slice(run);
@@ -142,6 +190,14 @@ impl Stage {
         }
     }
 
+    fn permit(&mut self, ask: String, refusal: Option<Reply>) {
+        self.ask(ask);
+        match refusal {
+            Some(reply) => self.session.refuse(reply),
+            None => self.session.accept(),
+        }
+    }
+
     fn ask(&mut self, ask: String) {
         self.events.push(Event::Ask(ask));
     }
@@ -158,20 +214,77 @@ fn drain(output: &mut Vec<u8>, events: &mut Vec<Event>) {
 fn show(envelope: &Envelope) -> String {
     let mut text = format!("<{}> ->", envelope.reverse_path);
     for path in &envelope.forward_paths {
-        write!(text, " <{}>", path.address).unwrap();
+        write!(text, " <{}>{}", path.address, show_parameters(&path.parameters)).unwrap();
     }
-    for Parameter { keyword, value } in &envelope.parameters {
-        write!(text, " {keyword}").unwrap();
-        if let Some(value) = value {
-            write!(text, "={value}").unwrap();
-        }
-    }
+    text += &show_parameters(&envelope.parameters);
     let greeting = if envelope.esmtp { "EHLO" } else { "HELO" };
     write!(text, ", {greeting} {}", envelope.helo).unwrap();
     if let Some(user) = &envelope.auth_user {
         write!(text, ", user {user}").unwrap();
     }
+    if let Some(tls) = &envelope.tls {
+        write!(text, ", {}", tls.version).unwrap();
+    }
     text
+}
+
+fn show_parameters(parameters: &[Parameter]) -> String {
+    let mut text = String::new();
+    for Parameter { keyword, value } in parameters {
+        write!(text, " {keyword}").unwrap();
+        if let Some(value) = value {
+            write!(text, "={value}").unwrap();
+        }
+    }
+    text
+}
+
+fn show_claim(claim: &Claim) -> String {
+    match claim {
+        Claim::Password(Credentials { user, password }) => {
+            format!("login {user} {}", password.declassify())
+        }
+        Claim::Token { user, token } => format!("token <{user}> {}", token.declassify()),
+        Claim::CramMd5 { user, challenge, digest } => {
+            let is_known = cram_md5("geheim", challenge) == *digest;
+            format!("cram {user} {}", if is_known { "knows it" } else { "does not know it" })
+        }
+        Claim::External { authzid } => format!("external <{authzid}>"),
+    }
+}
+
+/// What is known of the client, in the order of the attributes.
+fn show_client(client: &XClient) -> String {
+    let XClient { address, port, name, helo, login, esmtp, .. } = client;
+    let mut known = Vec::new();
+    known.extend(address.map(|it| it.to_string()));
+    known.extend(port.map(|it| it.to_string()));
+    known.extend([name, helo, login].into_iter().flatten().cloned());
+    known.extend(esmtp.map(|it| if it { "ESMTP" } else { "SMTP" }.to_owned()));
+    known.extend(client.destination_address.map(|it| it.to_string()));
+    known.extend(client.destination_port.map(|it| it.to_string()));
+    known.join(" ")
+}
+
+fn peer(settings: &[(String, String)]) -> Peer {
+    let mut peer = Peer::default();
+    for (key, value) in settings {
+        match key.as_str() {
+            "tls" => peer.tls = Some(tls(value)),
+            "certificate" => {
+                let client_certificate = Some(value.clone());
+                peer.tls = Some(Tls { client_certificate, ..tls("TLSv1.3") });
+            }
+            "may_xclient" => peer.may_xclient = value.parse().unwrap(),
+            "is_trusted" => peer.is_trusted = value.parse().unwrap(),
+            _ => {}
+        }
+    }
+    peer
+}
+
+fn tls(version: &str) -> Tls {
+    Tls { version: version.into(), ..Tls::default() }
 }
 
 fn options(settings: &[(String, String)]) -> Options {
@@ -191,11 +304,42 @@ fn options(settings: &[(String, String)]) -> Options {
                     _ => panic!("auth = {value}"),
                 }
             }
-            "login" | "begin" | "keep" => {}
-            _ => panic!("there is no setting {key}"),
+            "auth_needs_tls" => options.auth_needs_tls = value.parse().unwrap(),
+            "mechanisms" => {
+                let mechanism = |name| Mechanism::from_name(name).expect("a mechanism");
+                options.auth_mechanisms = value.split(' ').map(mechanism).collect();
+            }
+            "starttls" => {
+                options.starttls = match value.as_str() {
+                    "off" => StartTls::Off,
+                    "offered" => StartTls::Offered,
+                    "required" => StartTls::Required,
+                    _ => panic!("starttls = {value}"),
+                }
+            }
+            "lmtp" => options.lmtp = value.parse().unwrap(),
+            "max_messages" => options.max_messages = value.parse().unwrap(),
+            "chunking" => options.chunking = value.parse().unwrap(),
+            "dsn" => options.dsn = value.parse().unwrap(),
+            "requiretls" => options.requiretls = value.parse().unwrap(),
+            "limits" => options.limits = value.parse().unwrap(),
+            "mt_priority" => options.mt_priority = value.parse().unwrap(),
+            "deliverby" => options.deliverby = value.parse().unwrap(),
+            "futurerelease" => options.futurerelease = value.parse().unwrap(),
+            "strict_addresses" => options.strict_addresses = value.parse().unwrap(),
+            "ask_policy" => options.ask_policy = value.parse().unwrap(),
+            "greeting_delay" => options.greeting_delay = seconds(value),
+            "tarpit" => options.tarpit = seconds(value),
+            "tarpit_after" => options.tarpit_after = value.parse().unwrap(),
+            "tls" | "certificate" | "may_xclient" | "is_trusted" | "whole" => {}
+            _ => assert!(ANSWERS.contains(&&**key), "there is no setting {key}"),
         }
     }
     options
+}
+
+fn seconds(value: &str) -> Duration {
+    Duration::from_secs(value.parse().unwrap())
 }
 
 /// `refuse 452 4.3.1 text`, or `accept`.
@@ -205,3 +349,6 @@ fn reply(value: &str) -> Option<Reply> {
     let (code, enhanced) = (word().parse().unwrap(), &*word().leak());
     Some(Reply::with_text(code, enhanced, word()))
 }
+
+/// What the world answers, which may change in the middle of a dialog.
+const ANSWERS: [&str; 7] = ["login", "begin", "keep", "mail", "rcpt", "client", "password"];

@@ -8,9 +8,10 @@ use crate::{
 };
 
 /// What the dialogs take as given where they set nothing else.
-const GIVEN: [(&str, &str); 5] = [
+const GIVEN: [(&str, &str); 6] = [
     ("SMTPD_SMTP_NAME", "mx.test"),
     ("SMTPD_AUTH_MODE", "off"),
+    ("SMTPD_AUTH_MECHANISMS", "plain,login"),
     ("SMTPD_LIMITS_MESSAGE_SIZE", "52428800"),
     ("SMTPD_LIMITS_RECIPIENTS", "1000"),
     ("SMTPD_LIMITS_ERRORS", "50"),

@@ -4,5 +4,8 @@ mod browser;
 mod clients;
 mod dialogs;
 mod disk;
+mod encrypted;
+mod haproxy;
 mod nginx;
+mod postfix;
 mod process;

@@ -2,12 +2,11 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
-use crate::harness::{Server, eventually, file, have, run};
+use crate::harness::{Server, eventually, file, free_ports, have, run};
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_mail_module.so";
 
@@ -16,6 +15,8 @@ struct Nginx {
     child: Child,
     folder: tempfile::TempDir,
     smtp: u16,
+    smtps: u16,
+    proxied: u16,
     https: u16,
 }
 
@@ -35,13 +36,14 @@ impl Nginx {
             .arg(path.join("key.pem"))
             .arg("-out")
             .arg(path.join("cert.pem")));
-        let [smtp, smtps, https] = free_ports();
+        let [smtp, smtps, proxied, https] = free_ports();
         let adapt = |name: &str| {
             fs::read_to_string(file(name))
                 .unwrap()
                 .replace("127.0.0.1:10025", &server.http.to_string())
                 .replace("/etc/nginx/smtpd", path.to_str().unwrap())
                 .replace("listen 25;", &format!("listen 127.0.0.1:{smtp};"))
+                .replace("listen 587;", &format!("listen 127.0.0.1:{proxied};"))
                 .replace("listen 465 ssl;", &format!("listen 127.0.0.1:{smtps} ssl;"))
                 .replace("listen 443 ssl;", &format!("listen 127.0.0.1:{https} ssl;"))
         };
@@ -59,7 +61,7 @@ impl Nginx {
         eventually(20, "nginx listens", || {
             std::net::TcpStream::connect(("127.0.0.1", https)).is_ok()
         });
-        Self { child, folder, smtp, https }
+        Self { child, folder, smtp, smtps, proxied, https }
     }
 }
 
@@ -87,12 +89,6 @@ fn main_conf(path: &Path) -> String {
     )
 }
 
-/// Ports that nobody uses at this moment.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 fn swaks(port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new("swaks");
     command
@@ -102,22 +98,54 @@ fn swaks(port: u16, arguments: &[&str]) -> Command {
     command
 }
 
+/// smtpd as the head of nginx/mail.conf asks for it.
+fn believing(more: &str) -> Server {
+    Server::configured(&format!(
+        "[smtp]\nproxies = [\"127.0.0.1/32\"]\n\
+         [[smtp.listeners]]\naddress = \"127.0.0.1:0\"\nproxy = true\n{more}"
+    ))
+}
+
+/// The client is not where nginx is, so the two cannot be mixed up.
+const CLIENT: &str = "127.0.0.9";
+
 #[test]
-fn mail_goes_through_with_starttls() {
+fn mail_goes_through_and_the_client_is_known() {
     if !have(&["nginx", MODULE, "swaks", "openssl"]) {
         return;
     }
-    let server = Server::start(&[]);
+    let server = believing("");
     let nginx = Nginx::start(&server);
-    run(&mut swaks(
-        nginx.smtp,
-        &["--tls", "--header", "Subject: through nginx", "--body", "hello"],
-    ));
-    run(&mut swaks(nginx.smtp, &["--header", "Subject: clear through nginx"]));
-    let raw = server.raw_of("through nginx");
-    let text = String::from_utf8(raw).unwrap();
-    assert!(text.contains("\r\n\r\nhello\r\n"), "{text:?}");
-    server.raw_of("clear through nginx");
+    let send = |port: u16, subject: &str, arguments: &[&str]| {
+        let subject = format!("Subject: {subject}");
+        let from = ["--local-interface", CLIENT, "--header", &subject, "--body", "hello"];
+        run(swaks(port, &from).args(arguments));
+    };
+    let login = ["--auth", "PLAIN", "-au", "ann", "-ap", "x"];
+    let table: [(&str, u16, &[&str]); 8] = [
+        ("clear", nginx.smtp, &[]),
+        ("STARTTLS", nginx.smtp, &["--tls"]),
+        ("implicit TLS", nginx.smtps, &["--tls-on-connect"]),
+        ("login", nginx.smtp, &login),
+        ("login over TLS", nginx.smtps, &[&login[..], &["--tls-on-connect"]].concat()),
+        ("proxied", nginx.proxied, &[]),
+        ("proxied TLS", nginx.proxied, &["--tls"]),
+        ("proxied login", nginx.proxied, &login),
+    ];
+    for (subject, port, arguments) in table {
+        send(port, subject, arguments);
+        let text = String::from_utf8(server.raw_of(subject)).unwrap();
+        assert!(text.contains("\r\n\r\nhello\r\n"), "{text:?}");
+        let client = server.client_of(subject);
+        assert!(client.starts_with(&format!("{CLIENT}:")), "{subject}: {client}");
+        let user = &server.envelope(subject)["auth_user"];
+        let expected =
+            if subject.contains("login") { "ann".into() } else { serde_json::Value::Null };
+        assert_eq!(*user, expected, "{subject}");
+    }
+    eventually(5, "the log knows the client", || {
+        server.log().contains(&format!("connection client={CLIENT}:"))
+    });
 }
 
 #[test]
@@ -131,7 +159,9 @@ fn nginx_asks_us_who_may_log_in() {
         &format!("echo 'ge heim%1' | {} hash-password", env!("CARGO_BIN_EXE_smtpd")),
     ]));
     let users = format!("ann={}", String::from_utf8(hash.stdout).unwrap().trim());
-    let server = Server::start(&[("SMTPD_AUTH_MODE", "optional"), ("SMTPD_AUTH_USERS", &users)]);
+    let (name, hash) = users.split_once('=').unwrap();
+    let server =
+        believing(&format!("[auth]\nmode = \"optional\"\n[auth.users]\n{name} = '{hash}'\n"));
     let nginx = Nginx::start(&server);
     let login = |password: &str, subject: &str| {
         swaks(nginx.smtp, &["--tls", "--auth", "PLAIN", "-au", "ann", "-ap", password])

@@ -1,0 +1,124 @@
+//! A socket, in clear or over TLS, as those who poll want it: hyper and the websocket.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use rustls::ServerConfig;
+use smol::io::{AsyncRead, AsyncWrite};
+
+use super::{Conn, Socket, tls};
+
+/// A stream of octets over a socket.
+#[derive(Debug)]
+pub struct Stream {
+    socket: Socket,
+    tls: Option<Box<tls::Session>>,
+}
+
+impl Stream {
+    /// A stream in clear.
+    pub fn clear(socket: Socket) -> Self {
+        Self { socket, tls: None }
+    }
+
+    /// A stream over TLS, after its handshake, which fails with `TimedOut` at the deadline.
+    pub async fn encrypted(
+        socket: Socket,
+        config: Arc<ServerConfig>,
+        deadline: Instant,
+    ) -> io::Result<Self> {
+        let mut conn = Conn::new(socket);
+        conn.start_tls(config, deadline).await?;
+        Ok(conn.into_stream())
+    }
+
+    pub(super) fn from_parts(socket: Socket, tls: Option<Box<tls::Session>>) -> Self {
+        Self { socket, tls }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => (&self.socket).read(buffer),
+            Some(tls) => tls.read(&self.socket, buffer),
+        }
+    }
+
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => (&self.socket).write(octets),
+            Some(tls) => tls.write(&self.socket, octets),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tls.as_mut().map_or(Ok(()), |tls| tls.flush(&self.socket))
+    }
+
+    /// Tries until it works, fails, or the socket is not ready.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        wait: fn(&Socket, &mut Context<'_>) -> Poll<io::Result<()>>,
+        mut attempt: impl FnMut(&mut Self) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            match attempt(self) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(wait(&self.socket, cx))?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll(cx, Socket::poll_readable, |stream| stream.read(buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll(cx, Socket::poll_writable, |stream| stream.write(octets))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.tls.is_none() {
+            return self
+                .poll(cx, Socket::poll_writable, |stream| (&stream.socket).write_vectored(octets));
+        }
+        let first = octets.iter().find(|octets| !octets.is_empty()).map_or(&[][..], |first| first);
+        self.poll_write(cx, first)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(cx, Socket::poll_writable, Self::flush)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(tls) = &mut self.tls {
+            tls.close();
+        }
+        ready!(self.as_mut().poll_flush(cx))?;
+        Poll::Ready(self.socket.end_writing())
+    }
+}

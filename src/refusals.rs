@@ -1,0 +1,90 @@
+//! The last refusals, for whoever asks why a mail did not arrive.
+//!
+//! A ring with a fixed number of places: a stranger can push others out, but never make it grow. Holds
+//! of what a client said only addresses that could be read as such, which are bounded: what stands in
+//! a command that was not understood may be a password.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Something that a client was refused, or a message that it only believes to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Who; none on a Unix socket.
+    pub client: Option<SocketAddr>,
+    /// The verb of the command, `connect` for a connection, `?` for what could not be read.
+    pub command: &'static str,
+    /// The code that the client heard.
+    pub code: u16,
+    /// The whole reply, its code and enhanced code too.
+    pub text: String,
+    /// The reverse-path under way, empty for `<>`; none outside of a transaction.
+    pub sender: Option<String>,
+    /// The forward-path that was refused, if it was one.
+    pub recipient: Option<String>,
+}
+
+/// Keeps the newest.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    ring: Mutex<VecDeque<Refusal>>,
+    total: AtomicU64,
+}
+
+impl Refusals {
+    /// Keeps one, and forgets the oldest if there is no place.
+    pub fn push(&self, refusal: Refusal) {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if ring.len() >= PLACES {
+            ring.pop_front();
+        }
+        ring.push_back(refusal);
+    }
+
+    /// What is kept, newest first.
+    pub fn newest(&self) -> Vec<Refusal> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.iter().rev().cloned().collect()
+    }
+
+    /// How many there were since the process started.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+}
+
+/// Places in the ring: with the longest addresses about 200 KB.
+const PLACES: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_are_kept_and_all_are_counted() {
+        let refusals = Refusals::default();
+        for at_ms in 0..1_000 {
+            refusals.push(Refusal {
+                at_ms,
+                client: None,
+                command: "RCPT",
+                code: 550,
+                text: "550 5.7.1 Relay access denied".into(),
+                sender: None,
+                recipient: None,
+            });
+        }
+        let kept: Vec<i64> = refusals.newest().iter().map(|refusal| refusal.at_ms).collect();
+        assert_eq!(kept, (800..1_000).rev().collect::<Vec<_>>());
+        assert_eq!(refusals.total(), 1_000);
+    }
+}

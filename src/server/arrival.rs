@@ -1,0 +1,99 @@
+//! What happens before the conversation: the header of the PROXY protocol, and the TLS handshake.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    message::Tls,
+    net::{Conn, Received, tls::Certificates},
+    smtp::Reply,
+    wire::{
+        network::{self, Network},
+        proxy::{self, Source},
+    },
+};
+
+/// Why a connection ended before its conversation began.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Only proxies of ours may connect here.
+    NotAProxy,
+    /// The policy does not want this client, which is to hear why.
+    Policy(Option<SocketAddr>, Reply),
+    /// What came was no header of the PROXY protocol.
+    NoHeader,
+    /// It did not come in time.
+    Late,
+    /// The peer went away, as scanners and health checks do.
+    Gone,
+    /// The socket failed.
+    Io(io::Error),
+}
+
+/// True for the proxies of the configuration, and for Unix sockets, where the file system says who may
+/// connect.
+pub(super) fn is_proxy(proxies: &[Network], peer: Option<IpAddr>) -> bool {
+    peer.is_none_or(|ip| network::any_contains(proxies, ip))
+}
+
+/// Reads the header of the PROXY protocol and returns the client it names. Octets behind the header
+/// are left for whoever receives next.
+pub(super) async fn proxied_client(
+    conn: &mut Conn,
+    peer: Option<SocketAddr>,
+) -> Result<Option<SocketAddr>, Refusal> {
+    let deadline = Instant::now() + PROXY_HEADER;
+    let mut held = Vec::new();
+    loop {
+        let (buffer, count) = match conn.receive(deadline).await {
+            Ok(Received::Octets(buffer, count)) => (buffer, count),
+            Ok(Received::End) => return Err(Refusal::Gone),
+            Ok(Received::Late) => return Err(Refusal::Late),
+            Err(error) => return Err(Refusal::Io(error)),
+        };
+        // A header is some hundred octets, and what is behind it stops at the buffer's end.
+        held.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        match proxy::read(&held) {
+            Ok(None) => {}
+            Err(proxy::Malformed) => return Err(Refusal::NoHeader),
+            Ok(Some((source, length))) => {
+                conn.unread(held.get(length..).unwrap_or_default());
+                return Ok(match source {
+                    Source::Connection => peer,
+                    Source::Client(client) => Some(client),
+                    Source::Unix => None,
+                });
+            }
+        }
+    }
+}
+
+/// Does the TLS handshake in the time that the configuration gives it.
+pub(super) async fn encrypt(
+    conn: &mut Conn,
+    certificates: Option<&Arc<Certificates>>,
+) -> io::Result<Tls> {
+    let certificates = certificates.ok_or(io::ErrorKind::NotFound)?;
+    let deadline = Instant::now() + certificates.patience();
+    conn.start_tls(certificates.current(), deadline).await
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAProxy => f.write_str("its address is not in smtp.proxies"),
+            Self::Policy(_, reply) => reply.fmt(f),
+            Self::NoHeader => f.write_str("no header of the PROXY protocol"),
+            Self::Late => f.write_str("no header of the PROXY protocol in time"),
+            Self::Gone => f.write_str("it went away before its first word"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The header comes with the first segment; this is enough for one that was lost.
+const PROXY_HEADER: Duration = Duration::from_secs(5);

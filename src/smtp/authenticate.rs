@@ -1,0 +1,78 @@
+//! AUTH (RFC 4954 §4): when it may be said, and how an exchange goes on.
+
+use super::{
+    AuthMode, Reply, Session, command,
+    obey::Outcome,
+    session::{State, Step},
+};
+use crate::wire::sasl::{Claim, Exchange, Fault, Mechanism, Progress};
+
+impl Session {
+    pub(super) fn auth<'a>(&mut self, argument: &str) -> Outcome<'a> {
+        if self.options.auth == AuthMode::Off {
+            return Err(Reply::NOT_IMPLEMENTED);
+        }
+        if !self.client.as_ref().is_some_and(|client| client.esmtp) {
+            return Err(Reply::AUTH_AFTER_EHLO);
+        }
+        if self.auth_user.is_some() {
+            return Err(Reply::AUTH_TWICE);
+        }
+        if self.transaction.is_some() {
+            return Err(Reply::AUTH_IN_TRANSACTION);
+        }
+        let (name, initial) = command::auth(argument)?;
+        if self.offer().auth_needs_tls() {
+            return Err(Reply::AUTH_NEEDS_TLS);
+        }
+        let mechanism = Mechanism::from_name(name)
+            .filter(|it| self.offer().mechanism(*it))
+            .ok_or(Reply::UNKNOWN_MECHANISM)?;
+        self.exchange(Exchange::begin(mechanism, initial))
+    }
+
+    /// Goes on with an exchange.
+    pub(super) fn exchange<'a>(&mut self, progress: Progress) -> Outcome<'a> {
+        match progress {
+            Progress::Challenge(text, exchange) => {
+                super::reply::challenge(text).write(&mut self.output);
+                self.state = State::Auth(exchange);
+                Ok(None)
+            }
+            Progress::Nonce(exchange) => {
+                self.state = State::NeedsNonce(exchange);
+                Ok(None)
+            }
+            Progress::Secrets(user, exchange) => {
+                self.state = State::Secrets(exchange);
+                Ok(Some(Step::Secrets(user)))
+            }
+            Progress::Claimed(claim) => {
+                let is_token = matches!(claim, Claim::Token { .. });
+                self.state = State::Login { user: self.name_of(&claim), is_token };
+                Ok(Some(Step::Login(claim)))
+            }
+            Progress::Proven(user) => {
+                self.logged_in(user);
+                Ok(None)
+            }
+            Progress::Failed(Fault::Cancelled) => Err(Reply::AUTH_CANCELLED),
+            Progress::Failed(Fault::NoInitial) => Err(Reply::AUTH_NO_INITIAL),
+            Progress::Failed(Fault::Base64 | Fault::Malformed) => Err(Reply::AUTH_MALFORMED),
+            Progress::Failed(Fault::Authzid | Fault::Refused) => {
+                self.tally.logins_failed += 1;
+                Err(Reply::AUTH_REFUSED)
+            }
+        }
+    }
+
+    /// EXTERNAL without an identity is whoever the certificate names.
+    fn name_of(&self, claim: &Claim) -> String {
+        let certified = self.tls().and_then(|tls| tls.client_certificate.as_deref());
+        match claim {
+            Claim::External { authzid } if authzid.is_empty() => certified.unwrap_or_default(),
+            other => other.user(),
+        }
+        .to_owned()
+    }
+}

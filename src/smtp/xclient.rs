@@ -1,0 +1,146 @@
+//! XCLIENT: a proxy of ours says who its client is (Postfix's XCLIENT_README).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{Reply, parameters};
+
+/// What the proxy said. An attribute that it left out or that it does not know either
+/// (`[UNAVAILABLE]`, `[TEMPUNAVAIL]`) is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct XClient {
+    /// ADDR: the client's address.
+    pub address: Option<IpAddr>,
+    /// PORT: the client's port.
+    pub port: Option<u16>,
+    /// NAME: the client's host name.
+    pub name: Option<String>,
+    /// HELO: what the client said to the proxy. The session knows it already.
+    pub helo: Option<String>,
+    /// LOGIN: who the client is to the proxy. The session takes it for a successful AUTH.
+    pub login: Option<String>,
+    /// PROTO: true for ESMTP, false for SMTP.
+    pub esmtp: Option<bool>,
+    /// DESTADDR: the address that the client connected to.
+    pub destination_address: Option<IpAddr>,
+    /// DESTPORT: the port that the client connected to.
+    pub destination_port: Option<u16>,
+}
+
+/// `xclient-command = XCLIENT 1*( SP attribute-name "=" attribute-value )`, the values in xtext.
+pub(super) fn read(argument: &str) -> Result<XClient, Reply> {
+    let mut xclient = XClient::default();
+    if argument.is_empty() {
+        return Err(Reply::XCLIENT_SYNTAX);
+    }
+    for word in argument.split(' ').filter(|word| !word.is_empty()) {
+        set(&mut xclient, word).ok_or(Reply::XCLIENT_SYNTAX)?;
+    }
+    Ok(xclient)
+}
+
+/// None if the attribute cannot be read. What is given twice counts as it was given last.
+fn set(xclient: &mut XClient, word: &str) -> Option<()> {
+    let (name, value) = word.split_once('=')?;
+    let is_known =
+        !["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|it| value.eq_ignore_ascii_case(it));
+    let value = if is_known { Some(text(value)?) } else { None };
+    match name.to_ascii_uppercase().as_str() {
+        "NAME" => xclient.name = value,
+        "HELO" => xclient.helo = value,
+        "LOGIN" => xclient.login = value,
+        "ADDR" => xclient.address = all(value, address)?,
+        "DESTADDR" => xclient.destination_address = all(value, address)?,
+        "PORT" => xclient.port = all(value, |it| it.parse().ok())?,
+        "DESTPORT" => xclient.destination_port = all(value, |it| it.parse().ok())?,
+        "PROTO" => xclient.esmtp = all(value, protocol)?,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// An attribute that is known must be readable.
+fn all<T>(value: Option<String>, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    value.map_or(Some(None), |value| read(&value).map(Some))
+}
+
+fn text(value: &str) -> Option<String> {
+    let text = parameters::from_xtext(value)?;
+    let is_good = !text.is_empty() && text.len() <= MAX_VALUE && !text.contains(char::is_control);
+    is_good.then_some(text)
+}
+
+/// An IPv6 address has the prefix `IPV6:`.
+fn address(text: &str) -> Option<IpAddr> {
+    match text.split_at_checked(5) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("IPV6:") => {
+            rest.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+        }
+        _ => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
+fn protocol(text: &str) -> Option<bool> {
+    match text.to_ascii_uppercase().as_str() {
+        "ESMTP" => Some(true),
+        "SMTP" => Some(false),
+        _ => None,
+    }
+}
+
+/// Longest value, in octets: a host name (RFC 5321 §4.5.3.1.2).
+const MAX_VALUE: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_attributes() {
+        let read = read(
+            "NAME=spike.porcupine.org addr=168.100.189.2 PORT=1234 PROTO=ESMTP HELO=a+20b \
+             LOGIN=ann+40a.example DESTADDR=IPV6:2001:db8::1 DESTPORT=25",
+        );
+        let expected = XClient {
+            address: "168.100.189.2".parse().ok(),
+            port: Some(1234),
+            name: Some("spike.porcupine.org".into()),
+            helo: Some("a b".into()),
+            login: Some("ann@a.example".into()),
+            esmtp: Some(true),
+            destination_address: "2001:db8::1".parse().ok(),
+            destination_port: Some(25),
+        };
+        assert_eq!(read, Ok(expected));
+    }
+
+    #[test]
+    fn what_the_proxy_does_not_know() {
+        let read = read("NAME=[UNAVAILABLE] ADDR=[tempunavail] LOGIN=[UNAVAILABLE] PROTO=SMTP");
+        assert_eq!(read, Ok(XClient { esmtp: Some(false), ..XClient::default() }));
+    }
+
+    #[test]
+    fn what_cannot_be_read() {
+        for argument in [
+            "",
+            "ADDR",
+            "ADDR=",
+            "ADDR=1.2.3",
+            "ADDR=2001:db8::1",
+            "ADDR=IPV6:1.2.3.4",
+            "ADDR=IPV6:",
+            "PORT=65536",
+            "PORT=-1",
+            "PROTO=HTTP",
+            "NAME=",
+            "NAME=a+0D+0Ab",
+            "NAME=a+zz",
+            "NAME=a+C3",
+            "COLOUR=red",
+            "NAME=a ADDR=x",
+        ] {
+            assert_eq!(read(argument), Err(Reply::XCLIENT_SYNTAX), "{argument}");
+        }
+        assert_eq!(read(&format!("NAME={}", "a".repeat(256))), Err(Reply::XCLIENT_SYNTAX));
+    }
+}
