@@ -38,6 +38,8 @@ struct History {
     /// The number of the event at the front.
     first: u64,
     events: VecDeque<Event>,
+    /// What the events weigh together, in octets, roughly.
+    octets: usize,
 }
 
 /// A reader of the bus at its own pace.
@@ -56,21 +58,58 @@ pub enum Heard {
     Missed(u64),
 }
 
+impl Event {
+    /// What it holds in memory, in octets, roughly.
+    fn weight(&self) -> usize {
+        match self {
+            Self::New(record) => weight(record),
+            Self::Deleted(ids) | Self::Changed(ids) => size_of_val::<[MessageId]>(ids),
+            Self::Reload => 0,
+        }
+    }
+}
+
+/// What of a record a stranger can make large.
+fn weight(record: &Record) -> usize {
+    let Record { envelope, summary, .. } = record;
+    let lists = [&summary.from, &summary.to, &summary.cc, &summary.bcc, &summary.reply_to];
+    let people = lists.into_iter().flatten().map(|it| it.name.len() + it.address.len() + EACH);
+    let paths = envelope.forward_paths.iter().map(|path| path.address.len() + EACH);
+    let files = summary.attachments.iter().map(|name| name.len() + EACH);
+    let values = envelope.parameters.iter().filter_map(|it| it.value.as_ref().map(String::len));
+    let texts = [&summary.subject, &summary.message_id, &summary.snippet, &envelope.helo];
+    size_of::<Record>()
+        + people.chain(paths).chain(files).chain(values).sum::<usize>()
+        + texts.map(String::len).iter().sum::<usize>()
+        + envelope.auth_user.as_ref().map_or(0, String::len)
+}
+
+/// Octets of events that are remembered, roughly: ordinary ones take a kilobyte, but a header may be
+/// hundreds, and thousands of those would take all memory.
+const MOST_OCTETS: usize = 16 * 1024 * 1024;
+/// What an entry of a list takes besides its text.
+const EACH: usize = 48;
+
 impl Bus {
-    /// A bus that remembers the last `keep` events.
+    /// A bus that remembers the last `keep` events, or fewer if they are large.
     pub fn new(keep: usize) -> Arc<Self> {
-        let history = History { first: 1, events: VecDeque::new() };
+        let history = History { first: 1, events: VecDeque::new(), octets: 0 };
         Arc::new(Self { history: Mutex::new(history), bell: Bell::new(), keep: keep.max(1) })
     }
 
     /// Tells everybody. Never waits.
     pub fn publish(&self, event: Event) {
         let mut history = self.history();
-        if history.events.len() == self.keep {
-            history.events.pop_front();
+        history.octets += event.weight();
+        history.events.push_back(event);
+        // The newest stays, however large it is.
+        while history.events.len() > self.keep
+            || (history.events.len() > 1 && history.octets > MOST_OCTETS)
+        {
+            let oldest = history.events.pop_front();
+            history.octets -= oldest.map_or(0, |event| event.weight());
             history.first += 1;
         }
-        history.events.push_back(event);
         drop(history);
         self.bell.notify(usize::MAX);
     }
@@ -88,7 +127,7 @@ impl Bus {
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
-        // Every change of the history is a single push or pop: a panic cannot leave it half done.
+        // Nothing panics while the history changes, so it is never left half done.
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,6 +167,7 @@ impl Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Summary;
 
     fn numbers(heard: Option<Heard>) -> String {
         match heard {
@@ -151,6 +191,35 @@ mod tests {
         assert_eq!(numbers(quick.try_next(9)), "1 from 4");
         assert_eq!(numbers(slow.try_next(9)), "missed, next 5");
         assert_eq!(numbers(slow.try_next(9)), "nothing");
+    }
+
+    #[test]
+    fn large_events_are_forgotten_sooner() {
+        let record = |length: usize| {
+            Arc::new(Record {
+                id: MessageId::from_bytes([0; 12]),
+                envelope: Default::default(),
+                summary: Summary { subject: "x".repeat(length), ..Summary::default() },
+                read: false,
+                starred: false,
+                tags: Vec::new(),
+                state: Default::default(),
+            })
+        };
+        let bus = Bus::new(1_000);
+        let fat = record(MOST_OCTETS / 10);
+        for _ in 0..1_000 {
+            bus.publish(Event::New(fat.clone()));
+        }
+        assert!((2..=10).contains(&bus.history().events.len()));
+        let mut subscription = bus.subscribe(None);
+        bus.publish(Event::New(record(2 * MOST_OCTETS)));
+        assert_eq!(numbers(subscription.try_next(9)), "1 from 1001");
+        for _ in 0..1_000 {
+            bus.publish(Event::New(record(100)));
+        }
+        assert_eq!(bus.history().events.len(), 1_000);
+        assert_eq!(bus.history().octets, 1_000 * weight(&record(100)));
     }
 
     #[test]

@@ -22,7 +22,9 @@ impl Desk {
 
     /// Marks or tags; returns how many messages changed.
     pub async fn change(&self, which: Selection, change: Change) -> Result<usize, Error> {
+        let unsure = Unsure(&self.bus);
         let changed = self.store.change(which, change).await?;
+        unsure.resolve();
         match changed.len() {
             0 => {}
             1..=EVENT_IDS => self.bus.publish(Event::Changed(changed.as_slice().into())),
@@ -37,7 +39,9 @@ impl Desk {
             Selection::Ids(ids) if ids.len() <= EVENT_IDS => Event::Deleted(ids.as_slice().into()),
             _ => Event::Reload,
         };
+        let unsure = Unsure(&self.bus);
         let deleted = self.store.delete(which).await?;
+        unsure.resolve();
         if deleted > 0 {
             self.bus.publish(event);
         }
@@ -46,7 +50,9 @@ impl Desk {
 
     /// Deletes what retention does not keep; returns how many messages are gone.
     pub async fn prune(&self, keep: Keep) -> Result<u64, Error> {
+        let unsure = Unsure(&self.bus);
         let deleted = self.store.prune(keep).await?;
+        unsure.resolve();
         if deleted > 0 {
             self.bus.publish(Event::Reload);
         }
@@ -54,5 +60,52 @@ impl Desk {
     }
 }
 
+/// A change under way. It is made in pieces, so when it fails, or when who asked for it went away and
+/// dropped the question, some of it may have happened: then everybody looks again.
+struct Unsure<'a>(&'a Bus);
+
+impl Unsure<'_> {
+    /// It is known how it ended.
+    fn resolve(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        self.0.publish(Event::Reload);
+    }
+}
+
 /// Up to so many ids are told one by one; above that, everybody looks again.
 const EVENT_IDS: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use smol::future::{block_on, poll_once};
+
+    use super::*;
+    use crate::{
+        message::{Envelope, Summary},
+        store,
+    };
+
+    #[test]
+    fn who_goes_away_half_way_leaves_nobody_with_old_news() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = store::Options { path: folder.path().into(), ..store::Options::default() };
+        let (store, bus) = (store::open(&options).unwrap(), Bus::new(8));
+        let desk = Desk::new(store.clone(), bus.clone());
+        let mut news = bus.subscribe(None);
+        block_on(async {
+            let draft = store.begin().await.unwrap();
+            draft.commit(Envelope::default(), Summary::default()).await.unwrap();
+            let mut deleting = Box::pin(desk.delete(Selection::All));
+            // It is on its way to the store, and who asked hangs up.
+            assert!(poll_once(&mut deleting).await.is_none());
+            while store.counts().await.unwrap().messages > 0 {}
+            drop(deleting);
+        });
+        assert!(news.try_next(9).is_some());
+    }
+}

@@ -168,7 +168,11 @@ impl Client<'_> {
                 Wake::Peer(None | Some(Ok(Message::Close(_)))) => return self.goodbye(None).await,
                 // What a client says means nothing to us, except that it is there. The answer to its
                 // ping is sent by the protocol below.
-                Wake::Peer(Some(Ok(_))) => self.is_heard = true,
+                Wake::Peer(Some(Ok(_))) => {
+                    self.is_heard = true;
+                    // One that never stops talking must not keep the thread from others.
+                    future::yield_now().await;
+                }
                 Wake::Peer(Some(Err(error))) => return Err(error),
                 Wake::Time if !self.tick().await? => {
                     return self.goodbye(Some(CloseCode::Policy)).await;
@@ -256,7 +260,11 @@ impl Client<'_> {
             let frame = CloseFrame { code, reason: Default::default() };
             self.socket.send(Message::Close(Some(frame))).await?;
         }
-        let hung_up = async { while self.socket.next().await.is_some_and(|it| it.is_ok()) {} };
+        let hung_up = async {
+            while self.socket.next().await.is_some_and(|it| it.is_ok()) {
+                future::yield_now().await;
+            }
+        };
         let patience = async {
             Timer::after(GOODBYE).await;
         };

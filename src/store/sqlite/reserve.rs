@@ -8,7 +8,10 @@ use std::{
     fs,
     io::{self, Write as _},
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,7 +21,10 @@ use super::private;
 #[derive(Debug)]
 pub(super) struct Reserve {
     path: PathBuf,
+    /// Held while the file is written, which may take long.
     state: Mutex<State>,
+    /// The state as it was last known, for those who cannot wait.
+    kept: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -34,7 +40,7 @@ impl Reserve {
     pub(super) fn open(path: PathBuf) -> Self {
         let kept = fs::metadata(&path).is_ok_and(|data| data.len() >= SIZE as u64);
         let state = if kept { State::Kept } else { State::Given { tried: None } };
-        let reserve = Self { path, state: Mutex::new(state) };
+        let reserve = Self { path, state: Mutex::new(state), kept: AtomicBool::new(kept) };
         reserve.keep();
         reserve
     }
@@ -46,13 +52,14 @@ impl Reserve {
         if kept && fs::remove_file(&self.path).is_ok() {
             // Whoever needed it is at work: not at once again.
             *state = State::Given { tried: Some(Instant::now()) };
+            self.kept.store(false, Ordering::SeqCst);
         }
         kept
     }
 
-    /// True if the room is kept.
+    /// True if the room is kept. Does not block, even while the room is being made.
     pub(super) fn is_kept(&self) -> bool {
-        matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Kept)
+        self.kept.load(Ordering::SeqCst)
     }
 
     /// Makes the room again if it was given up, not more often than now and then; true if it is there.
@@ -72,7 +79,9 @@ impl Reserve {
                 log::warn!(path:% = self.path.display(), error:% = error; "no room is left to keep for deleting");
             }
         }
-        matches!(*state, State::Kept)
+        let kept = matches!(*state, State::Kept);
+        self.kept.store(kept, Ordering::SeqCst);
+        kept
     }
 
     fn make(&self) -> io::Result<()> {
@@ -88,3 +97,25 @@ const SIZE: usize = 4 * 1024 * 1024;
 
 /// Between two attempts to make it again.
 const RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_the_room_is_kept_is_told_while_it_is_being_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let reserve = Reserve::open(folder.path().join("reserve"));
+        assert!(reserve.is_kept());
+        assert!(reserve.give());
+        let slow_disk = reserve.state.lock().unwrap();
+        std::thread::scope(|scope| {
+            let (told, answer) = std::sync::mpsc::channel();
+            let reserve = &reserve;
+            scope.spawn(move || told.send(reserve.is_kept()));
+            let answer = answer.recv_timeout(Duration::from_secs(5));
+            drop(slow_disk);
+            assert_eq!(answer, Ok(false));
+        });
+    }
+}

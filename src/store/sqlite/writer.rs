@@ -52,6 +52,8 @@ pub(super) struct Thread {
     logged: usize,
     /// Pages were freed: give them back when there is nothing else to do.
     vacuum: bool,
+    /// Names of body files whose commit failed, so that nobody knows whether a row names them.
+    doubtful: Vec<String>,
 }
 
 impl Writer {
@@ -63,7 +65,16 @@ impl Writer {
         ids: IdSource,
     ) -> (Self, Thread) {
         let (sender, queue) = smol::channel::bounded(QUEUE);
-        let thread = Thread { shared, queue, path, db: Some(db), ids, logged: 0, vacuum: true };
+        let thread = Thread {
+            shared,
+            queue,
+            path,
+            db: Some(db),
+            ids,
+            logged: 0,
+            vacuum: true,
+            doubtful: Vec::new(),
+        };
         (Self { queue: sender }, thread)
     }
 
@@ -186,7 +197,8 @@ impl Thread {
         self.logged += weight + BATCH_COST;
         let ended = catch_unwind(AssertUnwindSafe(|| self.transact(batch)));
         match ended {
-            Ok(Ok(committed)) => {
+            Ok(Ok(mut committed)) => {
+                committed.doomed.append(&mut self.unclaimed());
                 *self.shared.counters() = committed.counters;
                 committed.arrived.into_iter().for_each(BodyFile::keep);
                 self.vacuum |= committed.freed;
@@ -242,13 +254,28 @@ impl Thread {
         work().map_err(|error: rusqlite::Error| failed(&error))?;
         let commit = || db.prepare_cached("COMMIT")?.execute(());
         if let Err(error) = commit() {
-            // It may have reached the disk all the same, and then its rows need their files. If not,
-            // the next start removes them.
-            tx.arrived.into_iter().for_each(BodyFile::keep);
+            // It may have reached the disk all the same, and then its rows need their files.
+            for file in tx.arrived {
+                self.doubtful.push(file.name().to_owned());
+                file.keep();
+            }
             return Err(failed(&error));
         }
         let freed = tx.counters.messages < before.messages;
         Ok(Committed { counters: tx.counters, arrived: tx.arrived, doomed: tx.doomed, freed })
+    }
+
+    /// Body files of failed commits that no row names, asked for after a commit that did not fail: that
+    /// one stands in the log where the failed one stood, so now the database knows. Without a commit
+    /// the next start removes them.
+    fn unclaimed(&mut self) -> Vec<String> {
+        let Some(db) = self.db.as_ref().filter(|_| !self.doubtful.is_empty()) else {
+            return Vec::new();
+        };
+        let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE file = ?)";
+        let is_named = |name: &String| db.query_row(sql, [name], |row| row.get::<_, bool>(0));
+        let names = std::mem::take(&mut self.doubtful);
+        names.into_iter().filter(|name| is_named(name).is_ok_and(|named| !named)).collect()
     }
 
     /// Goes back to what is committed. After a failed disk the connection is opened anew: what SQLite
@@ -434,6 +461,40 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(block_on(put(&store, 1000)), Ok(()));
+        assert_eq!((messages(&store), bodies(&store)), (1, 1));
+    }
+
+    #[test]
+    fn a_commit_that_fails_leaves_no_body_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let sql = "CREATE TABLE parents (id INTEGER PRIMARY KEY);
+                   CREATE TABLE children (id REFERENCES parents DEFERRABLE INITIALLY DEFERRED)";
+        block_on(store.writer.ask(1, move |tx| tx.db.execute_batch(sql))).unwrap();
+        let release = hold(&store);
+        let (put_there, wrong) = block_on(async {
+            // Only the COMMIT finds that something is wrong.
+            let wrong =
+                store.writer.ask(1, |tx| tx.db.execute("INSERT INTO children VALUES (7)", ()));
+            let release = async {
+                while store.writer.queue.len() < 2 {
+                    smol::future::yield_now().await;
+                }
+                drop(release);
+            };
+            let both = smol::future::zip(put(&store, 1000), wrong);
+            smol::future::zip(both, release).await.0
+        });
+        assert!(matches!(put_there, Err(Error::Io(_))), "{put_there:?}");
+        assert!(wrong.is_err());
+        assert_eq!((messages(&store), bodies(&store)), (0, 1));
+        assert_eq!(block_on(put(&store, 1000)), Ok(()));
+        for _ in 0..1000 {
+            if bodies(&store) == 1 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
         assert_eq!((messages(&store), bodies(&store)), (1, 1));
     }
 

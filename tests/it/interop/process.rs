@@ -2,13 +2,15 @@
 
 use std::{
     fs,
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
     process::{Command, Stdio},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::harness::{Client, Server, eventually, signal};
@@ -42,7 +44,7 @@ fn flags() {
 
 #[test]
 fn a_start_that_fails_says_why_in_one_line() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let free = ("SMTPD_HTTP_LISTEN", "127.0.0.1:0");
     let (good, text) = smtpd(&[], &[("SMTPD_SMTP_LISTEN", &address), free]);
@@ -71,7 +73,7 @@ fn sigterm_finishes_the_message_in_flight() {
     signal(server.pid(), "TERM");
     // Who does nothing is told to come back later, and nobody new is let in.
     assert!(idle.reply().unwrap().starts_with("421 4.3.2"));
-    eventually(5, "the port is closed", || std::net::TcpStream::connect(server.smtp).is_err());
+    eventually(5, "the port is closed", || TcpStream::connect(server.smtp).is_err());
     client.send(b"done\r\n.\r\n").unwrap();
     assert!(client.reply().unwrap().starts_with("250 2.0.0"));
     assert!(client.reply().unwrap().starts_with("421 4.3.2"));
@@ -119,15 +121,73 @@ fn sighup_reopens_the_log() {
 fn connections_over_the_limit_hear_421() {
     let server = Server::start(&[("SMTPD_LIMITS_CONNECTIONS", "3")]);
     let held: Vec<_> = (0..3).map(|_| Client::connect(server.smtp)).collect();
-    let refused = std::net::TcpStream::connect(server.smtp).unwrap();
+    let refused = TcpStream::connect(server.smtp).unwrap();
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut &refused, &mut text).unwrap();
+    Read::read_to_string(&mut &refused, &mut text).unwrap();
     assert_eq!(text, "421 4.7.0 Too many connections, try again later\r\n");
     drop(held);
     eventually(5, "places are free again", || {
-        let stream = std::net::TcpStream::connect(server.smtp).unwrap();
+        let stream = TcpStream::connect(server.smtp).unwrap();
         let mut greeting = [0; 3];
-        std::io::Read::read_exact(&mut &stream, &mut greeting).is_ok() && &greeting == b"220"
+        Read::read_exact(&mut &stream, &mut greeting).is_ok() && &greeting == b"220"
+    });
+}
+
+/// Sends the same over and over until the server hangs up or the time is over; reads all answers.
+fn flood(stream: &TcpStream, octets: &[u8], time: Duration) {
+    let until = Instant::now() + time;
+    let (mut reading, mut writing) = (stream, stream);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut answers = vec![0; 1 << 20];
+            while reading.read(&mut answers).is_ok_and(|count| count > 0) {}
+        });
+        while Instant::now() < until && writing.write_all(octets).is_ok() {}
+        let _ = stream.shutdown(Shutdown::Both);
+    });
+}
+
+#[test]
+fn a_client_that_never_pauses_delays_nobody_and_is_held_to_the_limit() {
+    let server =
+        Server::start(&[("SMTPD_SERVER_THREADS", "1"), ("SMTPD_LIMITS_SESSION_SECONDS", "4")]);
+    let stream = TcpStream::connect(server.smtp).unwrap();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let flooding = scope.spawn(|| {
+            flood(&stream, &b"NOOP\r\n".repeat(20_000), Duration::from_secs(15));
+            begun.elapsed()
+        });
+        thread::sleep(Duration::from_millis(500));
+        let asked = Instant::now();
+        Client::connect(server.smtp).say("QUIT").unwrap();
+        server.get("/ping");
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        assert!(flooding.join().unwrap() < Duration::from_secs(12), "the session ends in time");
+    });
+}
+
+#[test]
+fn a_live_feed_that_never_pauses_delays_nobody() {
+    let server = Server::start(&[("SMTPD_SERVER_THREADS", "1")]);
+    let mut stream = TcpStream::connect(server.http).unwrap();
+    let head = format!(
+        "GET /ws HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        server.http
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    // Empty pongs, masked with zeros.
+    let pongs = b"\x8a\x80\0\0\0\0".repeat(20_000);
+    thread::scope(|scope| {
+        scope.spawn(|| flood(&stream, &pongs, Duration::from_secs(6)));
+        thread::sleep(Duration::from_millis(500));
+        let asked = Instant::now();
+        server.get("/ping");
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     });
 }
 
