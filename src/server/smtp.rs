@@ -83,19 +83,23 @@ impl Door {
         let door = &*self.0;
         let open = door.metrics.smtp_connections_now.hold();
         door.metrics.smtp_connections.add(1);
-        let mut conn = Conn::new(stream);
         if door.metrics.smtp_connections_now.value() > door.connections {
-            door.metrics.smtp_connections_refused.add(1);
-            log::warn!(client:% = peer; "connection refused: too many");
-            let _ = conn.send(TOO_MANY, Instant::now() + Duration::from_secs(1)).await;
-            return;
+            return Box::pin(door.turn_away(stream, peer)).await;
         }
-        let started = Instant::now();
-        let mut talk = Talk::new(door, conn, peer, started);
+        let mut talk = Talk::new(door, Conn::new(stream), peer, Instant::now());
         let end = talk.run().await;
         talk.log(end);
-        talk.conn.finish().await;
+        Box::pin(talk.conn.finish()).await;
         drop(open);
+    }
+}
+
+impl Inner {
+    async fn turn_away(&self, stream: Async<TcpStream>, peer: SocketAddr) {
+        self.metrics.smtp_connections_refused.add(1);
+        log::warn!(client:% = peer; "connection refused: too many");
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let _ = Conn::new(stream).send(TOO_MANY, deadline).await;
     }
 }
 
@@ -178,20 +182,23 @@ impl<'a> Talk<'a> {
     }
 
     /// Lets the session take in all of `input`; true if it said its last word, which is then written.
+    ///
+    /// What happens once a message or less is boxed: every connection has room for the largest of its
+    /// waits, and most of its life it waits for octets.
     async fn consume(&mut self, mut input: &[u8]) -> io::Result<bool> {
         loop {
             match self.session.step(&mut input, Instant::now()) {
                 Step::Read => return Ok(false),
                 Step::Body(run) => self.take(run).await,
-                Step::Begin => self.begin().await,
+                Step::Begin => Box::pin(self.begin()).await,
                 Step::End => {
                     // Earlier replies do not wait for the disk.
                     self.flush().await?;
-                    self.end().await;
+                    Box::pin(self.end()).await;
                 }
                 Step::Login(credentials) => {
                     self.flush().await?;
-                    self.login(credentials).await;
+                    Box::pin(self.login(credentials)).await;
                 }
                 Step::Abandon => self.abandon(),
                 Step::Close => {
