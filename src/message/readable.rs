@@ -1,69 +1,94 @@
-//! The readable text of a message, collected while it streams by.
+//! The readable texts of a message, collected while they stream by.
 //!
-//! Only the beginning of a few bodies is kept: the first text/plain and the first text/html, and in
-//! case the message has neither, some other text or that of an enclosed message.
+//! Only beginnings are kept. The first body of each rank has room of its own, so that the text shown
+//! does not depend on what else there is; all further ones share as much again.
 
 use super::{Defect, Outline, Part, charset, decode, defects::Defects, text};
 
-/// The bodies from which the readable text will be chosen, best first.
+/// The bodies that a person would read.
 #[derive(Debug)]
 pub(super) struct Captures {
     limit: usize,
-    slots: [Option<Capture>; RANKS],
-    /// The slot of the body that is being read.
-    active: Option<usize>,
+    /// Octets that bodies which are not the first of their rank may still take, all together.
+    room: usize,
+    bodies: Vec<Capture>,
+    /// The last body is being read.
+    active: bool,
 }
 
 /// The beginning of a body, still encoded.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Capture {
     part: usize,
+    rank: usize,
+    /// The first of its rank.
+    first: bool,
     octets: Vec<u8>,
 }
 
 impl Captures {
-    /// Keeps at most `limit` octets of each body.
+    /// Keeps at most `limit` octets of each first body, and of all others together.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, slots: Default::default(), active: None }
+        Self { limit, room: limit, bodies: Vec::new(), active: false }
     }
 
     /// The body of the leaf at `index` begins, or the preamble of a multipart.
     pub(super) fn begin(&mut self, outline: &Outline, index: usize) {
-        self.active = rank(outline, index).filter(|&rank| self.slots[rank].is_none());
-        if let Some(rank) = self.active {
-            self.slots[rank] = Some(Capture { part: index, octets: Vec::new() });
+        self.active = false;
+        let Some(rank) = rank(outline, index) else { return };
+        let first = self.bodies.iter().all(|body| body.rank != rank);
+        if first || (is_searched(rank) && self.room > 0) {
+            self.bodies.push(Capture { part: index, rank, first, octets: Vec::new() });
+            self.active = true;
         }
     }
 
     /// The next octets of the body.
     pub(super) fn keep(&mut self, piece: &[u8]) {
-        if let Some(capture) = self.active.and_then(|rank| self.slots[rank].as_mut()) {
-            let room = self.limit - capture.octets.len();
-            capture.octets.extend_from_slice(&piece[..piece.len().min(room)]);
+        if let Some(body) = self.bodies.last_mut().filter(|_| self.active) {
+            let room = if body.first { self.limit - body.octets.len() } else { self.room };
+            let piece = &piece[..piece.len().min(room)];
+            body.octets.extend_from_slice(piece);
+            self.room -= if body.first { 0 } else { piece.len() };
         }
     }
 
     /// The body has ended, or octets of it are missing from here on.
     pub(super) fn end(&mut self) {
-        self.active = None;
+        self.active = false;
     }
 
-    /// The first of the bodies that says anything, as text of at most the limit in octets.
-    pub(super) fn text(self, outline: &Outline, defects: &mut Defects) -> String {
-        let mut best = String::new();
-        for capture in self.slots.into_iter().flatten() {
-            let Some(part) = outline.parts.get(capture.part) else {
+    /// The text to show, which is the best of the first bodies that says anything, and all others that
+    /// a search looks at; at most the limit in octets, all together.
+    pub(super) fn texts(
+        mut self,
+        outline: &Outline,
+        defects: &mut Defects,
+    ) -> (String, Vec<String>) {
+        self.bodies.sort_by_key(|body| (!body.first, body.rank));
+        let (mut shown, mut others) = (String::new(), Vec::new());
+        let mut left = self.limit;
+        for body in self.bodies {
+            let Some(part) = outline.parts.get(body.part) else {
                 continue;
             };
+            let (rank, first) = (body.rank, body.first);
             // Each is read, so that the defects of all are found.
-            let text = capture.read(part, defects);
-            let shown = !part.is_multipart() || outline.parts.len() == 1;
-            if shown && best.is_empty() && !text.trim().is_empty() {
-                best = text;
+            let mut text = body.read(part, defects);
+            text.truncate(text::beginning(&text, left).len());
+            let there = !part.is_multipart() || outline.parts.len() == 1;
+            if !there || text.trim().is_empty() {
+                continue;
+            }
+            if first && shown.is_empty() {
+                left -= text.len();
+                shown = text;
+            } else if is_searched(rank) {
+                left -= text.len();
+                others.push(text);
             }
         }
-        best.truncate(text::beginning(&best, self.limit).len());
-        best
+        (shown, others)
     }
 }
 
@@ -93,27 +118,40 @@ impl Capture {
     }
 }
 
-/// Which slot a leaf would fill, if any.
+/// How good a text the body of a part makes, 0 being the best; none for what is not read.
 fn rank(outline: &Outline, index: usize) -> Option<usize> {
     let part = outline.parts.get(index)?;
     if part.is_multipart() {
         return (index == 0).then_some(PREAMBLE);
     }
-    if !part.is_text() || outline.is_attachment(index) || part.is_attachment {
+    let enclosed = outline.is_enclosed(index);
+    // A file that an enclosed message brings is no attachment of the message itself, nor its text.
+    let file = enclosed && !part.file_name.is_empty();
+    if !part.is_text() || part.is_attachment || file || outline.is_attachment(index) {
         return None;
     }
     let rank = match part.content_type.as_str() {
-        "text/plain" => 0,
-        "text/html" => 1,
-        _ => 2,
+        "text/plain" => PLAIN,
+        "text/html" => HTML,
+        _ => OTHER,
     };
-    Some(if outline.is_enclosed(index) { rank + 3 } else { rank })
+    Some(if enclosed { rank + ENCLOSED } else { rank })
 }
 
-/// Text/plain, text/html and other text, of the message itself and of those enclosed; last the
-/// preamble, which is all there is if the boundary never appears.
-const RANKS: usize = 7;
+/// Other types are read only where nothing better is there: a calendar or AMP says again, in markup,
+/// what the text beside it says.
+fn is_searched(rank: usize) -> bool {
+    [PLAIN, HTML, ENCLOSED + PLAIN, ENCLOSED + HTML].contains(&rank)
+}
 
+const PLAIN: usize = 0;
+const HTML: usize = 1;
+const OTHER: usize = 2;
+
+/// Added for the texts of enclosed messages.
+const ENCLOSED: usize = 3;
+
+/// The preamble is all there is if the boundary never appears.
 const PREAMBLE: usize = 6;
 
 /// The beginning of a text in one line, at most [`super::SNIPPET_CHARS`] characters. Leaves out the

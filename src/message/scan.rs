@@ -42,6 +42,16 @@ pub struct Scanned {
     pub outline: Outline,
     /// The readable text (of text/plain, else of text/html), up to the limit given.
     pub text: String,
+    /// What else is there to be read, for searches: the HTML beside that text, further texts, and those
+    /// of enclosed messages, each with words in it. The limit is for all of them and `text` together.
+    pub other_texts: Vec<String>,
+}
+
+impl Scanned {
+    /// All that is there to be read.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.text).chain(&self.other_texts).map(String::as_str)
+    }
 }
 
 /// What the present line belongs to.
@@ -88,7 +98,7 @@ struct LineEnds {
 }
 
 impl Scanner {
-    /// A scanner that keeps at most `text_limit` octets of readable text.
+    /// A scanner that tells at most `text_limit` octets of readable text.
     pub fn new(text_limit: usize) -> Self {
         Self {
             outline: Outline { parts: vec![Part::default()] },
@@ -136,7 +146,7 @@ impl Scanner {
         self.close_down_to(0, size);
         self.defects.insert_if(self.ends.carriage_returns > self.ends.pairs, Defect::BareCr);
 
-        let text = self.captures.text(&self.outline, &mut self.defects);
+        let (text, other_texts) = self.captures.texts(&self.outline, &mut self.defects);
         let summary = Summary {
             size,
             attachments: self.outline.attachments().map(|part| part.file_name.clone()).collect(),
@@ -144,7 +154,7 @@ impl Scanner {
             defects: self.defects.into_vec(),
             ..self.summary
         };
-        Scanned { summary, outline: self.outline, text }
+        Scanned { summary, outline: self.outline, text, other_texts }
     }
 
     /// A line or a piece of one; `ended` if it is the last and has the line feed.
@@ -473,6 +483,7 @@ mod tests {
             assert_eq!(again.outline, scanned.outline);
             assert_eq!(again.summary, scanned.summary);
             assert_eq!(again.text, scanned.text);
+            assert_eq!(again.other_texts, scanned.other_texts);
         }
         scanned
     }

@@ -162,10 +162,13 @@ impl Tasks {
         let open = self.open.clone();
         open.count.fetch_add(1, Ordering::SeqCst);
         let guard = Guard(open);
+        // Boxed, because moving it into the block and then into what catches panics would make room for
+        // it twice, for as long as the connection lives.
+        let task = Box::pin(AssertUnwindSafe(task).catch_unwind());
         self.executor
             .spawn(async move {
                 let _guard = guard;
-                if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                if task.await.is_err() {
                     log::error!("a connection ended in a panic: please report this as a bug");
                 }
             })

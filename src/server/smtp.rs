@@ -164,7 +164,7 @@ impl Door {
         if metrics.smtp_connections_now.value() > door.connections {
             metrics.smtp_connections_refused.add(1);
             log::warn!(client:% = Shown(peer); "connection refused: too many");
-            door.turn_away(&mut conn, peer, &TOO_MANY).await;
+            Box::pin(door.turn_away(&mut conn, peer, &TOO_MANY)).await;
             return;
         }
         let started = Instant::now();
@@ -172,7 +172,7 @@ impl Door {
             Err(Refusal::Policy(client, reply)) => {
                 metrics.smtp_connections_refused.add(1);
                 log::warn!(client:% = Shown(client), reply:% = reply; "connection refused");
-                door.turn_away(&mut conn, client, &reply).await;
+                Box::pin(door.turn_away(&mut conn, client, &reply)).await;
             }
             Err(why) => {
                 log::info!(client:% = Shown(peer), why:% = why; "connection refused");
@@ -184,7 +184,7 @@ impl Door {
                 conn = talk.conn;
             }
         }
-        conn.finish().await;
+        Box::pin(conn.finish()).await;
         drop(open);
     }
 }
@@ -344,12 +344,15 @@ impl<'a> Talk<'a> {
     }
 
     /// Lets the session take in all of `input`; true if it said its last word, which is then written.
+    ///
+    /// What happens once a message or less is boxed: every connection has room for the largest of its
+    /// waits, and most of its life it waits for octets.
     async fn consume(&mut self, mut input: &[u8]) -> io::Result<bool> {
         loop {
             match self.session.step(&mut input, Instant::now()) {
                 Step::Read => return Ok(false),
                 Step::Body(run) => self.take(run).await,
-                Step::Begin => self.begin().await,
+                Step::Begin => Box::pin(self.begin()).await,
                 Step::End => {
                     // Earlier replies do not wait for the disk.
                     self.flush().await?;

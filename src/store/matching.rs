@@ -33,7 +33,8 @@ pub(super) fn document<E>(
 ) -> Result<Document, E> {
     let mut scanner = Scanner::new(TEXT_LIMIT);
     read(&mut scanner)?;
-    Ok(Document::new(&record.envelope, &record.summary, &scanner.finish().text))
+    let scanned = scanner.finish();
+    Ok(Document::new(&record.envelope, &record.summary, scanned.texts()))
 }
 
 /// True if the query cannot be answered from facts alone.

@@ -96,7 +96,7 @@ fn broken_text_is_read_all_the_same() {
 
 /// A line, searched for as a phrase, is found in itself; as a query it is understood or refused.
 fn check_search(line: &str) {
-    let document = Document::new(&Default::default(), &Default::default(), line);
+    let document = Document::new(&Default::default(), &Default::default(), [line]);
     let folded: Vec<_> = words(line).collect();
     let query = Query::parse(&format!("\"{}\"", folded.join(" "))).unwrap();
     let facts = smtpd::message::search::Facts {
@@ -207,7 +207,7 @@ fn check_ranges(octets: &[u8], scanned: &Scanned) {
 
 /// For people to read: the summary, then the parts, then the text.
 fn render(octets: &[u8], scanned: &Scanned) -> String {
-    let Scanned { summary, outline, text } = scanned;
+    let Scanned { summary, outline, text, other_texts } = scanned;
     let mut out = String::new();
     let defects: Vec<_> = summary.defects.iter().map(|defect| defect.name()).collect();
     writeln!(out, "subject: {}", summary.subject).unwrap();
@@ -231,7 +231,11 @@ fn render(octets: &[u8], scanned: &Scanned) -> String {
     for (index, part) in outline.parts.iter().enumerate() {
         render_part(octets, index, part, &mut out);
     }
-    writeln!(out, "\ntext:\n{}", text.replace('\r', "").replace('\0', "␀")).unwrap();
+    for (heading, text) in
+        [("text", text)].into_iter().chain(other_texts.iter().map(|text| ("other text", text)))
+    {
+        writeln!(out, "\n{heading}:\n{}", text.replace('\r', "").replace('\0', "␀")).unwrap();
+    }
     out
 }
 

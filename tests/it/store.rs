@@ -546,6 +546,34 @@ fn a_search_is_complete_at_once() {
 }
 
 #[test]
+fn every_readable_part_is_searched_at_once() {
+    let message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n\
+        --a\r\n\r\nplainly shared\r\n\
+        --a\r\nContent-Type: text/html\r\n\r\n<p class=markup>Shared <b>unsubscribe</b></p>\r\n\
+        --a--\r\n\
+        --b\r\n\r\nfooter\r\n\
+        --b\r\nContent-Disposition: attachment; filename=list.txt\r\n\r\nunseen\r\n\
+        --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: old\r\n\r\nforwarded\r\n\
+        --b--\r\n";
+    everywhere(async |place| {
+        let id = put_raw(&*place.store, message, 64, &["ann@b.example"]).await.id;
+        put(&*place.store, "nothing of the kind").await;
+        let found = async |text| ids(&place.page(find([words(text)]), None, None, 9).await.0);
+        // Read from the message at first, from the index then, where there is one.
+        for _ in 0..2 {
+            for text in ["plainly", "unsubscribe", "shared unsubscribe", "footer", "forwarded"] {
+                assert_eq!(found(text).await, [id], "{text}");
+            }
+            for text in ["unseen", "markup"] {
+                assert_eq!(found(text).await, [], "{text}");
+            }
+            place.caught_up().await;
+        }
+    });
+}
+
+#[test]
 fn hostile_words_are_only_words() {
     everywhere(async |place| {
         let id = put(&*place.store, "near and or not größe 日本語 x1").await;

@@ -4,8 +4,12 @@ use super::{Document, Field, words::fold_into};
 use crate::message::{Address, Envelope, Summary};
 
 impl Document {
-    /// The words of a message. `text` is its readable text.
-    pub fn new(envelope: &Envelope, summary: &Summary, text: &str) -> Self {
+    /// The words of a message; `texts` are all its readable texts.
+    pub fn new<'a>(
+        envelope: &Envelope,
+        summary: &Summary,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let mut document = Self::default();
         document.add(Field::Subject, &summary.subject);
         document.add_addresses(Field::From, &summary.from);
@@ -17,7 +21,9 @@ impl Document {
         for name in &summary.attachments {
             document.add(Field::Attachment, name);
         }
-        document.add(Field::Text, text);
+        for text in texts {
+            document.add_text(text);
+        }
 
         if !has(&summary.from, &envelope.reverse_path) {
             document.add(Field::From, &envelope.reverse_path);
@@ -59,6 +65,19 @@ impl Document {
         fold_into(text, &mut self.fields[field as usize]);
     }
 
+    /// Adds a text unless the one before says the same, as HTML does to the plain text it is made from.
+    fn add_text(&mut self, text: &str) {
+        let words = &mut self.fields[Field::Text as usize];
+        let before = words.len();
+        fold_into(text, words);
+        let (old, new) = words.split_at(before);
+        // The first words of a field come without the space that stands before all others.
+        let again = old.ends_with(new) || new.strip_prefix(' ') == Some(old);
+        if again {
+            words.truncate(before);
+        }
+    }
+
     fn add_addresses(&mut self, field: Field, addresses: &[Address]) {
         for address in addresses {
             self.add(field, &address.name);
@@ -96,7 +115,7 @@ mod tests {
             attachments: vec!["Plan.PDF".to_owned(), String::new()],
             ..Summary::default()
         };
-        let document = Document::new(&envelope, &summary, "See\r\nyou");
+        let document = Document::new(&envelope, &summary, ["See\r\nyou"]);
         for (field, words) in [
             (Field::Subject, "reunion"),
             (Field::From, "ann lee ann a example bounce a example"),
@@ -107,6 +126,20 @@ mod tests {
             (Field::Cc, ""),
         ] {
             assert_eq!(document.field(field), words, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_is_kept_once() {
+        for (texts, words) in [
+            (["One two", "one,\r\nTwo", ""], "one two"),
+            (["a", "One two", "one two"], "a one two"),
+            (["one two", "two", "wo"], "one two wo"),
+            (["one", "one two", "one"], "one one two one"),
+            (["", "", "one"], "one"),
+        ] {
+            let document = Document::new(&Envelope::default(), &Summary::default(), texts);
+            assert_eq!(document.field(Field::Text), words, "{texts:?}");
         }
     }
 

@@ -285,6 +285,6 @@ fn columns() -> String {
 }
 
 /// Grows when the tables change, or when the search makes other words of the same text.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// Words collected in memory before they are written as one segment, in octets: more means fewer merges.
 const HASH_BYTES: u32 = 8 * 1024 * 1024;

@@ -100,8 +100,8 @@ async fn fill(place: &Place, dice: &mut Dice, count: usize) -> Vec<Known> {
 fn known(record: &Arc<Record>, raw: &[u8]) -> Known {
     let mut scanner = Scanner::new(1 << 20);
     scanner.push(raw);
-    let text = scanner.finish().text;
-    let document = Document::new(&record.envelope, &record.summary, &text);
+    let scanned = scanner.finish();
+    let document = Document::new(&record.envelope, &record.summary, scanned.texts());
     Known { id: record.id, document }
 }
 
