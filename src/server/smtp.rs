@@ -570,7 +570,6 @@ fn session_options(config: &Config, listener: &Listener, rooms: &Rooms) -> smtp:
         deliverby: config.smtp.deliverby,
         futurerelease: config.smtp.futurerelease,
         strict_addresses: config.smtp.strict_addresses,
-        ..smtp::Options::default()
     }
 }
 

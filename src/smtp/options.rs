@@ -42,8 +42,6 @@ pub struct Options {
     pub tarpit_after: u32,
     /// How late; zero is off.
     pub tarpit: Duration,
-    /// How late a failed login is answered; zero is off.
-    pub login_delay: Duration,
 
     /// Whether STARTTLS is offered.
     pub starttls: StartTls,
@@ -132,7 +130,6 @@ impl Default for Options {
             greeting_delay: Duration::ZERO,
             tarpit_after: 5,
             tarpit: Duration::ZERO,
-            login_delay: Duration::ZERO,
             starttls: StartTls::default(),
             auth: AuthMode::default(),
             auth_mechanisms: vec![Mechanism::Plain, Mechanism::Login],

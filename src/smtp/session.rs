@@ -138,7 +138,6 @@ pub(super) enum State {
 pub(super) enum Pause {
     Greeting,
     Error,
-    Login,
 }
 
 /// Who said HELO, EHLO or LHLO.
@@ -357,15 +356,12 @@ impl Session {
         }
     }
 
-    /// Whoever errs or guesses much waits longer and longer for less.
+    /// Whoever errs much waits. (How long a failed login takes is for the world to say, which sees all
+    /// sessions of a client.)
     fn slow_down(&mut self, code: u16) {
-        let pause = match code {
-            535 => Pause::Login,
-            500.. if self.errors > self.options.tarpit_after => Pause::Error,
-            _ => return,
-        };
-        if !self.is_trusted && !self.wait(pause).is_zero() {
-            self.pause = Some(pause);
+        let errs = code >= 500 && self.errors > self.options.tarpit_after;
+        if errs && !self.is_trusted && !self.options.tarpit.is_zero() {
+            self.pause = Some(Pause::Error);
         }
     }
 
@@ -373,7 +369,6 @@ impl Session {
         match pause {
             Pause::Greeting => self.options.greeting_delay,
             Pause::Error => self.options.tarpit,
-            Pause::Login => self.options.login_delay,
         }
     }
 
@@ -500,11 +495,59 @@ mod tests {
     }
 
     #[test]
+    fn who_talks_before_the_greeting_is_sent_away() {
+        let greeting_delay = Duration::from_secs(5);
+        let (mut session, now) = session(Options { greeting_delay, ..Options::default() });
+        assert_eq!(session.step(&mut &b""[..], now), Step::Pause(greeting_delay));
+        session.talked_early();
+        let said = talk(&mut session, now, "EHLO a\r\n");
+        assert_eq!(said, "554 5.5.1 You talked before the greeting\r\n");
+        // Where nobody has to wait, the first words may come at any time.
+        let (mut session, now) = self::session(Options::default());
+        session.talked_early();
+        assert!(talk(&mut session, now, "HELO a\r\n").ends_with(" ready\r\n250 localhost\r\n"));
+    }
+
+    #[test]
+    fn each_phase_has_its_silence() {
+        let [greeting_idle, command_idle, data_idle] = [1, 2, 3].map(Duration::from_secs);
+        let options = Options { greeting_idle, command_idle, data_idle, ..Options::default() };
+        let (mut session, now) = session(options);
+        assert_eq!(session.deadline(), now + greeting_idle);
+        talk(&mut session, now, "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+        assert_eq!(session.deadline(), now + command_idle);
+        talk(&mut session, now, "BDAT 10\r\nabc");
+        assert_eq!(session.deadline(), now + data_idle);
+        talk(&mut session, now, "defghij");
+        assert_eq!(session.deadline(), now + command_idle);
+        talk(&mut session, now, "BDAT 10000000000\r\n");
+        assert_eq!(session.deadline(), now + data_idle, "a chunk that is dropped");
+    }
+
+    #[test]
+    fn chunks_are_borrowed_from_the_input() {
+        let (mut session, now) = session(Options::default());
+        talk(&mut session, now, "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+        let text = b"BDAT 6 LAST\r\n\r\n.\r\n.QUIT\r\n";
+        let mut input = &text[..];
+        assert_eq!(session.step(&mut input, now), Step::Begin);
+        session.proceed();
+        let Step::Body(run) = session.step(&mut input, now) else { panic!("no content") };
+        assert_eq!((run, run.as_ptr()), (&b"\r\n.\r\n."[..], text[13..].as_ptr()));
+        assert_eq!(session.step(&mut input, now), Step::End);
+    }
+
+    #[test]
     fn answers_that_nobody_asked_for_change_nothing() {
         let (mut session, now) = session(Options::default());
         session.output().clear();
         session.login(Verdict::Accepted);
         session.proceed();
+        session.accept();
+        session.adopt(true);
+        session.nonce([0; 18]);
+        session.secrets(None);
+        session.tls_started(Tls::default());
         session.kept(&"1");
         session.refuse(Reply::LOCAL_ERROR);
         assert_eq!(talk(&mut session, now, ""), "");

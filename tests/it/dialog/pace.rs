@@ -1,8 +1,5 @@
 //! How the client's words are cut, and whether what came out is what a script expects.
 
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::{fmt::Debug, mem};
 
 use super::{

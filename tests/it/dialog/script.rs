@@ -4,8 +4,8 @@
 //! # a comment
 //! ! max_recipients = 2    how the server is set; later in a file: from here on (login, begin, keep)
 //! ! whole = only           what is said in one line arrives at once: not played in pieces
+//! ! wait                  the client says nothing more before it has heard the answer
 //! ! expire                the deadline passes      ! shut down     the server wants to end
-//! ! talk early            octets came before the greeting was written
 //! C: EHLO a               the client says this line, with CRLF
 //! C< .\r\x00              the client says this, unescaped, without CRLF
 //! S: 250 2.0.0 Ok         exactly this line is answered
@@ -17,9 +17,6 @@
 //! E: <a> -> <b> SIZE=1    the envelope, and
 //! B: text\r\n             the content
 //! ```
-
-// A helper of a test may fail it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{fs, path::Path};
 
@@ -38,7 +35,8 @@ pub(super) enum Turn {
     Set(String, String),
     Expire,
     ShutDown,
-    TalkEarly,
+    /// What was said so far arrives before what comes next.
+    Wait,
 }
 
 #[derive(Debug)]
@@ -87,7 +85,7 @@ impl Script {
                 "B:" => Turn::Hear(Expected::Body(unescape(rest).escape_ascii().to_string())),
                 "!" if rest == "expire" => Turn::Expire,
                 "!" if rest == "shut down" => Turn::ShutDown,
-                "!" if rest == "talk early" => Turn::TalkEarly,
+                "!" if rest == "wait" => Turn::Wait,
                 "!" if rest.contains(" = ") => {
                     let (key, value) = rest.split_once(" = ").unwrap();
                     if script.turns.is_empty() {
@@ -110,7 +108,7 @@ impl Script {
 
     /// True if it can be played against a server whose clock and settings stay as they are.
     pub(crate) fn is_portable(&self) -> bool {
-        self.turns.iter().all(|turn| matches!(turn, Turn::Say(_) | Turn::Hear(_)))
+        self.turns.iter().all(|turn| matches!(turn, Turn::Say(_) | Turn::Hear(_) | Turn::Wait))
     }
 }
 
