@@ -39,7 +39,7 @@ impl Failures {
             *failed = Failed { count: 0, since: Some(now) };
         }
         failed.count = failed.count.saturating_add(1);
-        self.first * 2_u32.pow((failed.count - 1).min(DOUBLINGS))
+        self.first.saturating_mul(2_u32.pow((failed.count - 1).min(DOUBLINGS)))
     }
 
     /// True if there were so many that no more are looked at for now.

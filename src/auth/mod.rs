@@ -21,6 +21,7 @@ mod token;
 mod users;
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -46,6 +47,8 @@ pub struct Auth {
     options: Options,
     /// What the users file said when it could be read last.
     file: Mutex<Arc<Users>>,
+    /// Keys made from secrets.
+    derived: Mutex<BTreeMap<String, ScramKeys>>,
     failures: Mutex<Failures>,
     /// argon2 takes 19 MiB a run by design; who comes when all turns are taken waits.
     turns: Semaphore,
@@ -60,6 +63,7 @@ impl Auth {
         getrandom::fill(&mut decoy).map_err(|error| format!("no random numbers: {error}"))?;
         Ok(Self {
             file: Mutex::new(Arc::new(Users::read(&options.users_file)?)),
+            derived: Mutex::default(),
             failures: Mutex::new(Failures::new(&options)),
             turns: Semaphore::new(options.checks_at_a_time.max(1)),
             decoy,
@@ -121,12 +125,8 @@ impl Auth {
     /// What SCRAM needs of a user's password. For an unknown user these are keys that nobody has, the
     /// same each time.
     pub async fn scram_keys(&self, user: &str) -> Option<ScramKeys> {
-        if let Some(secret) = self.options.secrets.get(user).cloned() {
-            let salt = self.made_up(user);
-            return smol::unblock(move || {
-                Some(ScramKeys::derive(secret.declassify(), &salt[..SALT], SCRAM_ITERATIONS))
-            })
-            .await;
+        if let Some(secret) = self.options.secrets.get(user) {
+            return Some(self.derived(user, secret).await);
         }
         match self.stored(user) {
             Some(Stored::Scram(keys)) => Some(keys),
@@ -155,6 +155,19 @@ impl Auth {
     /// True if a client failed so often lately that nothing it claims is looked at now.
     pub fn is_blocked(&self, client: Option<IpAddr>, now: Instant) -> bool {
         client.is_some_and(|client| locked(&self.failures).is_blocked(client, now))
+    }
+
+    /// Derived once: a known user is answered as fast as an unknown one.
+    async fn derived(&self, user: &str, secret: &Password) -> ScramKeys {
+        if let Some(keys) = locked(&self.derived).get(user) {
+            return keys.clone();
+        }
+        let (secret, salt) = (secret.clone(), self.made_up(user));
+        let derive =
+            move || ScramKeys::derive(secret.declassify(), &salt[..SALT], SCRAM_ITERATIONS);
+        let keys = smol::unblock(derive).await;
+        locked(&self.derived).insert(user.to_owned(), keys.clone());
+        keys
     }
 
     async fn password(&self, credentials: Credentials) -> Verdict {

@@ -80,7 +80,8 @@ impl Policy {
         if is_trusted {
             return Ok(guest);
         }
-        if !self.rates().connection(address, self.options.connections_per_minute, now) {
+        let most = self.options.connections_per_minute;
+        if most > 0 && !self.rates().connection(address, most, now) {
             return Err(CONNECTION_RATE);
         }
         let most = self.options.connections_per_client;
@@ -136,7 +137,9 @@ impl Policy {
         }
         let most = self.options.messages_per_minute;
         match guest.bounded() {
-            Some(address) if !self.rates().message(address, most, now) => Err(MESSAGE_RATE),
+            Some(address) if most > 0 && !self.rates().message(address, most, now) => {
+                Err(MESSAGE_RATE)
+            }
             _ => Ok(()),
         }
     }
@@ -151,7 +154,8 @@ impl Policy {
     ) -> Result<(), Reply> {
         let most = self.options.recipients_per_minute;
         // Counted first: a client that tries out names is refused most of them, and is to be slow.
-        if let Some(address) = guest.bounded()
+        if most > 0
+            && let Some(address) = guest.bounded()
             && !self.rates().recipient(address, most, now)
         {
             return Err(RECIPIENT_RATE);

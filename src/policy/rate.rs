@@ -36,19 +36,19 @@ impl Rates {
         Self(Remembered::new(clients))
     }
 
-    /// True if the client may open one more connection; `per_minute` is 0 for no bound.
+    /// True if the client may open one more connection; `per_minute` is at least 1.
     pub(super) fn connection(&mut self, address: IpAddr, per_minute: u32, now: Instant) -> bool {
-        per_minute == 0 || self.0.entry(address).connections.take(per_minute, now)
+        self.0.entry(address).connections.take(per_minute, now)
     }
 
     /// The same for a message.
     pub(super) fn message(&mut self, address: IpAddr, per_minute: u32, now: Instant) -> bool {
-        per_minute == 0 || self.0.entry(address).messages.take(per_minute, now)
+        self.0.entry(address).messages.take(per_minute, now)
     }
 
     /// The same for a recipient.
     pub(super) fn recipient(&mut self, address: IpAddr, per_minute: u32, now: Instant) -> bool {
-        per_minute == 0 || self.0.entry(address).recipients.take(per_minute, now)
+        self.0.entry(address).recipients.take(per_minute, now)
     }
 }
 
@@ -132,7 +132,6 @@ mod tests {
         assert!(rates.recipient(address(1), 1, now));
         assert!(rates.connection(address(1), 1, now));
         assert!(rates.message(address(2), 1, now));
-        assert!(rates.message(address(1), 0, now));
     }
 
     #[test]
