@@ -15,7 +15,8 @@ fn each_door_says_what_is_different() {
         "[smtp]\nname = \"first.test\"\n\
          [[smtp.listeners]]\naddress = \"[::1]:0\"\nname = \"second.test\"\nauth = \"off\"\n\
          [[smtp.listeners]]\naddress = \"127.0.0.1:0\"\nauth = \"required\"\n\
-         [[smtp.listeners]]\naddress = \"127.0.0.1:0\"\nauth_needs_tls = true\n",
+         [[smtp.listeners]]\naddress = \"127.0.0.1:0\"\nauth_needs_tls = true\n\
+         [auth.secrets]\nann = \"x\"\n",
     );
     let ehlo = |number: usize| {
         let mut client = Client::connect(server.door(number));
