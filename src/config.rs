@@ -103,7 +103,8 @@ impl Config {
         let limits = &self.limits;
         let has_files =
             [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
-        let required = self.auth.mode == auth::Mode::Required;
+        let is_required = |door: &listeners::Listener| door.auth == auth::Mode::Required;
+        let required = listeners::all(self).iter().any(is_required);
         let rules: &[(bool, &'static str, &'static str)] = &[
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
             (limits.recipients > 0, "limits.recipients", "expected at least 1"),
@@ -154,7 +155,7 @@ impl Config {
             (
                 !required || self.auth.knows_anybody(),
                 "auth.mode",
-                "\"required\" needs at least one user: see users, users_file, http_url, secrets, tokens",
+                "\"required\" needs users: see users, users_file, http_url, secrets, tokens, external",
             ),
         ];
         match rules.iter().find(|(holds, ..)| !holds) {

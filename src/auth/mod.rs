@@ -79,26 +79,26 @@ impl Auth {
     /// The mechanisms to offer. Where none are configured these are the ones that every user can use:
     /// a client takes the one that it likes best, and must not fail with it.
     pub fn mechanisms(&self, mode: Mode) -> Vec<Mechanism> {
-        let Options { mechanisms, users, secrets, tokens, http_url, .. } = &self.options;
+        let Options { mechanisms, users, secrets, tokens, http_url, external, .. } = &self.options;
         if mode == Mode::Off {
             return Vec::new();
         }
         if !mechanisms.is_empty() {
             return mechanisms.iter().map(|MechanismName(mechanism)| *mechanism).collect();
         }
-        if mode == Mode::AcceptAny {
-            use Mechanism::{CramMd5, Login, OauthBearer, Plain, Xoauth2};
-            return vec![Plain, Login, CramMd5, Xoauth2, OauthBearer];
-        }
         let file = self.file();
+        let is_any = mode == Mode::AcceptAny;
         let has_users = !users.is_empty() || !file.is_empty() || http_url.is_some();
         let all_scram =
             http_url.is_none() && users.values().chain(file.all()).all(Stored::is_scram);
-        let groups: [(bool, &[Mechanism]); 4] = [
-            (has_users || !secrets.is_empty(), &[Mechanism::Plain, Mechanism::Login]),
-            (!secrets.is_empty() && !has_users, &[Mechanism::CramMd5]),
-            ((has_users || !secrets.is_empty()) && all_scram, &[Mechanism::ScramSha256]),
-            (!tokens.is_empty(), &[Mechanism::Xoauth2, Mechanism::OauthBearer]),
+        let has_passwords = has_users || !secrets.is_empty();
+        let groups: [(bool, &[Mechanism]); 5] = [
+            (*external, &[Mechanism::External]),
+            (is_any || has_passwords, &[Mechanism::Plain, Mechanism::Login]),
+            (is_any || (has_passwords && !has_users), &[Mechanism::CramMd5]),
+            // SCRAM proves that we know the password, too: nobody can do that for any.
+            (!is_any && has_passwords && all_scram, &[Mechanism::ScramSha256]),
+            (is_any || !tokens.is_empty(), &[Mechanism::Xoauth2, Mechanism::OauthBearer]),
         ];
         groups.into_iter().filter(|(holds, _)| *holds).flat_map(|(_, them)| them.to_vec()).collect()
     }
@@ -365,6 +365,7 @@ mod tests {
             ),
             ("tokens = { a = 'x' }", "XOAUTH2 OAUTHBEARER"),
             ("http_url = 'http://127.0.0.1/'\nsecrets = { a = 'x' }", "PLAIN LOGIN"),
+            ("external = true\ntokens = { a = 'x' }", "EXTERNAL XOAUTH2 OAUTHBEARER"),
             ("mechanisms = ['login', 'cram-md5']", "LOGIN CRAM-MD5"),
         ] {
             let names: Vec<_> =
@@ -372,7 +373,8 @@ mod tests {
             assert_eq!(names.join(" "), expected, "{text}");
         }
         assert_eq!(auth("mechanisms = ['plain']").mechanisms(Mode::Off), []);
-        assert!(!auth("").mechanisms(Mode::AcceptAny).contains(&Mechanism::ScramSha256));
+        let any = auth("secrets = { a = 'x' }").mechanisms(Mode::AcceptAny);
+        assert!(any.contains(&Mechanism::Xoauth2) && !any.contains(&Mechanism::ScramSha256));
     }
 
     #[test]
