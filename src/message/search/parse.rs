@@ -21,7 +21,7 @@ pub struct SearchError {
 impl Query {
     /// Reads a search such as `from:ann "weekly report" -is:read larger:10k invo*`.
     pub fn parse(text: &str) -> Result<Self, SearchError> {
-        let mut terms = Vec::new();
+        let (mut terms, mut words) = (Vec::new(), 0);
         let mut rest = text.trim_start();
         while !rest.is_empty() {
             let start = text.len() - rest.len();
@@ -29,12 +29,19 @@ impl Query {
                 message,
                 position: text[..start].chars().count(),
             })?;
+            if let Some(Term { test: Test::Words { words: more, .. }, .. }) = &term {
+                words += more.len();
+            }
             terms.extend(term);
+            let too_much = |most: usize, what: &str| SearchError {
+                message: format!("a search has at most {most} {what}"),
+                position: text[..start].chars().count(),
+            };
             if terms.len() > MAX_TERMS {
-                return Err(SearchError {
-                    message: format!("a search has at most {MAX_TERMS} terms"),
-                    position: text[..start].chars().count(),
-                });
+                return Err(too_much(MAX_TERMS, "terms"));
+            }
+            if words > MAX_WORDS {
+                return Err(too_much(MAX_WORDS, "words"));
             }
             rest = rest.trim_start();
         }
@@ -217,6 +224,10 @@ const ADDRESSED: [Field; 5] = [Field::From, Field::To, Field::Cc, Field::Bcc, Fi
 /// Most terms of a search: each costs a look at every message when there is no index.
 const MAX_TERMS: usize = 50;
 
+/// Most words of a search, those in phrases too: looking for a phrase of thousands of words in a text
+/// that repeats them costs their product.
+const MAX_WORDS: usize = 200;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,6 +308,8 @@ mod tests {
             assert!(Query::parse(text).unwrap_err().message.contains("needs a day"), "{text}");
         }
         assert!(Query::parse(&"a ".repeat(MAX_TERMS + 1)).is_err());
+        let phrase = |words| Query::parse(&format!("\"{}\"", "a ".repeat(words)));
+        assert!(phrase(MAX_WORDS).is_ok() && phrase(MAX_WORDS + 1).is_err());
     }
 
     #[test]
