@@ -1,6 +1,9 @@
 //! What is asked of a read-only connection about single messages and labels. Searching is in `find`.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -27,6 +30,9 @@ enum Stored {
     Inline(Vec<u8>),
     File(String, u64),
 }
+
+/// An opened body, or the name of its file and why that cannot be opened.
+type Opened = Result<Raw, (String, io::Error)>;
 
 impl Reader {
     pub(super) fn open(database: &Path) -> rusqlite::Result<Self> {
@@ -80,16 +86,22 @@ impl Reader {
 
     /// The octets of a message.
     pub(super) fn raw(&self, seq: i64, bodies: &Bodies) -> Result<Option<Raw>, Error> {
-        match self.stored(seq)? {
-            None => Ok(None),
-            Some(Stored::Inline(raw)) => Ok(Some(Raw::Inline(raw.into()))),
+        let told = |(name, error): (String, io::Error)| Error::Io(format!("body {name}: {error}"));
+        self.body(seq, bodies)?.transpose().map_err(told)
+    }
+
+    /// The octets of a message, or the name of its file and why that cannot be opened.
+    fn body(&self, seq: i64, bodies: &Bodies) -> Result<Option<Opened>, Error> {
+        Ok(match self.stored(seq)? {
+            None => None,
+            Some(Stored::Inline(raw)) => Some(Ok(Raw::Inline(raw.into()))),
             Some(Stored::File(name, size)) => match bodies.read(&name) {
-                Ok(file) => Ok(Some(Raw::File(file, size))),
+                Ok(file) => Some(Ok(Raw::File(file, size))),
                 // Deleted since we looked; a file that is missing while its row stands is a fault.
-                Err(_) if self.stored(seq)?.is_none() => Ok(None),
-                Err(error) => Err(Error::Io(format!("body {name}: {error}"))),
+                Err(_) if self.stored(seq)?.is_none() => None,
+                Err(error) => Some(Err((name, error))),
             },
-        }
+        })
     }
 
     /// The words of a message; none if it is gone.
@@ -99,7 +111,16 @@ impl Reader {
         record: &Record,
         bodies: &Bodies,
     ) -> Result<Option<Document>, Error> {
-        let Some(raw) = self.raw(seq, bodies)? else { return Ok(None) };
+        let raw = match self.body(seq, bodies)? {
+            None => return Ok(None),
+            Some(Ok(raw)) => raw,
+            // It will not come back, and one lost file must not end every search and the index.
+            Some(Err((name, error))) if error.kind() == io::ErrorKind::NotFound => {
+                log::error!("body {name} is missing: its text cannot be searched");
+                Raw::Inline(Default::default())
+            }
+            Some(Err((name, error))) => return Err(Error::Io(format!("body {name}: {error}"))),
+        };
         matching::document(record, |scanner| scan(raw, scanner)).map(Some)
     }
 

@@ -63,6 +63,32 @@ fn reopening_finds_everything_as_it_was() {
 }
 
 #[test]
+fn a_lost_body_file_does_not_end_searching() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    block_on(async {
+        let store = store::open(&options).unwrap();
+        let large = put_raw(&*store, &noise(50_000), 999, &[]).await.id;
+        put(&*store, "after").await;
+        store.close().await.unwrap();
+        drop(store);
+        let bodies = folder.path().join("data/bodies");
+        for entry in fs::read_dir(bodies).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        fs::remove_file(folder.path().join("data/index.db")).unwrap();
+
+        let store = store::open(&options).unwrap();
+        assert_eq!(found(&store, find([words("after")])).await, 1);
+        caught_up(&store).await;
+        assert_eq!(found(&store, find([words("after")])).await, 1);
+        // Its octets are still asked for in vain, which is told.
+        assert!(matches!(store.raw(large).await, Err(Error::Io(_))));
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
 fn ids_stay_above_what_was_deleted_before_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path());
