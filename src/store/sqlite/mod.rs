@@ -451,17 +451,23 @@ fn database_bytes(folder: &Path) -> u64 {
     names.filter_map(|name| fs::metadata(folder.join(name)).ok()).map(|data| data.len()).sum()
 }
 
-/// Makes a folder that only its owner may look into, and makes its name durable; an existing one stays
-/// as it is.
+/// Makes a folder that only its owner may look into, with those above it, and makes their names
+/// durable; an existing one stays as it is.
 fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    let new = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty());
+    let new = new.take_while(|folder| !folder.is_dir()).collect::<Vec<_>>();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
+    for folder in new {
+        // A name stands in the folder above.
+        match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all()?,
+            _ => File::open(".")?.sync_all()?,
+        }
     }
+    Ok(())
 }
 
 /// Makes a file that only its owner may read, if it is missing. SQLite gives its logs the same mode.
