@@ -31,6 +31,9 @@ enum Stored {
     File(String, u64),
 }
 
+/// An opened body, or the name of its file and why that cannot be opened.
+type Opened = Result<Raw, (String, io::Error)>;
+
 impl Reader {
     pub(super) fn open(database: &Path) -> rusqlite::Result<Self> {
         Ok(Self { db: schema::open_reader(database)?, index: None })
@@ -88,11 +91,7 @@ impl Reader {
     }
 
     /// The octets of a message, or the name of its file and why that cannot be opened.
-    fn body(
-        &self,
-        seq: i64,
-        bodies: &Bodies,
-    ) -> Result<Option<Result<Raw, (String, io::Error)>>, Error> {
+    fn body(&self, seq: i64, bodies: &Bodies) -> Result<Option<Opened>, Error> {
         Ok(match self.stored(seq)? {
             None => None,
             Some(Stored::Inline(raw)) => Some(Ok(Raw::Inline(raw.into()))),
