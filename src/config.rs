@@ -13,6 +13,7 @@ use crate::{
     auth, http, limits, log, net, policy, retention, server,
     server::listeners::{self, Listener, TlsMode},
     store,
+    wire::sasl::Mechanism,
 };
 
 /// Everything that can be configured.
@@ -103,8 +104,11 @@ impl Config {
         let limits = &self.limits;
         let has_files =
             [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
-        let is_required = |door: &listeners::Listener| door.auth == auth::Mode::Required;
-        let required = listeners::all(self).iter().any(is_required);
+        let required = self.auth.mode == auth::Mode::Required
+            || listeners::all(self).iter().any(|door| door.auth == auth::Mode::Required);
+        let mechanisms = &self.auth.mechanisms;
+        let by_certificate = !self.tls.client_ca.as_os_str().is_empty()
+            && mechanisms.iter().any(|name| name.0 == Mechanism::External);
         let rules: &[(bool, &'static str, &'static str)] = &[
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
             (limits.recipients > 0, "limits.recipients", "expected at least 1"),
@@ -153,9 +157,9 @@ impl Config {
                 "expected an address, or at least one entry in smtp.listeners",
             ),
             (
-                !required || self.auth.knows_anybody(),
+                !required || self.auth.knows_anybody() || by_certificate,
                 "auth.mode",
-                "\"required\" needs users: see users, users_file, http_url, secrets, tokens, external",
+                "\"required\" needs at least one user: see users, users_file, http_url, secrets, tokens",
             ),
         ];
         match rules.iter().find(|(holds, ..)| !holds) {

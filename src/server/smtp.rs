@@ -168,7 +168,13 @@ impl Door {
             return;
         }
         let started = Instant::now();
-        match Box::pin(door.arrive(&mut conn, peer)).await {
+        // Boxed, because few are arriving at a time and idle connections are to stay small.
+        let arrival = Box::pin(door.arrive(&mut conn, peer));
+        let ended = Box::pin(async {
+            door.rooms.shutdown.begun().await;
+            Err(Refusal::Ending)
+        });
+        match future::or(arrival, ended).await {
             Err(Refusal::Policy(client, reply)) => {
                 metrics.smtp_connections_refused.add(1);
                 log::warn!(client:% = Shown(client), reply:% = reply; "connection refused");

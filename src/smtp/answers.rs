@@ -43,6 +43,7 @@ impl Session {
         let xclient = mem::take(&mut **xclient);
         self.reset();
         self.is_trusted = is_trusted;
+        self.said_xclient = true;
         self.auth_user = xclient.login;
         let esmtp = xclient.esmtp.unwrap_or(true);
         self.client = xclient.helo.map(|helo| Client { helo, esmtp });

@@ -26,6 +26,8 @@ impl Session {
             return (None, Err(Reply::BAD_CHARACTERS));
         };
         let (verb, argument) = Verb::split(text);
+        // A proxy hands the connection over to its client after XCLIENT, who must not say it again.
+        self.may_xclient &= verb == Verb::Xclient || !self.said_xclient;
         let outcome = match verb {
             Verb::Starttls => self.starttls(argument, is_last),
             // Its chunk is to be dropped first, so it checks this itself.

@@ -34,6 +34,8 @@ pub struct Session {
     pub(super) options: Arc<Options>,
     pub(super) tls: Option<Box<Tls>>,
     pub(super) may_xclient: bool,
+    /// XCLIENT was said: what comes next may be the words of the client itself.
+    pub(super) said_xclient: bool,
     pub(super) is_trusted: bool,
     pub(super) state: State,
     pub(super) output: Vec<u8>,
@@ -166,6 +168,7 @@ impl Session {
             options,
             tls: tls.map(Box::new),
             may_xclient,
+            said_xclient: false,
             is_trusted,
             state: State::Command,
             output: Vec::new(),

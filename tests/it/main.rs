@@ -5,6 +5,7 @@
 
 mod dialog;
 mod doors;
+mod extensions;
 mod harness;
 mod http;
 mod interop;

@@ -110,6 +110,39 @@ fn a_large_message_and_many_small_ones_pass() {
 }
 
 #[test]
+fn chunks_pass_over_tls() {
+    let setting = Setting::new();
+    let server = setting.start("");
+    let mut client = setting.starttls(&server);
+    assert!(client.say("EHLO x").unwrap().contains("250-CHUNKING\r\n"));
+    // Octets that DATA would not let through as they are.
+    let body =
+        [&b"Subject: chunks\r\n\r\n.\r\n"[..], &[b'.', 0, b'\n', 255].repeat(200_000)].concat();
+    client.send(b"MAIL FROM:<a@b.c> BODY=BINARYMIME\r\nRCPT TO:<d@e.f>\r\n").unwrap();
+    for chunk in body.chunks(100_000) {
+        client.send(format!("BDAT {}\r\n", chunk.len()).as_bytes()).unwrap();
+        client.send(chunk).unwrap();
+    }
+    client.send(b"BDAT 0 LAST\r\n").unwrap();
+    for _ in 0..2 + body.len().div_ceil(100_000) + 1 {
+        assert!(client.reply().unwrap().starts_with("250 "));
+    }
+    assert!(server.raw_of("chunks") == body);
+}
+
+#[test]
+fn who_is_in_the_middle_of_a_handshake_does_not_delay_the_end() {
+    let setting = Setting::new();
+    let mut server = setting.start("");
+    let _silent = connect(server.door(1));
+    setting.implicit(&server).say("QUIT").unwrap();
+    let begun = Instant::now();
+    signal(server.pid(), "TERM");
+    assert!(server.ended());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn required_means_before_mail() {
     let setting = Setting::new();
     let server = setting.start("");
@@ -351,8 +384,9 @@ fn rustls_client(
 #[test]
 fn a_client_certificate_logs_in() {
     let setting = Setting::new();
-    let server =
-        setting.start("client_ca = \"ca.pem\"\n[auth]\nmode = \"required\"\nexternal = true\n");
+    let server = setting.start(
+        "client_ca = \"ca.pem\"\n[auth]\nmode = \"required\"\nmechanisms = [\"EXTERNAL\"]\n",
+    );
     let ann = setting.authority.client(Some(&setting.authority.sign("ann.test")));
     let mut client = greeted(encrypted(connect(server.door(1)), &ann, "mx.test"));
     assert!(client.say("EHLO x").unwrap().contains("EXTERNAL"));
