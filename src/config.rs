@@ -13,7 +13,6 @@ use crate::{
     auth, http, limits, log, net, policy, retention, server,
     server::listeners::{self, Listener, TlsMode},
     store,
-    wire::sasl::Mechanism,
 };
 
 /// Everything that can be configured.
@@ -104,11 +103,8 @@ impl Config {
         let limits = &self.limits;
         let has_files =
             [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
-        let required = self.auth.mode == auth::Mode::Required
-            || listeners::all(self).iter().any(|door| door.auth == auth::Mode::Required);
-        let mechanisms = &self.auth.mechanisms;
-        let by_certificate = !self.tls.client_ca.as_os_str().is_empty()
-            && mechanisms.iter().any(|name| name.0 == Mechanism::External);
+        let is_required = |door: &listeners::Listener| door.auth == auth::Mode::Required;
+        let required = listeners::all(self).iter().any(is_required);
         let rules: &[(bool, &'static str, &'static str)] = &[
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
             (limits.recipients > 0, "limits.recipients", "expected at least 1"),
@@ -157,9 +153,9 @@ impl Config {
                 "expected an address, or at least one entry in smtp.listeners",
             ),
             (
-                !required || self.auth.knows_anybody() || by_certificate,
+                !required || self.auth.knows_anybody(),
                 "auth.mode",
-                "\"required\" needs at least one user: see users, users_file, http_url, secrets, tokens",
+                "\"required\" needs users: see users, users_file, http_url, secrets, tokens, external",
             ),
         ];
         match rules.iter().find(|(holds, ..)| !holds) {

@@ -79,7 +79,7 @@ impl Auth {
     /// The mechanisms to offer. Where none are configured these are the ones that every user can use:
     /// a client takes the one that it likes best, and must not fail with it.
     pub fn mechanisms(&self, mode: Mode) -> Vec<Mechanism> {
-        let Options { mechanisms, users, secrets, tokens, http_url, .. } = &self.options;
+        let Options { mechanisms, users, secrets, tokens, http_url, external, .. } = &self.options;
         if mode == Mode::Off {
             return Vec::new();
         }
@@ -92,7 +92,8 @@ impl Auth {
         let all_scram =
             http_url.is_none() && users.values().chain(file.all()).all(Stored::is_scram);
         let has_passwords = has_users || !secrets.is_empty();
-        let groups: [(bool, &[Mechanism]); 4] = [
+        let groups: [(bool, &[Mechanism]); 5] = [
+            (*external, &[Mechanism::External]),
             (is_any || has_passwords, &[Mechanism::Plain, Mechanism::Login]),
             (is_any || (has_passwords && !has_users), &[Mechanism::CramMd5]),
             // SCRAM proves that we know the password, too: nobody can do that for any.
@@ -364,6 +365,7 @@ mod tests {
             ),
             ("tokens = { a = 'x' }", "XOAUTH2 OAUTHBEARER"),
             ("http_url = 'http://127.0.0.1/'\nsecrets = { a = 'x' }", "PLAIN LOGIN"),
+            ("external = true\ntokens = { a = 'x' }", "EXTERNAL XOAUTH2 OAUTHBEARER"),
             ("mechanisms = ['login', 'cram-md5']", "LOGIN CRAM-MD5"),
         ] {
             let names: Vec<_> =

@@ -13,9 +13,11 @@ use crate::{secret::Secret, wire::sasl::Mechanism};
 pub struct Options {
     /// Whether SMTP offers or demands AUTH.
     pub mode: Mode,
-    /// The mechanisms to offer; empty for those that every user can use. EXTERNAL must be named here: it
-    /// is offered to clients that show a certificate signed by `tls.client_ca`.
+    /// The mechanisms to offer; empty for those that every user can use.
     pub mechanisms: Vec<MechanismName>,
+    /// Offer EXTERNAL to clients that show a certificate signed by `tls.client_ca`: whom it names is
+    /// who logs in.
+    pub external: bool,
     /// A file of users, `name:hash` a line; read again on SIGHUP. Empty for none.
     pub users_file: PathBuf,
     /// Who is in none of these lists is asked about here; none for nobody.
@@ -71,6 +73,7 @@ impl Default for Options {
         Self {
             mode: Mode::default(),
             mechanisms: Vec::new(),
+            external: false,
             users_file: PathBuf::new(),
             http_url: None,
             http_seconds: 5,
@@ -93,6 +96,7 @@ impl Options {
             || !self.tokens.is_empty()
             || !self.users_file.as_os_str().is_empty()
             || self.http_url.is_some()
+            || self.external
     }
 
     pub(super) const fn http_wait(&self) -> Duration {

@@ -384,9 +384,8 @@ fn rustls_client(
 #[test]
 fn a_client_certificate_logs_in() {
     let setting = Setting::new();
-    let server = setting.start(
-        "client_ca = \"ca.pem\"\n[auth]\nmode = \"required\"\nmechanisms = [\"EXTERNAL\"]\n",
-    );
+    let server =
+        setting.start("client_ca = \"ca.pem\"\n[auth]\nmode = \"required\"\nexternal = true\n");
     let ann = setting.authority.client(Some(&setting.authority.sign("ann.test")));
     let mut client = greeted(encrypted(connect(server.door(1)), &ann, "mx.test"));
     assert!(client.say("EHLO x").unwrap().contains("EXTERNAL"));
