@@ -6,7 +6,7 @@ use super::{
     Reply, Session, Verb,
     content::{Body, Content},
     reply::append,
-    session::{Client, State},
+    state::{Client, State},
 };
 use crate::{
     message::{Envelope, Tls},

@@ -1,10 +1,6 @@
 //! AUTH (RFC 4954 §4): when it may be said, and how an exchange goes on.
 
-use super::{
-    AuthMode, Reply, Session, command,
-    obey::Outcome,
-    session::{State, Step},
-};
+use super::{AuthMode, Reply, Session, Step, command, obey::Outcome, state::State};
 use crate::wire::sasl::{Claim, Exchange, Fault, Mechanism, Progress};
 
 impl Session {

@@ -5,10 +5,10 @@
 //! cannot be read ends the session, because what follows it would be obeyed as commands.
 
 use super::{
-    Reply, Session, Verb,
+    Reply, Session, Step, Verb,
     data::{LineEnds, Piece, Unstuffer},
     reply::append,
-    session::{State, Step},
+    state::State,
 };
 
 /// A message under way.

@@ -24,6 +24,8 @@ mod options;
 mod parameters;
 mod reply;
 mod session;
+mod state;
+mod step;
 mod xclient;
 
 pub use answers::Verdict;
@@ -31,5 +33,6 @@ pub use command::Verb;
 pub use log::{Log, Refusal};
 pub use options::{AuthMode, Options, Peer, StartTls};
 pub use reply::Reply;
-pub use session::{Session, Step};
+pub use session::Session;
+pub use step::Step;
 pub use xclient::XClient;

@@ -1,11 +1,11 @@
 //! What each command does: first whether it may be said now, then what it says, then doing it.
 
 use super::{
-    AuthMode, Reply, Session, Verb, command,
+    AuthMode, Reply, Session, Step, Verb, command,
     content::Chunk,
     offer::Offer,
     parameters,
-    session::{Client, State, Step, Transaction},
+    state::{Client, State, Transaction},
     xclient,
 };
 use crate::message::{Envelope, ForwardPath};
@@ -294,23 +294,6 @@ impl Session {
 
     fn say(&mut self, reply: &Reply) {
         reply.write(&mut self.output);
-    }
-}
-
-impl Transaction {
-    /// Whether MAIL had this parameter, with this value in any case.
-    pub(super) fn has(&self, keyword: &str, value: Option<&str>) -> bool {
-        self.envelope.parameters.iter().any(|it| {
-            it.keyword == keyword
-                && match (it.value.as_deref(), value) {
-                    (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-                    (one, other) => one == other,
-                }
-        })
-    }
-
-    pub(super) fn is_binary(&self) -> bool {
-        self.has("BODY", Some("BINARYMIME"))
     }
 }
 

@@ -16,16 +16,13 @@ use std::{
 };
 
 use super::{
-    Log, Options, Peer, Refusal, Reply, Verb, XClient,
-    content::{Body, Chunk, Content},
+    Log, Options, Peer, Refusal, Reply, Step, Verb,
     log::Tally,
+    state::{Client, Pause, State, Transaction},
 };
 use crate::{
     message::{Envelope, Tls},
-    wire::{
-        line::{LineBuffer, TooLong},
-        sasl::{Claim, Exchange},
-    },
+    wire::line::{LineBuffer, TooLong},
 };
 
 /// The server's side of one connection.
@@ -55,108 +52,6 @@ pub struct Session {
     ending: bool,
     started: Instant,
     heard: Instant,
-}
-
-/// What a session wants of the world.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Step<'a> {
-    /// All input is consumed: write the output, read more.
-    Read,
-    /// `220 2.0.0 Ready to start TLS` is in the output: write it, do the handshake, and answer with
-    /// [`Session::tls_started`]. There is no input behind the command, or the session would have ended.
-    StartTls,
-    /// The client is somebody else (XCLIENT): answer with [`Session::adopt`] or [`Session::refuse`].
-    Client(XClient),
-    /// An AUTH exchange needs octets that nobody can guess: answer with [`Session::nonce`] or
-    /// [`Session::refuse`].
-    Nonce,
-    /// SCRAM needs what is kept of this user's password: answer with [`Session::secrets`] or
-    /// [`Session::refuse`].
-    Secrets(String),
-    /// Somebody wants to log in: answer with [`Session::login`] or [`Session::refuse`].
-    Login(Claim),
-    /// MAIL gave a reverse-path, which [`Session::envelope`] shows: answer with [`Session::accept`] or
-    /// [`Session::refuse`]. Asked only with `ask_policy`.
-    Mail,
-    /// RCPT gave a forward-path, the last one of [`Session::envelope`]: answer with
-    /// [`Session::accept`] or [`Session::refuse`], which drops it. Asked only with `ask_policy`.
-    Rcpt,
-    /// Wait so long, without reading, before the output is written. Nothing is to be answered. Comes
-    /// first of all before the greeting: if octets of the peer wait after it, call
-    /// [`Session::talked_early`].
-    Pause(Duration),
-    /// A message is about to come: answer with [`Session::proceed`] or [`Session::refuse`].
-    Begin,
-    /// Content of the message, never empty, as it is to be kept.
-    Body(&'a [u8]),
-    /// The message is complete: take the envelope, keep the message durably, and answer with
-    /// [`Session::kept`] or [`Session::refuse`].
-    End,
-    /// The message under way will not be kept: drop what there is of it. Nothing is to be answered.
-    Abandon,
-    /// Write the output, then close.
-    Close,
-}
-
-/// What may happen next.
-#[derive(Debug)]
-pub(super) enum State {
-    /// A command.
-    Command,
-    /// The client's next line of an AUTH exchange.
-    Auth(Exchange),
-    /// [`Step::StartTls`] waits for its answer.
-    StartTls,
-    /// [`Step::Client`] waits for its answer.
-    Client(Box<XClient>),
-    /// [`Step::Nonce`] is to be asked.
-    NeedsNonce(Exchange),
-    /// [`Step::Nonce`] waits for its answer.
-    Nonce(Exchange),
-    /// [`Step::Secrets`] waits for its answer.
-    Secrets(Exchange),
-    /// [`Step::Login`] waits for its answer.
-    Login { user: String, is_token: bool },
-    /// [`Step::Mail`] waits for its answer.
-    Mail,
-    /// [`Step::Rcpt`] waits for its answer.
-    Rcpt,
-    /// [`Step::Begin`] waits for its answer, after DATA or after BDAT.
-    Begin(Option<Chunk>),
-    /// Content up to CRLF.CRLF.
-    Body(Body),
-    /// So many octets of content.
-    Chunk(Chunk),
-    /// So many octets that are dropped, and then this answer, so often.
-    Discard { left: u64, answer: Box<(Reply, usize)> },
-    /// [`Step::End`] waits for its answer, which is to be said so often.
-    End { answers: usize },
-    /// Nothing.
-    Closed,
-}
-
-/// Why the world is asked to wait.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Pause {
-    Greeting,
-    Error,
-}
-
-/// Who said HELO, EHLO or LHLO.
-#[derive(Debug)]
-pub(super) struct Client {
-    pub(super) helo: String,
-    pub(super) esmtp: bool,
-}
-
-/// What was said since MAIL.
-#[derive(Debug, Default)]
-pub(super) struct Transaction {
-    pub(super) envelope: Envelope,
-    /// At least one RCPT was refused.
-    pub(super) recipients_refused: bool,
-    /// BDAT was said: the message so far.
-    pub(super) chunks: Option<Content>,
 }
 
 impl Session {

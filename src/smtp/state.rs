@@ -1,0 +1,85 @@
+//! What a session remembers between two commands: where it stands, who is there, what was said.
+
+use super::{
+    Reply, XClient,
+    content::{Body, Chunk, Content},
+};
+use crate::{message::Envelope, wire::sasl::Exchange};
+
+/// What may happen next.
+#[derive(Debug)]
+pub(super) enum State {
+    /// A command.
+    Command,
+    /// The client's next line of an AUTH exchange.
+    Auth(Exchange),
+    /// [`Step::StartTls`](super::Step::StartTls) waits for its answer.
+    StartTls,
+    /// [`Step::Client`](super::Step::Client) waits for its answer.
+    Client(Box<XClient>),
+    /// [`Step::Nonce`](super::Step::Nonce) is to be asked.
+    NeedsNonce(Exchange),
+    /// [`Step::Nonce`](super::Step::Nonce) waits for its answer.
+    Nonce(Exchange),
+    /// [`Step::Secrets`](super::Step::Secrets) waits for its answer.
+    Secrets(Exchange),
+    /// [`Step::Login`](super::Step::Login) waits for its answer.
+    Login { user: String, is_token: bool },
+    /// [`Step::Mail`](super::Step::Mail) waits for its answer.
+    Mail,
+    /// [`Step::Rcpt`](super::Step::Rcpt) waits for its answer.
+    Rcpt,
+    /// [`Step::Begin`](super::Step::Begin) waits for its answer, after DATA or after BDAT.
+    Begin(Option<Chunk>),
+    /// Content up to CRLF.CRLF.
+    Body(Body),
+    /// So many octets of content.
+    Chunk(Chunk),
+    /// So many octets that are dropped, and then this answer, so often.
+    Discard { left: u64, answer: Box<(Reply, usize)> },
+    /// [`Step::End`](super::Step::End) waits for its answer, which is to be said so often.
+    End { answers: usize },
+    /// Nothing.
+    Closed,
+}
+
+/// Why the world is asked to wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pause {
+    Greeting,
+    Error,
+}
+
+/// Who said HELO, EHLO or LHLO.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) helo: String,
+    pub(super) esmtp: bool,
+}
+
+/// What was said since MAIL.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    pub(super) envelope: Envelope,
+    /// At least one RCPT was refused.
+    pub(super) recipients_refused: bool,
+    /// BDAT was said: the message so far.
+    pub(super) chunks: Option<Content>,
+}
+
+impl Transaction {
+    /// Whether MAIL had this parameter, with this value in any case.
+    pub(super) fn has(&self, keyword: &str, value: Option<&str>) -> bool {
+        self.envelope.parameters.iter().any(|it| {
+            it.keyword == keyword
+                && match (it.value.as_deref(), value) {
+                    (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+                    (one, other) => one == other,
+                }
+        })
+    }
+
+    pub(super) fn is_binary(&self) -> bool {
+        self.has("BODY", Some("BINARYMIME"))
+    }
+}
