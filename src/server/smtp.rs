@@ -213,7 +213,8 @@ impl Inner {
         // Behind the PROXY protocol it is the client itself who speaks, not the proxy.
         let may_xclient = is_proxy && !self.listener.proxy;
         let ip = client.map(|client| client.ip());
-        let guest = match may_xclient {
+        // A proxy speaks for itself before XCLIENT, and when it asks how we are.
+        let guest = match is_proxy && client == peer {
             true => self.rooms.policy.proxy(ip),
             false => {
                 let guest = self.rooms.policy.connect(ip, Instant::now());

@@ -71,6 +71,10 @@ fn a_network_that_may_not_connect_hears_so_instead_of_a_greeting() {
         assert_eq!(greeting, "554 5.7.1 Client host rejected: access denied\r\n");
         assert_eq!(refused.reply().unwrap_err().kind(), ErrorKind::UnexpectedEof);
     }
+    // The proxy may always ask how we are.
+    let mut check = Client::over(connect(server.smtp));
+    check.send(b"PROXY UNKNOWN\r\n").unwrap();
+    assert!(check.reply().unwrap().starts_with("220 "));
     let newest = &refusals(&server)[0];
     assert_eq!(newest["client"], "[2001:db9::1]:40000");
     assert_eq!((&newest["command"], &newest["code"]), (&"connect".into(), &554.into()));
@@ -237,9 +241,13 @@ fn a_client_named_by_xclient_is_the_one_that_counts() {
         let reply = proxy.say(&format!("XCLIENT ADDR={address} PORT=1234")).unwrap();
         (proxy, reply)
     };
-    let (_first, greeting) = named("192.0.2.1");
+    let (mut first, greeting) = named("192.0.2.1");
     assert!(greeting.starts_with("220 "), "{greeting}");
     assert!(named("192.0.2.1").1.starts_with("421 4.7.0 "));
+    // The proxy goes on with another client, and the first one is gone.
+    assert!(first.say("XCLIENT ADDR=192.0.2.3").unwrap().starts_with("220 "));
+    let (_again, greeting) = named("192.0.2.1");
+    assert!(greeting.starts_with("220 "), "{greeting}");
     assert!(named("192.0.2.2").1.starts_with("220 "));
     assert!(named("198.51.100.1").1.starts_with("554 5.7.1 "));
     assert_eq!(refusals(&server)[0]["client"], "198.51.100.1:1234");

@@ -94,10 +94,10 @@ impl Talk<'_> {
         };
         log::debug!(client:% = Shown(client), proxy:% = Shown(proxy); "client named by XCLIENT");
         let policy = &self.door.rooms.policy;
-        let guest = match said.address {
-            Some(ip) => policy.connect(Some(ip), Instant::now()),
-            None => Ok(policy.proxy(proxy.map(|proxy| proxy.ip()))),
-        };
+        // Whoever was the client before is gone, and counts no more. A client whose address the proxy
+        // does not know is nobody's friend.
+        self.guest = policy.proxy(None);
+        let guest = policy.connect(said.address, Instant::now());
         self.client = client;
         match guest {
             Ok(guest) => {
