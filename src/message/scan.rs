@@ -147,13 +147,14 @@ impl Scanner {
         self.defects.insert_if(self.ends.carriage_returns > self.ends.pairs, Defect::BareCr);
 
         let (text, other_texts) = self.captures.texts(&self.outline, &mut self.defects);
-        let summary = Summary {
+        let mut summary = Summary {
             size,
             attachments: self.outline.attachments().map(|part| part.file_name.clone()).collect(),
             snippet: readable::snippet(&text),
             defects: self.defects.into_vec(),
             ..self.summary
         };
+        summary::bound(&mut summary);
         Scanned { summary, outline: self.outline, text, other_texts }
     }
 
