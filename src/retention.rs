@@ -47,10 +47,17 @@ pub async fn run(options: Options, desk: Desk, shutdown: Shutdown) {
     loop {
         let keep = options.keep(SystemTime::now());
         if keep != Keep::default() {
-            match desk.prune(keep).await {
-                Ok(0) => {}
-                Ok(deleted) => log::info!(deleted; "retention"),
-                Err(error) => log::error!(error:% = error; "retention"),
+            // The first time may take long, and shutting down does not wait for it.
+            let pruned = async { Some(desk.prune(keep).await) };
+            let ended = async {
+                shutdown.begun().await;
+                None
+            };
+            match future::or(ended, pruned).await {
+                None => return,
+                Some(Ok(0)) => {}
+                Some(Ok(deleted)) => log::info!(deleted; "retention"),
+                Some(Err(error)) => log::error!(error:% = error; "retention"),
             }
         }
         let waited = async {

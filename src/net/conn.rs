@@ -84,6 +84,19 @@ impl Conn {
         }
     }
 
+    /// True if the peer has said something that was not received yet. Does not wait.
+    pub fn has_heard(&mut self) -> io::Result<bool> {
+        let mut buffer = Buffer::lend();
+        match self.read(&mut buffer) {
+            Ok(count) => {
+                self.unread(&buffer[..count]);
+                Ok(count > 0)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Gives octets back: they are received again, before all others.
     pub fn unread(&mut self, octets: &[u8]) {
         self.unread.splice(..0, octets.iter().copied());

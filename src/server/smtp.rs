@@ -317,8 +317,7 @@ impl<'a> Talk<'a> {
             if !has_waited {
                 has_waited = true;
                 // Who could not wait for the greeting is heard before it is written.
-                if let Received::Octets(buffer, count) = self.conn.receive(Instant::now()).await? {
-                    self.conn.unread(&buffer[..count]);
+                if self.conn.has_heard()? {
                     self.session.talked_early();
                     continue;
                 }
