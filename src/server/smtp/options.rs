@@ -1,0 +1,144 @@
+//! `[smtp]`: what is configured of the SMTP doors, and what a session is told of it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{
+    host_name,
+    listeners::{Entry, Listener, MaybeAddress, TlsMode},
+};
+use super::Rooms;
+use crate::{
+    auth,
+    config::Config,
+    smtp::{self, AuthMode, StartTls},
+    wire::network::Network,
+};
+
+/// `[smtp]`: the SMTP doors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Where to listen; empty for nowhere but `listeners`.
+    pub listen: MaybeAddress,
+    /// Doors beside that one. What an entry does not say is as `[smtp]` and `[auth]` say.
+    pub listeners: Vec<Entry>,
+    /// The name in the greeting (RFC 5321 §4.2); empty for the machine's host name.
+    pub name: String,
+    /// Whether and when connections are encrypted. Everything but `off` needs a certificate in `[tls]`.
+    pub tls: TlsMode,
+    /// Offer AUTH over TLS only.
+    pub auth_needs_tls: bool,
+    /// Connections begin with a header of the PROXY protocol, version 1 or 2, that says who the client
+    /// is. Only `proxies` may connect then.
+    pub proxy: bool,
+    /// Networks of proxies that may say who their client is, by the PROXY protocol or by XCLIENT.
+    /// Whoever connects from there can pretend to be anybody.
+    pub proxies: Vec<Network>,
+    /// Speak LMTP (RFC 2033) instead of SMTP.
+    pub lmtp: bool,
+    /// Offer CHUNKING and BINARYMIME (RFC 3030).
+    pub chunking: bool,
+    /// Offer DSN (RFC 3461): the parameters are kept, no notification is sent.
+    pub dsn: bool,
+    /// Offer REQUIRETLS (RFC 8689), over TLS only.
+    pub requiretls: bool,
+    /// Offer LIMITS (RFC 9422).
+    pub limits: bool,
+    /// Offer MT-PRIORITY (RFC 6710): kept with the message.
+    pub mt_priority: bool,
+    /// Offer DELIVERBY (RFC 2852): kept with the message.
+    pub deliverby: bool,
+    /// Offer FUTURERELEASE (RFC 4865): kept with the message, which is not held.
+    pub futurerelease: bool,
+    /// Refuse addresses that RFC 5321 does not have (501 5.1.7, 501 5.1.3), and those that are not
+    /// ASCII without SMTPUTF8 (553 5.6.7). Off, because a catcher should show what a program sends.
+    pub strict_addresses: bool,
+    /// Greet so many seconds late, and send away who talks before that (554 5.5.1); 0 is off.
+    pub greeting_delay_seconds: u64,
+    /// From so many errors on each further one is answered late.
+    pub tarpit_after: u32,
+    /// How late, in seconds; 0 is off.
+    pub tarpit_seconds: u64,
+    /// Refuse messages with a bare CR or LF in their body (550 5.6.0). Off: they are kept as they
+    /// are and marked. Either way only CRLF.CRLF ends a body.
+    pub refuse_bare_line_ends: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: MaybeAddress(Some(SocketAddr::from(([127, 0, 0, 1], 25_000)).into())),
+            listeners: Vec::new(),
+            name: String::new(),
+            tls: TlsMode::Off,
+            auth_needs_tls: false,
+            proxy: false,
+            proxies: Vec::new(),
+            lmtp: false,
+            chunking: true,
+            dsn: true,
+            requiretls: true,
+            limits: true,
+            mt_priority: false,
+            deliverby: false,
+            futurerelease: false,
+            strict_addresses: false,
+            greeting_delay_seconds: 0,
+            tarpit_after: 5,
+            tarpit_seconds: 0,
+            refuse_bare_line_ends: false,
+        }
+    }
+}
+
+/// What the sessions of one listener may be told to be.
+pub(super) fn session(config: &Config, listener: &Listener, rooms: &Rooms) -> Arc<smtp::Options> {
+    let auth_mechanisms = rooms.auth.mechanisms(listener.auth);
+    Arc::new(smtp::Options {
+        name: greeting_name(&listener.name),
+        lmtp: listener.lmtp,
+        starttls: match listener.tls {
+            TlsMode::Off | TlsMode::Implicit => StartTls::Off,
+            TlsMode::Offered => StartTls::Offered,
+            TlsMode::Required => StartTls::Required,
+        },
+        auth_needs_tls: listener.auth_needs_tls,
+        max_message_size: config.limits.message_size,
+        max_recipients: config.limits.recipients,
+        max_line: config.limits.command_line,
+        max_errors: config.limits.errors,
+        greeting_idle: Duration::from_secs(config.limits.greeting_seconds),
+        command_idle: Duration::from_secs(config.limits.idle_seconds),
+        data_idle: Duration::from_secs(config.limits.data_seconds),
+        total: Duration::from_secs(config.limits.session_seconds),
+        auth: match listener.auth {
+            auth::Mode::Off => AuthMode::Off,
+            // Nobody could use it.
+            auth::Mode::Optional if auth_mechanisms.is_empty() => AuthMode::Off,
+            auth::Mode::AcceptAny | auth::Mode::Optional => AuthMode::Offered,
+            auth::Mode::Required => AuthMode::Required,
+        },
+        auth_mechanisms,
+        ask_policy: rooms.policy.asks_transactions(),
+        refuse_bare_line_ends: config.smtp.refuse_bare_line_ends,
+        max_messages: config.limits.messages,
+        greeting_delay: Duration::from_secs(config.smtp.greeting_delay_seconds),
+        tarpit_after: config.smtp.tarpit_after,
+        tarpit: Duration::from_secs(config.smtp.tarpit_seconds),
+        chunking: config.smtp.chunking,
+        dsn: config.smtp.dsn,
+        requiretls: config.smtp.requiretls,
+        limits: config.smtp.limits,
+        mt_priority: config.smtp.mt_priority,
+        deliverby: config.smtp.deliverby,
+        futurerelease: config.smtp.futurerelease,
+        strict_addresses: config.smtp.strict_addresses,
+    })
+}
+
+/// The configured name, or that of the machine.
+pub(in crate::server) fn greeting_name(name: &str) -> String {
+    Some(name.to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(host_name)
+}
