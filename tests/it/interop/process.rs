@@ -248,3 +248,21 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
         assert_eq!(stored.get(token), Some(&(*size as u64)), "{token} was acknowledged");
     }
 }
+
+#[test]
+fn retention_keeps_the_newest() {
+    let server = Server::start(&[
+        ("SMTPD_RETENTION_MESSAGES", "3"),
+        ("SMTPD_RETENTION_INTERVAL_SECONDS", "1"),
+    ]);
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO retention").unwrap();
+    for number in 0..8 {
+        let reply = client.mail(&format!("Subject: number {number}\r\n\r\nx")).unwrap();
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    eventually(10, "three are left", || server.messages("").len() == 3);
+    let subjects: Vec<_> =
+        server.messages("").iter().map(|message| message["subject"].to_string()).collect();
+    assert_eq!(subjects, ["\"number 7\"", "\"number 6\"", "\"number 5\""]);
+}
