@@ -150,20 +150,20 @@ fn flood(stream: &TcpStream, octets: &[u8], time: Duration) {
 #[test]
 fn a_client_that_never_pauses_delays_nobody_and_is_held_to_the_limit() {
     let server =
-        Server::start(&[("SMTPD_SERVER_THREADS", "1"), ("SMTPD_LIMITS_SESSION_SECONDS", "4")]);
+        Server::start(&[("SMTPD_SERVER_THREADS", "1"), ("SMTPD_LIMITS_SESSION_SECONDS", "8")]);
     let stream = TcpStream::connect(server.smtp).unwrap();
     let begun = Instant::now();
     thread::scope(|scope| {
         let flooding = scope.spawn(|| {
-            flood(&stream, &b"NOOP\r\n".repeat(20_000), Duration::from_secs(15));
+            flood(&stream, &b"NOOP\r\n".repeat(20_000), Duration::from_secs(40));
             begun.elapsed()
         });
         thread::sleep(Duration::from_millis(500));
         let asked = Instant::now();
         Client::connect(server.smtp).say("QUIT").unwrap();
         server.get("/ping");
-        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
-        assert!(flooding.join().unwrap() < Duration::from_secs(12), "the session ends in time");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+        assert!(flooding.join().unwrap() < Duration::from_secs(30), "the session ends in time");
     });
 }
 
@@ -183,11 +183,11 @@ fn a_live_feed_that_never_pauses_delays_nobody() {
     // Empty pongs, masked with zeros.
     let pongs = b"\x8a\x80\0\0\0\0".repeat(20_000);
     thread::scope(|scope| {
-        scope.spawn(|| flood(&stream, &pongs, Duration::from_secs(6)));
+        scope.spawn(|| flood(&stream, &pongs, Duration::from_secs(10)));
         thread::sleep(Duration::from_millis(500));
         let asked = Instant::now();
         server.get("/ping");
-        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
     });
 }
 
