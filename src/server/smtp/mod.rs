@@ -187,6 +187,8 @@ struct Talk<'a> {
     started: Instant,
     session: Session,
     body: Body,
+    /// Octets of the body so far.
+    octets: u64,
 }
 
 /// The message under way.
@@ -220,7 +222,7 @@ impl<'a> Talk<'a> {
         started: Instant,
     ) -> Self {
         let session = Session::new(door.session.clone(), peer, Instant::now());
-        Self { door, conn, client, guest, started, session, body: Body::None }
+        Self { door, conn, client, guest, started, session, body: Body::None, octets: 0 }
     }
 
     async fn run(&mut self) -> End {
@@ -336,6 +338,7 @@ impl<'a> Talk<'a> {
     }
 
     async fn begin(&mut self) {
+        self.octets = 0;
         match self.door.rooms.intake.begin().await {
             Ok(incoming) => {
                 self.body = Body::Taking(Box::new(incoming), self.door.rooms.policy.watch_body());
@@ -346,6 +349,7 @@ impl<'a> Talk<'a> {
     }
 
     async fn take(&mut self, run: &[u8]) {
+        self.octets += run.len() as u64;
         let Body::Taking(incoming, watch) = &mut self.body else { return };
         if watch.as_mut().is_some_and(|watch| watch.push(run)) {
             // What nobody will keep need not be written.
@@ -385,15 +389,20 @@ impl<'a> Talk<'a> {
                 self.session.kept(&record.id);
             }
             Err(error) => {
-                self.door.rooms.metrics.messages_refused.add(1);
+                self.count_refused();
                 self.session.refuse(self.failed(&error));
             }
         }
     }
 
     fn abandon(&mut self) {
-        self.door.rooms.metrics.messages_refused.add(1);
+        self.count_refused();
         self.body = Body::None;
+    }
+
+    pub(super) fn count_refused(&self) {
+        self.door.rooms.metrics.messages_refused.add(1);
+        self.door.rooms.metrics.bytes_refused.add(self.octets);
     }
 
     /// What the client hears when the store failed, and what the log keeps.

@@ -266,3 +266,30 @@ fn retention_keeps_the_newest() {
         server.messages("").iter().map(|message| message["subject"].to_string()).collect();
     assert_eq!(subjects, ["\"number 7\"", "\"number 6\"", "\"number 5\""]);
 }
+
+#[test]
+fn the_status_counts_what_came_and_what_was_refused() {
+    let server = Server::start(&[("SMTPD_LIMITS_MESSAGE_SIZE", "1000")]);
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO status").unwrap();
+    assert!(client.mail("Subject: small\r\n\r\nx").unwrap().starts_with("250"));
+    assert!(client.mail(&"y".repeat(5_000)).unwrap().starts_with("552 5.3.4"));
+    assert!(client.say("FOO").unwrap().starts_with("500"));
+    assert!(client.say("QUIT").unwrap().starts_with("221"));
+    let detail =
+        || -> serde_json::Value { serde_json::from_slice(&server.get("/status/detail")).unwrap() };
+    eventually(5, "the connection is counted as ended", || detail()["smtp_connections_now"] == 0);
+    let detail = detail();
+    for (name, expected) in [
+        ("smtp_connections", 1),
+        ("messages", 1),
+        ("messages_received", 1),
+        ("bytes_received", 21),
+        ("messages_refused", 1),
+        ("commands_refused", 2),
+    ] {
+        assert_eq!(detail[name], expected, "{name} in {detail}");
+    }
+    assert!(detail["disk_bytes"].as_u64() > Some(0), "{detail}");
+    assert!(detail.get("bytes_refused").is_some() && detail.get("index_lag").is_some(), "{detail}");
+}
