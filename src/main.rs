@@ -21,7 +21,7 @@ use smtpd::{
 };
 
 /// glibc gives memory back and takes it again for every message, each time interrupting the other cores;
-/// musl's allocator has one lock for all threads. BENCHMARKS.md has the difference.
+/// musl's allocator has one lock for all threads.
 /// Without huge pages: each is 2 MB of memory for the first octet used in it, and an idle smtpd uses few.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
