@@ -78,16 +78,21 @@ impl Config {
         text: &str,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Loaded, Error> {
-        let file: Self = toml::from_str(text).map_err(|error| in_file(name, text, &error))?;
-        file.check().map_err(|(key, what)| of_key(name, text, key, what))?;
+        toml::from_str::<Self>(text).map_err(|error| in_file(name, text, &error))?;
         let mut table =
             toml::from_str::<Table>(text).map_err(|error| in_file(name, text, &error))?;
-        let warnings = override_from(environment, &mut table)?;
+        let environment: Vec<_> = environment.into_iter().collect();
+        let warnings = override_from(&environment, &mut table)?;
         let config = table
             .try_into::<Self>()
             .map_err(|error| Error(format!("environment: {}", humane(&error))))?;
+        // Only together do they have to make sense: users may come from the one, the mode from the other.
         config.check().map_err(|(key, what)| {
-            Error(format!("environment variable {}: {what}", variable_name(key)))
+            let variable = variable_name(key);
+            match environment.iter().any(|(name, _)| *name == variable) {
+                true => Error(format!("environment variable {variable}: {what}")),
+                false => of_key(name, text, key, what),
+            }
         })?;
         Ok(Loaded { config, warnings })
     }
@@ -172,7 +177,7 @@ fn needs_proxies(listener: &Listener) -> bool {
 
 /// Puts the environment's values over those of the file.
 fn override_from(
-    environment: impl IntoIterator<Item = (String, String)>,
+    environment: &[(String, String)],
     table: &mut Table,
 ) -> Result<Vec<String>, Error> {
     let defaults = default_table()?;
@@ -181,13 +186,13 @@ fn override_from(
         if !variable.starts_with(PREFIX) || variable == CONFIG_VARIABLE {
             continue;
         }
-        let Some((section, key, default)) = find(&defaults, &variable) else {
+        let Some((section, key, default)) = find(&defaults, variable) else {
             // Container platforms set variables such as SMTPD_PORT for a service of that name, so an
             // unknown one cannot be an error.
             warnings.push(format!("environment variable {variable} names no key and is ignored"));
             continue;
         };
-        let value = typed(&text, default);
+        let value = typed(text, default);
         let alone = Table::from_iter([(
             section.to_owned(),
             Value::Table(Table::from_iter([(key.to_owned(), value.clone())])),
@@ -293,6 +298,7 @@ fn of_key(name: &str, text: &str, key: &str, what: &str) -> Error {
     });
     match line {
         Some(line) => Error(format!("{name}:{}: {key}: {what}", line + 1)),
+        None if name.is_empty() => Error(format!("{key}: {what}")),
         None => Error(format!("{name}: {key}: {what}")),
     }
 }

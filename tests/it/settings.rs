@@ -94,3 +94,18 @@ fn broken_files_say_where_and_what_was_expected() {
     }
     assert!(seen >= 10, "only {seen} broken files");
 }
+
+#[test]
+fn file_and_environment_are_checked_together() {
+    let file = "[auth]\nmode = \"required\"";
+    let hash = "ann=$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$\
+        gQfNxiGVmgkJNtPTmFiJRp3TiTDdzF0qoVFUbnqrLvs";
+    assert!(load(file, &[]).unwrap_err().starts_with("smtpd.toml:2: auth.mode: "));
+    load(file, &[("SMTPD_AUTH_USERS", hash)]).unwrap();
+    let variables = [("SMTPD_AUTH_MODE".to_owned(), "required".to_owned())];
+    let error = Config::from_text("", "", variables).unwrap_err().to_string();
+    assert!(error.starts_with("environment variable SMTPD_AUTH_MODE: "), "{error}");
+    let variables = [("SMTPD_SMTP_TLS".to_owned(), "offered".to_owned())];
+    let error = Config::from_text("", "", variables).unwrap_err().to_string();
+    assert!(error.starts_with("tls.certificate: "), "{error}");
+}
