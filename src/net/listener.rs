@@ -45,7 +45,10 @@ pub fn bind(key: &str, address: &Address, handed: &mut Activation) -> Result<Lis
         Address::Ip(ip) => Async::<TcpListener>::bind(*ip)
             .map(Listener::Tcp)
             .map_err(|error| failed(reason(&error))),
-        Address::Unix(path) => bind_unix(path).map_err(|error| failed(reason(&error))),
+        Address::Unix(path) => bind_unix(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => failed("another program uses this socket".to_owned()),
+            _ => failed(error.to_string()),
+        }),
         Address::Systemd(name) => match handed.take(name).map_err(failed)? {
             Handed::Tcp(listener) => Async::new(listener).map(Listener::Tcp),
             Handed::Unix(listener) => {
