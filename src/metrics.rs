@@ -29,7 +29,8 @@ pub struct Metrics {
     pub bytes_received: Counter,
     /// Messages refused after their data: too large, or the store failed.
     pub messages_refused: Counter,
-    /// Octets of these, as far as they were taken in.
+    /// Octets of content that was not kept: refused, dropped or broken off. Counted when a connection
+    /// ends.
     pub bytes_refused: Counter,
     /// Messages answered with 250 and not kept, because the policy says so.
     pub messages_dropped: Counter,

@@ -58,6 +58,7 @@ impl Session {
         match body.unstuffer.next(input) {
             Piece::More => Some(Step::Read),
             Piece::Run(run) => {
+                self.tally.octets += run.len() as u64;
                 let content = &mut body.content;
                 content.size = content.size.saturating_add(run.len() as u64);
                 let bad = content.size > max
@@ -95,6 +96,7 @@ impl Session {
             return None;
         };
         let run = take(input, &mut chunk.left);
+        self.tally.octets += run.len() as u64;
         content.size = content.size.saturating_add(run.len() as u64);
         let at_end = chunk.left == 0;
         let bare = strict
@@ -131,7 +133,7 @@ impl Session {
 
     pub(super) fn discard<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {
         let State::Discard { left, answer } = &mut self.state else { return None };
-        take(input, left);
+        self.tally.octets += take(input, left).len() as u64;
         if *left > 0 {
             return Some(Step::Read);
         }

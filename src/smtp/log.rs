@@ -17,6 +17,8 @@ pub struct Log<'a> {
     pub messages_kept: u64,
     /// Messages refused after their DATA was begun, by the session or by the driver.
     pub messages_refused: u64,
+    /// Octets of content that came, whatever became of it.
+    pub octets: u64,
     /// Everything that was answered with a 4yz or 5yz code, messages included.
     pub refused: u64,
     /// Of these, failed logins (535).
@@ -40,6 +42,7 @@ pub struct Refusal {
 pub(super) struct Tally {
     pub(super) messages_kept: u64,
     pub(super) messages_refused: u64,
+    pub(super) octets: u64,
     pub(super) refused: u64,
     pub(super) logins_failed: u64,
     refusals: Vec<Refusal>,

@@ -164,6 +164,7 @@ impl Session {
             auth_user: self.auth_user.as_deref(),
             messages_kept: self.tally.messages_kept,
             messages_refused: self.tally.messages_refused,
+            octets: self.tally.octets,
             refused: self.tally.refused,
             logins_failed: self.tally.logins_failed,
             last_refusal: self.tally.last_refusal(),

@@ -123,7 +123,7 @@ impl Talk<'_> {
         match self.door.rooms.policy.block_body_by() {
             BlockBy::Refuse => {
                 log("message refused by policy.block_body");
-                self.count_refused();
+                self.door.rooms.metrics.messages_refused.add(1);
                 self.refuse(crate::policy::BODY_REFUSED, Some(sender), None);
             }
             BlockBy::Drop => {

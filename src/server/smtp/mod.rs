@@ -187,8 +187,8 @@ struct Talk<'a> {
     started: Instant,
     session: Session,
     body: Body,
-    /// Octets of the body so far.
-    octets: u64,
+    /// Octets of the messages that were kept.
+    kept_octets: u64,
 }
 
 /// The message under way.
@@ -222,7 +222,7 @@ impl<'a> Talk<'a> {
         started: Instant,
     ) -> Self {
         let session = Session::new(door.session.clone(), peer, Instant::now());
-        Self { door, conn, client, guest, started, session, body: Body::None, octets: 0 }
+        Self { door, conn, client, guest, started, session, body: Body::None, kept_octets: 0 }
     }
 
     async fn run(&mut self) -> End {
@@ -338,7 +338,6 @@ impl<'a> Talk<'a> {
     }
 
     async fn begin(&mut self) {
-        self.octets = 0;
         match self.door.rooms.intake.begin().await {
             Ok(incoming) => {
                 self.body = Body::Taking(Box::new(incoming), self.door.rooms.policy.watch_body());
@@ -349,7 +348,6 @@ impl<'a> Talk<'a> {
     }
 
     async fn take(&mut self, run: &[u8]) {
-        self.octets += run.len() as u64;
         let Body::Taking(incoming, watch) = &mut self.body else { return };
         if watch.as_mut().is_some_and(|watch| watch.push(run)) {
             // What nobody will keep need not be written.
@@ -378,6 +376,7 @@ impl<'a> Talk<'a> {
             Ok(record) => {
                 self.door.rooms.metrics.messages_received.add(1);
                 self.door.rooms.metrics.bytes_received.add(record.summary.size);
+                self.kept_octets += record.summary.size;
                 log::info!(
                     client:% = Shown(self.client),
                     id:% = record.id,
@@ -389,20 +388,15 @@ impl<'a> Talk<'a> {
                 self.session.kept(&record.id);
             }
             Err(error) => {
-                self.count_refused();
+                self.door.rooms.metrics.messages_refused.add(1);
                 self.session.refuse(self.failed(&error));
             }
         }
     }
 
     fn abandon(&mut self) {
-        self.count_refused();
-        self.body = Body::None;
-    }
-
-    pub(super) fn count_refused(&self) {
         self.door.rooms.metrics.messages_refused.add(1);
-        self.door.rooms.metrics.bytes_refused.add(self.octets);
+        self.body = Body::None;
     }
 
     /// What the client hears when the store failed, and what the log keeps.
@@ -439,6 +433,8 @@ impl<'a> Talk<'a> {
     fn log(&self, end: End) {
         let log = self.session.log();
         self.door.rooms.metrics.commands_refused.add(log.refused);
+        let not_kept = log.octets.saturating_sub(self.kept_octets);
+        self.door.rooms.metrics.bytes_refused.add(not_kept);
         let end = match end {
             End::Closed => "closed",
             End::Gone => "gone",
