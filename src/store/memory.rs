@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    Change, Counts, Draft, Error, Keep, Later, Mailbox, Page, Query, Raw, Record, Selection, State,
-    Store, mailbox_key, matching, tag_key,
+    Change, Counts, Draft, Error, Keep, Later, Mailbox, Page, Query, Raw, Record, Selection, Store,
+    mailbox_key, matching, tag_key,
 };
 use crate::{
     id::{IdSource, MessageId},
@@ -200,15 +200,7 @@ impl Draft for MemoryDraft {
             let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let mut room = self.shared.open_room()?;
             let id = room.ids.next(seconds.as_secs());
-            let record = Record {
-                id,
-                envelope,
-                summary,
-                read: false,
-                starred: false,
-                tags: Vec::new(),
-                state: State::Received,
-            };
+            let record = Record::fresh(id, envelope, summary);
             room.messages.insert(id, Arc::new(Item { record: record.clone(), raw }));
             drop(room);
             // From here on the room counts what the draft took.

@@ -89,6 +89,21 @@ pub struct Record {
     pub state: State,
 }
 
+impl Record {
+    /// A message that was stored just now: nobody has seen it.
+    fn fresh(id: MessageId, envelope: Envelope, summary: Summary) -> Self {
+        Self {
+            id,
+            envelope,
+            summary,
+            read: false,
+            starred: false,
+            tags: Vec::new(),
+            state: State::Received,
+        }
+    }
+}
+
 /// The life of a message. More states come with delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum State {

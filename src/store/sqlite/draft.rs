@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     message::{Envelope, Summary},
-    store::{Draft, Error, Later, Record, State, mailbox_key},
+    store::{Draft, Error, Later, Record, mailbox_key},
 };
 
 /// A draft of the SQLite store. Dropping it drops its file, which removes it.
@@ -110,15 +110,7 @@ impl SqliteDraft {
             body,
         };
         let id = self.writer.ask(new.weight(), move |tx| tx.insert(new)).await?;
-        Ok(Record {
-            id,
-            envelope,
-            summary,
-            read: false,
-            starred: false,
-            tags: Vec::new(),
-            state: State::Received,
-        })
+        Ok(Record::fresh(id, envelope, summary))
     }
 }
 
