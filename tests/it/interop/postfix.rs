@@ -91,8 +91,10 @@ impl Postfix {
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        // The master ends its children.
-        crate::harness::signal(self.child.id(), "TERM");
+        // What we started is a script; the master ends its children, and then the script ends.
+        let master = fs::read_to_string(self.folder.path().join("spool/pid/master.pid"));
+        let master = master.ok().and_then(|text| text.trim().parse().ok());
+        crate::harness::signal(master.unwrap_or_else(|| self.child.id()), "TERM");
         let _ = self.child.wait();
         if std::thread::panicking() {
             let log = fs::read_to_string(self.folder.path().join("log"));
