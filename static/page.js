@@ -29,7 +29,7 @@ if (matchMedia('(max-width: 760px)').matches) {
 }
 
 // Back leads to the list that led here, not to the first page of all.
-const up = document.querySelector('main.message [rel=up]');
+const up = document.querySelector('.message [rel=up]');
 const from = document.referrer && new URL(document.referrer);
 if (up && from && from.origin === location.origin && from.pathname === '/') {
   up.href = from.href;
@@ -50,7 +50,7 @@ function move(step) {
 // The message that a key acts on: the one that has the focus, or the one that is open.
 function current() {
   const row = document.activeElement?.closest?.('.row');
-  const open = document.querySelector('main.message');
+  const open = document.querySelector('.message');
   return { row, id: (row ?? open)?.dataset.id };
 }
 
@@ -83,13 +83,13 @@ function starred() {
 }
 
 const keys = {
-  j: () => (follow('main.message [rel=next]') ? undefined : move(1)),
+  j: () => (follow('.message [rel=next]') ? undefined : move(1)),
   k: () => move(-1),
   u: () => (current().row ? act(current().row.classList.contains('unread') ? 'read' : 'unread') : act('unread')),
   s: () => act(starred() ? 'unstar' : 'star'),
   d: () => act('delete'),
   '/': () => document.getElementById('search')?.select(),
-  Escape: () => follow('main.message [rel=up]'),
+  Escape: () => follow('.message [rel=up]'),
 };
 
 function follow(selector) {

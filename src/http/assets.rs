@@ -91,15 +91,18 @@ fn hash(octets: &[u8]) -> u64 {
     })
 }
 
+/// One stylesheet for the browser, one file per part of the page for us.
+const STYLE: &str = concat!(
+    include_str!("../../static/style.css"),
+    include_str!("../../static/message.css"),
+    include_str!("../../static/status.css"),
+);
+
 /// Compressed once, when the first page is asked for.
 static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     let script = "text/javascript; charset=utf-8";
     [
-        Asset::new(
-            "style.css",
-            "text/css; charset=utf-8",
-            include_bytes!("../../static/style.css"),
-        ),
+        Asset::new("style.css", "text/css; charset=utf-8", STYLE.as_bytes()),
         Asset::new("page.js", script, include_bytes!("../../static/page.js")),
         Asset::new("live.js", script, include_bytes!("../../static/live.js")),
         Asset::new("favicon.svg", "image/svg+xml", include_bytes!("../../static/favicon.svg")),
