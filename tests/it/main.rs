@@ -11,6 +11,7 @@ mod http;
 mod interop;
 mod mime;
 mod policy;
+mod property;
 mod settings;
 mod store;
 mod tidy;
