@@ -7,6 +7,7 @@ mod dialog;
 mod doors;
 mod extensions;
 mod harness;
+mod hostile;
 mod http;
 mod interop;
 mod mime;
