@@ -98,6 +98,7 @@ impl World {
                     assert!(input.is_empty(), "octets were left unread");
                     return;
                 }
+                Step::Flush => {}
                 Step::Close => self.closed = true,
                 Step::Body(run) => {
                     assert!(!run.is_empty(), "an empty run");

@@ -144,6 +144,7 @@ fn talk(stream: &[u8]) {
                 Step::Read | Step::Close => break,
                 Step::Begin => session.proceed(),
                 Step::End => session.kept(&"1"),
+                Step::Flush => session.output().clear(),
                 _ => {}
             }
         }
