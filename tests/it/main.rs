@@ -11,6 +11,7 @@ mod hostile;
 mod http;
 mod interop;
 mod mime;
+mod network;
 mod policy;
 mod property;
 mod settings;
