@@ -13,20 +13,16 @@ use std::{
 use super::check_alive;
 use crate::harness::{Server, connect, eventually};
 
-/// Silence longer than a second is allowed, and 4 seconds in all.
+/// Two seconds of silence are allowed, and four in all.
 fn start() -> Server {
-    Server::start(&[
-        ("SMTPD_LIMITS_GREETING_SECONDS", "2"),
-        ("SMTPD_LIMITS_IDLE_SECONDS", "2"),
-        ("SMTPD_LIMITS_DATA_SECONDS", "2"),
-        ("SMTPD_LIMITS_SESSION_SECONDS", "4"),
-        ("SMTPD_TLS_HANDSHAKE_SECONDS", "2"),
-        ("SMTPD_HTTP_HEADER_SECONDS", "2"),
-        ("SMTPD_HTTP_BODY_SECONDS", "2"),
-        ("SMTPD_HTTP_WRITE_SECONDS", "2"),
-        ("SMTPD_HTTP_ANSWER_SECONDS", "4"),
-        ("SMTPD_HTTP_PING_SECONDS", "1"),
-    ])
+    Server::configured(
+        "[smtp]\nproxies = [\"127.0.0.1/32\"]\n\
+         [[smtp.listeners]]\naddress = \"127.0.0.1:0\"\ntls = \"implicit\"\n\
+         [[smtp.listeners]]\naddress = \"127.0.0.1:0\"\nproxy = true\n\
+         [tls]\nself_signed = true\nhandshake_seconds = 2\n\
+         [limits]\ngreeting_seconds = 2\nidle_seconds = 2\ndata_seconds = 2\nsession_seconds = 4\n\
+         [http]\nheader_seconds = 2\nbody_seconds = 2\nwrite_seconds = 2\nanswer_seconds = 4\nping_seconds = 1\n",
+    )
 }
 
 #[test]
@@ -47,6 +43,17 @@ fn an_octet_now_and_then_does_not_keep_an_smtp_session() {
         stages.push(std::thread::spawn(move || {
             let heard = dribble(address, at_once.as_bytes(), slowly.as_bytes());
             assert!(heard.contains("421 4.4.2 "), "{stage}: {heard}");
+        }));
+    }
+    // Before the first word: a ClientHello of 512 octets, and the header of a proxy.
+    for (door, at_once, slowly) in [
+        (1, &b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], &b"x"[..]),
+        (2, b"PROXY ", b"UNKNOWN "),
+    ] {
+        let address = server.door(door);
+        stages.push(std::thread::spawn(move || {
+            let heard = dribble(address, at_once, slowly);
+            assert!(!heard.contains("220 "), "{heard}");
         }));
     }
     join(stages);
