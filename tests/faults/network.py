@@ -134,7 +134,7 @@ def slow(server):
         ("HTTP header", server.http, f"GET / HTTP/1.1\r\n{host}", "X-Header: x\r\n"),
         ("HTTP body", server.http, f"{post}Content-Length: 50000\r\n\r\naction=", "x"),
         ("HTTP chunks", server.http, f"{post}Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
-        ("websocket frame", server.http, upgrade + "\1", "x"),
+        ("websocket frame", server.http, upgrade + "\x82\xfe\xea\x60\0\0\0\0", "x"),
     ]
     threads = [threading.Thread(target=dribble, args=stage) for stage in stages]
     for thread in threads:
