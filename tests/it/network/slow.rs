@@ -95,6 +95,39 @@ fn an_octet_now_and_then_does_not_keep_an_http_connection() {
     check_alive(&server, "after the slow ones");
 }
 
+/// A machine that lost its power says nothing, not even that it is gone.
+#[test]
+fn a_peer_that_vanished_is_forgotten() {
+    let server = start();
+    let opening = "EHLO gone\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n";
+    let data = format!("{opening}DATA\r\nSubject: half");
+    let chunk = format!("{opening}BDAT 1000\r\nSubject: half");
+    let get = format!("GET /ping HTTP/1.1\r\nHost: {}\r\n\r\n", server.http);
+    let words = [
+        (server.smtp, vec!["", "EHLO gone\r\n", "EHLO gone\r\nAUTH PLAIN\r\n", &data, &chunk]),
+        (server.door(1), vec!["", "\u{16}\u{3}\u{1}"]),
+        (server.door(2), vec!["", "PROXY TCP4 "]),
+        (server.http, vec!["", "GET /", &get, "POST /messages HTTP/1.1\r\nHost: localhost\r\n"]),
+    ];
+    let vanished: Vec<TcpStream> = words
+        .into_iter()
+        .flat_map(|(address, words)| words.into_iter().map(move |words| (address, words)))
+        .map(|(address, words)| {
+            let mut stream = connect(address);
+            stream.write_all(words.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    eventually(30, "all are forgotten", || {
+        let detail = String::from_utf8(server.get("/status/detail")).unwrap();
+        detail.contains("\"smtp_connections_now\":0,")
+            && detail.contains("\"http_connections_now\":1,")
+    });
+    drop(vanished);
+    assert_eq!(server.messages("").len(), 0, "nothing of it is kept");
+    check_alive(&server, "after those who vanished");
+}
+
 /// Says the first words at once and the others an octet at a time, over and over, until the server
 /// ends it; what was heard.
 fn dribble(address: SocketAddr, at_once: &[u8], slowly: &[u8]) -> String {
