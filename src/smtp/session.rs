@@ -98,6 +98,9 @@ impl Session {
             if let Some(pause) = self.pause.take() {
                 return Step::Pause(self.wait(pause));
             }
+            if self.output.len() >= MOST_OUTPUT {
+                return Step::Flush;
+            }
             let step = match self.state {
                 State::Command | State::Auth(_) => self.line(input),
                 State::Body(_) => self.body(input),
@@ -124,8 +127,8 @@ impl Session {
         }
     }
 
-    /// Replies that were not written yet. Write and clear them when a step is [`Step::Read`] or
-    /// [`Step::Close`], and before anything that takes long. Taking the vector away leaves an idle
+    /// Replies that were not written yet. Write and clear them when a step is [`Step::Read`],
+    /// [`Step::Flush`] or [`Step::Close`], and before anything that takes long. Taking the vector away leaves an idle
     /// session without heap memory for it.
     pub const fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
@@ -298,6 +301,10 @@ fn later(from: Instant, wait: Duration) -> Instant {
     from.checked_add(wait).unwrap_or_else(|| from + TEN_YEARS)
 }
 
+/// Octets of replies that are enough to be written before more are made. A buffer of EHLO, 8 octets
+/// each, would be answered by 2 MB.
+const MOST_OUTPUT: usize = 16 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,6 +363,20 @@ mod tests {
         let (mut session, start) = session(Options { total, ..Options::default() });
         talk(&mut session, start + Duration::from_secs(900), "NOOP\r\n");
         assert_eq!(session.deadline(), start + total);
+    }
+
+    #[test]
+    fn replies_do_not_pile_up() {
+        let (mut session, now) = session(Options::default());
+        let said = "EHLO a\r\n".repeat(10_000);
+        let mut input = said.as_bytes();
+        let (mut flushed, mut longest) = (0, 0);
+        while session.step(&mut input, now) == Step::Flush {
+            longest = longest.max(session.output().len());
+            session.output().clear();
+            flushed += 1;
+        }
+        assert!(flushed > 100 && longest < 2 * MOST_OUTPUT, "{flushed} times, {longest} octets");
     }
 
     #[test]

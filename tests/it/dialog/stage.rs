@@ -110,6 +110,7 @@ impl Stage {
                     assert!(input.is_empty(), "Read means that all is consumed");
                     return;
                 }
+                Step::Flush => {}
                 Step::Login(claim) => {
                     self.ask(show_claim(&claim));
                     self.session.login(self.login);
