@@ -16,6 +16,7 @@
 pub mod clients;
 pub mod id;
 pub mod metrics;
+pub mod panics;
 pub mod refusals;
 pub mod reload;
 pub mod secret;

@@ -18,6 +18,8 @@ use log::{
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use crate::panics::Scope;
+
 /// What is logged and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -151,6 +153,9 @@ fn text_line(time: &str, target: &str, record: &Record<'_>) -> String {
     push_escaped(&mut line, &record.args().to_string());
     // Writing to a String does not fail, and a log line has no better answer if it did.
     let _ = record.key_values().visit(&mut TextPairs(&mut line));
+    if let Some(scope) = Scope::current() {
+        let _ = write!(line, " session={scope}");
+    }
     line.push('\n');
     line
 }
@@ -190,6 +195,9 @@ fn json_line(time: &str, target: &str, record: &Record<'_>) -> String {
     object.insert("target".into(), target.into());
     object.insert("message".into(), record.args().to_string().into());
     let _ = record.key_values().visit(&mut JsonPairs(&mut object));
+    if let Some(scope) = Scope::current() {
+        object.insert("session".into(), scope.to_string().into());
+    }
     let mut line = serde_json::Value::Object(object).to_string();
     line.push('\n');
     line

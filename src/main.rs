@@ -13,11 +13,12 @@ use smtpd::{
     VERSION,
     auth::{Stored, TokenHash},
     config::{CONFIG_VARIABLE, Config},
-    log,
+    log, panics,
     reload::Reload,
     secret::Secret,
     server::{self, Doors},
     shutdown::Shutdown,
+    store,
 };
 
 /// glibc gives memory back and takes it again for every message, each time interrupting the other cores;
@@ -91,13 +92,14 @@ fn run(flags: Flags) -> Result<(), String> {
         return say("OK");
     }
     log::init(&loaded.config.log)?;
+    panics::watch();
     for warning in loaded.warnings {
         ::log::warn!("{warning}");
     }
     let shutdown = Shutdown::new();
     let reload = Reload::new();
     watch_signals(shutdown.clone(), reload.clone())?;
-    server::run(loaded.config, shutdown, reload, announce)
+    server::run(loaded.config, store::open, shutdown, reload, announce)
 }
 
 fn announce(doors: Doors) {

@@ -39,6 +39,7 @@ use super::{
 use crate::{
     bus::{Event, Heard, Subscription},
     id::MessageId,
+    panics::{self, Panicked},
     store::Counts,
 };
 
@@ -113,7 +114,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let socket =
         WebSocketStream::from_partially_read(io, parts.read_buf.into(), Role::Server, Some(config));
     let now = Instant::now();
-    let client = Client {
+    let mut client = Client {
         socket: socket.await,
         events: site.bus.subscribe(None),
         site,
@@ -123,7 +124,11 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
         next_ping: now + Duration::from_secs(site.options.ping_seconds),
         is_heard: true,
     };
-    if let Err(error) = client.run(&request.asked).await {
+    let ended = match panics::catch(client.run(&request.asked)).await {
+        Ok(ended) => ended,
+        Err(Panicked) => client.goodbye(Some(CloseCode::Error)).await,
+    };
+    if let Err(error) = ended {
         log::debug!("{peer}: live feed: {error}");
     }
 }
@@ -152,7 +157,7 @@ enum Wake {
 type WsError = async_tungstenite::tungstenite::Error;
 
 impl Client<'_> {
-    async fn run(mut self, asked: &Asked) -> Result<(), WsError> {
+    async fn run(&mut self, asked: &Asked) -> Result<(), WsError> {
         self.hello(asked).await?;
         loop {
             match self.wake().await {
@@ -255,7 +260,7 @@ impl Client<'_> {
 
     /// Says goodbye, or answers the client's, and waits a moment for the other side to hang up
     /// (RFC 6455 §7.1.1).
-    async fn goodbye(mut self, code: Option<CloseCode>) -> Result<(), WsError> {
+    async fn goodbye(&mut self, code: Option<CloseCode>) -> Result<(), WsError> {
         if let Some(code) = code {
             let frame = CloseFrame { code, reason: Default::default() };
             self.socket.send(Message::Close(Some(frame))).await?;

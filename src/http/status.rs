@@ -8,6 +8,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{Site, error::Error, page};
+use crate::panics;
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
 pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
@@ -15,6 +16,8 @@ pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Erro
         let text = "The server is shutting down.";
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
+    // A store that has stopped taking mail still tells what it has.
+    site.store.begin().await?;
     site.store.counts().await?;
     Ok("ready\n")
 }
@@ -73,6 +76,8 @@ struct Brief {
     disk_bytes: u64,
     /// Messages that the search index has still to take in.
     index_lag: u64,
+    /// Times that our own code was wrong; the log says where.
+    panics: u64,
 }
 
 impl Brief {
@@ -86,6 +91,7 @@ impl Brief {
             bytes: counts.bytes,
             disk_bytes: counts.disk_bytes,
             index_lag: counts.index_lag,
+            panics: panics::total(),
         })
     }
 }

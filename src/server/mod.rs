@@ -23,7 +23,8 @@ use crate::{
     http,
     intake::Intake,
     metrics::Metrics,
-    net::{self, Activation, Listener, Tasks, tls::Certificates},
+    net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
+    panics,
     policy::Policy,
     refusals::Refusals,
     reload::Reload,
@@ -57,10 +58,11 @@ pub struct Doors {
     pub http: String,
 }
 
-/// Serves until `shutdown` begins, then lets sessions finish and closes the store. `opened` is told
-/// where the doors are. The error is one line for people.
+/// Serves until `shutdown` begins, then lets sessions finish and closes the store that `open_store`
+/// opened, once the doors are bound. `opened` is told where they are. The error is one line for people.
 pub fn run(
     config: Config,
+    open_store: impl FnOnce(&store::Options) -> Result<Arc<dyn Store>, store::Error>,
     shutdown: Shutdown,
     reload: Reload,
     opened: impl FnOnce(Doors),
@@ -77,7 +79,7 @@ pub fn run(
                 .map_err(|error| format!("server.threads: cannot start a thread: {error}"))
         })
         .collect::<Result<_, _>>()?;
-    let service = serve(config, handed, executor.clone(), shutdown, reload, opened);
+    let service = serve(config, handed, executor.clone(), open_store, shutdown, reload, opened);
     let result = smol::block_on(executor.run(service));
     stop.begin();
     for thread in threads {
@@ -90,6 +92,7 @@ async fn serve(
     config: Config,
     mut handed: Activation,
     executor: Arc<Executor<'static>>,
+    open_store: impl FnOnce(&store::Options) -> Result<Arc<dyn Store>, store::Error>,
     shutdown: Shutdown,
     reload: Reload,
     opened: impl FnOnce(Doors),
@@ -105,7 +108,7 @@ async fn serve(
         http: http_url(&http_listener, &config.http),
     };
 
-    let store = store::open(&config.store).map_err(|error| error.to_string())?;
+    let store = open_store(&config.store).map_err(|error| error.to_string())?;
     let bus = Bus::new(EVENT_HISTORY);
     let metrics = Arc::new(Metrics::default());
     let refusals = Arc::new(Refusals::default());
@@ -149,18 +152,21 @@ async fn serve(
             web,
             &config,
         )),
-        executor.spawn(retention::run(config.retention.clone(), desk, shutdown.clone())),
-        executor.spawn(reload_files(rooms.clone(), reload)),
+        executor.spawn({
+            let (options, shutdown) = (config.retention.clone(), shutdown.clone());
+            panics::keep_going("retention", move || {
+                retention::run(options.clone(), desk.clone(), shutdown.clone())
+            })
+        }),
+        executor.spawn({
+            let rooms = rooms.clone();
+            panics::keep_going("reload", move || reload_files(rooms.clone(), reload.clone()))
+        }),
     ];
     for (listener, door) in smtp_listeners {
         let door = smtp::Door::new(&config, door, rooms.clone());
         let handle = move |socket, peer| door.clone().connection(socket, peer);
-        services.push(executor.spawn(net::serve(
-            listener,
-            tasks.clone(),
-            shutdown.clone(),
-            handle,
-        )));
+        services.push(executor.spawn(accept("smtp", listener, &tasks, &shutdown, handle)));
     }
     opened(doors);
 
@@ -181,7 +187,8 @@ fn serve_http(
     config: &Config,
 ) -> impl Future<Output = ()> + Send + use<> {
     let most = config.limits.http_connections as u64;
-    net::serve(listener, tasks, rooms.shutdown.clone(), move |socket, peer| {
+    let shutdown = rooms.shutdown.clone();
+    accept("http", listener, &tasks, &shutdown, move |socket, peer| {
         let (web, metrics) = (web.clone(), rooms.metrics.clone());
         let certificates = certificates.clone();
         async move {
@@ -190,6 +197,24 @@ fn serve_http(
                 http::serve_connection(socket, peer, certificates.as_deref(), &web).await;
             }
         }
+    })
+}
+
+/// Serves one door as long as the service lives.
+fn accept<F, H>(
+    kind: &'static str,
+    listener: Listener,
+    tasks: &Tasks,
+    shutdown: &Shutdown,
+    handle: H,
+) -> impl Future<Output = ()> + Send + use<F, H>
+where
+    F: Future<Output = ()> + Send + 'static,
+    H: Fn(Socket, Option<SocketAddr>) -> F + Clone + Send + Sync,
+{
+    let (listener, tasks, shutdown) = (Arc::new(listener), tasks.clone(), shutdown.clone());
+    panics::keep_going(kind, move || {
+        net::serve(kind, listener.clone(), tasks.clone(), shutdown.clone(), handle.clone())
     })
 }
 

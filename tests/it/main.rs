@@ -10,6 +10,7 @@ mod harness;
 mod http;
 mod interop;
 mod mime;
+mod panics;
 mod policy;
 mod settings;
 mod store;
