@@ -34,6 +34,7 @@ pub mod limits;
 pub mod log;
 pub mod net;
 pub mod policy;
+pub mod process;
 pub mod store;
 
 // Flow: call rooms in order.

@@ -7,6 +7,7 @@ use std::{
     fmt::{self, Write as _},
     fs::{File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
 };
@@ -93,7 +94,7 @@ impl Sink {
         if path.as_os_str().is_empty() {
             return Ok(Self::Stderr);
         }
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         Ok(Self::File(path.to_owned(), file))
     }
 

@@ -13,7 +13,7 @@ use smtpd::{
     VERSION,
     auth::{Stored, TokenHash},
     config::{CONFIG_VARIABLE, Config},
-    log, panics,
+    log, panics, process,
     reload::Reload,
     secret::Secret,
     server::{self, Doors},
@@ -78,6 +78,7 @@ fn run(flags: Flags) -> Result<(), String> {
     if flags.version {
         return say(&format!("smtpd {VERSION}"));
     }
+    process::harden()?;
     if let Some(Command::HashPassword(how)) = flags.command {
         return hash_password(&how);
     }

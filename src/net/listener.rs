@@ -1,10 +1,11 @@
 //! Listening and accepting.
 
 use std::{
+    fs::Permissions,
     io,
     net::{SocketAddr, TcpListener},
     os::unix::{
-        fs::FileTypeExt as _,
+        fs::{FileTypeExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -75,6 +76,8 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
         std::fs::remove_file(path)?;
     }
     let listener = Async::<UnixListener>::bind(path)?;
+    // Whoever may write to it may connect, and is then trusted as a proxy is.
+    std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
     Ok(Listener::Unix(listener, Some(SocketFile(path.to_owned()))))
 }
 
@@ -90,6 +93,14 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.get_ref().local_addr().ok(),
             Self::Unix(..) => None,
+        }
+    }
+
+    /// The file of a Unix socket that we made.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(_, Some(SocketFile(path))) => Some(path),
+            _ => None,
         }
     }
 
@@ -204,6 +215,9 @@ impl Drop for Guard {
         }
     }
 }
+
+/// Our user and our group may connect to a Unix socket.
+const SOCKET_MODE: u32 = 0o660;
 
 /// Pauses after a failed accept double from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

@@ -26,6 +26,7 @@ use crate::{
     net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
     panics,
     policy::Policy,
+    process::{self, Identity},
     refusals::Refusals,
     reload::Reload,
     retention,
@@ -37,6 +38,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
+    /// Who the process becomes once its doors are bound, if it was started as root: a name or a number.
+    /// Empty: it stays who it is.
+    pub user: String,
+    /// The group of that user, if it is to be another than its own.
+    pub group: String,
     /// Threads that serve connections; 0 for one a core.
     pub threads: usize,
     /// Longest wait for sessions under way when smtpd is told to end, in seconds.
@@ -45,7 +51,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 0, drain_seconds: 10 }
+        Self { user: String::new(), group: String::new(), threads: 0, drain_seconds: 10 }
     }
 }
 
@@ -107,6 +113,8 @@ async fn serve(
         smtp: smtp_listeners.iter().map(|(listener, door)| smtp_url(listener, door)).collect(),
         http: http_url(&http_listener, &config.http),
     };
+
+    drop_privileges(&config, &smtp_listeners)?;
 
     let store = open_store(&config.store).map_err(|error| error.to_string())?;
     let bus = Bus::new(EVENT_HISTORY);
@@ -198,6 +206,23 @@ fn serve_http(
             }
         }
     })
+}
+
+/// What is made or opened from here on is the user's: the store, the users, and certificates on SIGHUP.
+fn drop_privileges(
+    config: &Config,
+    listeners: &[(Listener, listeners::Listener)],
+) -> Result<(), String> {
+    let Some(identity) = Identity::find(&config.server.user, &config.server.group)? else {
+        return Ok(());
+    };
+    let sockets = listeners.iter().filter_map(|(listener, _)| listener.file());
+    let log = Some(config.log.file.as_path()).filter(|path| !path.as_os_str().is_empty());
+    // Whoever is that user already owns what it made.
+    if process::is_root() {
+        sockets.chain(log).try_for_each(|path| identity.own(path))?;
+    }
+    identity.assume()
 }
 
 /// Serves one door as long as the service lives.

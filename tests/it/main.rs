@@ -12,6 +12,8 @@ mod interop;
 mod mime;
 mod panics;
 mod policy;
+mod privileges;
+mod secrets;
 mod settings;
 mod store;
 mod tidy;

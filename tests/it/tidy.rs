@@ -11,7 +11,7 @@ const ROWS: [&[&str]; 9] = [
     &["wire"],
     &["message"],
     &["smtp"],
-    &["store", "auth", "limits", "policy", "net", "log"],
+    &["store", "auth", "limits", "policy", "net", "log", "process"],
     &["bus"],
     &["intake", "desk"],
     &["http", "retention"],
