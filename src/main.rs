@@ -65,7 +65,9 @@ struct HashPassword {
 
 fn main() -> ExitCode {
     let flags: Flags = argh::from_env();
-    match run(flags) {
+    let ended = run(flags);
+    ::log::logger().flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("smtpd: {message}");

@@ -18,7 +18,7 @@ use async_tungstenite::{
     },
 };
 use axum::{
-    extract::{Extension, Query, State},
+    extract::{Extension, Query},
     http::{HeaderMap, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
@@ -61,7 +61,6 @@ pub(super) struct Asked {
 
 /// `GET /ws`: the handshake (RFC 6455 §4.2).
 pub(super) async fn upgrade(
-    State(site): State<Site>,
     Query(asked): Query<Asked>,
     Extension(switch): Extension<Switch>,
     headers: HeaderMap,
@@ -79,10 +78,6 @@ pub(super) async fn upgrade(
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
         let error = Error::bad_request("The version of WebSocket must be 13.");
         return Ok(([(header::SEC_WEBSOCKET_VERSION, "13")], error).into_response());
-    }
-    if site.metrics.websockets_now.value() >= MOST_CLIENTS {
-        let text = "Too many pages are open.";
-        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (Some(upgrade), Some(key), Version::HTTP_11) =
@@ -349,6 +344,3 @@ const MOST_WRITTEN: usize = 4 * 1024 * 1024;
 
 /// Longest message from a client in octets; none that we know says anything.
 const LONGEST_MESSAGE: usize = 64 * 1024;
-
-/// Most open live feeds. Each costs some 10 KB.
-const MOST_CLIENTS: u64 = 10_000;

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{Site, error::Error, page};
-use crate::panics;
+use crate::{log, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
 pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
@@ -50,6 +50,7 @@ pub(super) async fn detail(
         http_connections_now: metrics.http_connections_now.value(),
         websockets_now: metrics.websockets_now.value(),
         events: site.bus.next_number() - 1,
+        log_lines_dropped: log::dropped(),
     };
     json(&headers, &detail).await
 }
@@ -117,4 +118,6 @@ struct Detail {
     http_connections_now: u64,
     websockets_now: u64,
     events: u64,
+    /// Lines of the log that nobody read in time.
+    log_lines_dropped: u64,
 }

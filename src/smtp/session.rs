@@ -98,6 +98,9 @@ impl Session {
             if let Some(pause) = self.pause.take() {
                 return Step::Pause(self.wait(pause));
             }
+            if self.output.len() >= MOST_OUTPUT {
+                return Step::Write;
+            }
             let step = match self.state {
                 State::Command | State::Auth(_) => self.line(input),
                 State::Body(_) => self.body(input),
@@ -298,6 +301,10 @@ fn later(from: Instant, wait: Duration) -> Instant {
     from.checked_add(wait).unwrap_or_else(|| from + TEN_YEARS)
 }
 
+/// Octets of replies that gather before they are written: a segment or two. EHLO is answered with thirty
+/// times its octets.
+const MOST_OUTPUT: usize = 4 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,6 +412,19 @@ mod tests {
         let (mut session, now) = self::session(Options::default());
         session.talked_early();
         assert!(talk(&mut session, now, "HELO a\r\n").ends_with(" ready\r\n250 localhost\r\n"));
+    }
+
+    #[test]
+    fn replies_do_not_gather_without_bound() {
+        let (mut session, now) = session(Options::default());
+        let flood = "EHLO a\r\n".repeat(8_000);
+        let (mut input, mut written) = (flood.as_bytes(), 0);
+        while session.step(&mut input, now) == Step::Write {
+            assert!(session.output().len() < 2 * MOST_OUTPUT);
+            written += std::mem::take(session.output()).len();
+        }
+        assert!(input.is_empty());
+        assert!(written > 20 * flood.len());
     }
 
     #[test]

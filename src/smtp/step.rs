@@ -10,6 +10,8 @@ use crate::wire::sasl::Claim;
 pub enum Step<'a> {
     /// All input is consumed: write the output, read more.
     Read,
+    /// Many replies have gathered while there is still input: write and clear the output.
+    Write,
     /// `220 2.0.0 Ready to start TLS` is in the output: write it, do the handshake, and answer with
     /// [`Session::tls_started`](super::Session::tls_started). There is no input behind the command, or the session would have ended.
     StartTls,

@@ -9,6 +9,7 @@ mod extensions;
 mod harness;
 mod http;
 mod interop;
+mod limits;
 mod mime;
 mod panics;
 mod policy;
