@@ -33,6 +33,7 @@ pub mod bus;
 pub mod limits;
 pub mod log;
 pub mod net;
+pub mod notify;
 pub mod policy;
 pub mod process;
 pub mod store;

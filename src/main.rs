@@ -13,7 +13,7 @@ use smtpd::{
     VERSION,
     auth::{Stored, TokenHash},
     config::{CONFIG_VARIABLE, Config},
-    log, panics, process,
+    log, notify, panics, process,
     reload::Reload,
     secret::Secret,
     server::{self, Doors},
@@ -106,6 +106,7 @@ fn run(flags: Flags) -> Result<(), String> {
 }
 
 fn announce(doors: Doors) {
+    notify::ready();
     let mut text = format!("smtpd {VERSION}");
     for url in doors.smtp {
         text.push_str(&format!("\n  SMTP    {url}"));

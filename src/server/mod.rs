@@ -6,7 +6,6 @@ pub mod smtp;
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,7 +23,7 @@ use crate::{
     intake::Intake,
     metrics::Metrics,
     net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
-    panics,
+    notify, panics,
     policy::Policy,
     process::{self, Identity},
     refusals::Refusals,
@@ -151,6 +150,9 @@ async fn serve(
         certificates,
         shutdown: shutdown.clone(),
     };
+    if let Some(often) = notify::watchdog() {
+        executor.spawn(panics::keep_going("watchdog", move || stay_alive(often))).detach();
+    }
     let mut services = vec![
         executor.spawn(serve_http(
             http_listener,
@@ -182,6 +184,7 @@ async fn serve(
     for service in services {
         service.await;
     }
+    notify::stopping();
     drain(&tasks, Duration::from_secs(config.server.drain_seconds)).await;
     close(&*store).await
 }
@@ -206,6 +209,14 @@ fn serve_http(
             }
         }
     })
+}
+
+/// Says so as long as tasks have their turn.
+async fn stay_alive(often: Duration) {
+    loop {
+        notify::alive();
+        Timer::after(often).await;
+    }
 }
 
 /// What is made or opened from here on is the user's: the store, the users, and certificates on SIGHUP.
@@ -347,9 +358,9 @@ fn epoch() -> String {
 
 /// The host name, for a banner when none is configured.
 pub(crate) fn host_name() -> String {
-    std::fs::read_to_string(PathBuf::from("/proc/sys/kernel/hostname"))
-        .map(|name| name.trim().to_owned())
+    nix::unistd::gethostname()
         .ok()
+        .and_then(|name| name.into_string().ok())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "localhost".to_owned())
 }

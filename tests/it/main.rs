@@ -17,4 +17,5 @@ mod privileges;
 mod secrets;
 mod settings;
 mod store;
+mod systemd;
 mod tidy;

@@ -11,7 +11,7 @@ const ROWS: [&[&str]; 9] = [
     &["wire"],
     &["message"],
     &["smtp"],
-    &["store", "auth", "limits", "policy", "net", "log", "process"],
+    &["store", "auth", "limits", "policy", "net", "log", "process", "notify"],
     &["bus"],
     &["intake", "desk"],
     &["http", "retention"],
