@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 
-use super::{Site, error::Error, files, guard::Host, message::How, page, view::Opened};
+use super::{Site, error::Error, files, guard::Host, message::How, page, view, view::Opened};
 use crate::message::html::{self, Sanitised};
 
 /// `GET /messages/{id}/frame`
@@ -49,7 +49,7 @@ pub(super) async fn rendered(opened: &Opened, how: &How) -> Result<Option<Saniti
     };
     let options = html::Options { remote, content_id: Arc::new(picture) };
     let sanitise = move || html::sanitise(&text, &options);
-    Ok(Some(smol::unblock(sanitise).await))
+    Ok(Some(view::aside(sanitise).await))
 }
 
 /// Our origin is named, because `'self'` matches nothing in a sandboxed page. Both schemes are, for

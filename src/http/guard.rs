@@ -19,6 +19,7 @@ use axum::{
 };
 
 use super::{Site, error::Error, page};
+use crate::panics::{self, Panicked};
 
 /// The checked authority under which the client reached us: a host that is ours, perhaps with a port.
 /// Empty for a client of HTTP/1.0 that named none.
@@ -33,13 +34,18 @@ pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next
     let (host, answer) = match check(&parts, &site.options.public_hosts) {
         Ok(host) => {
             parts.extensions.insert(host.clone());
-            (host, next.run(Request::from_parts(parts, body)).await)
+            (host, run(next, Request::from_parts(parts, body)).await)
         }
         Err(error) => (Host::default(), error.into_response()),
     };
     let mut answer = page::finish(answer, wants_page);
     harden(answer.headers_mut(), &host);
     answer
+}
+
+/// A handler that panics has answered, too.
+async fn run(next: Next, request: Request) -> Response {
+    panics::catch(next.run(request)).await.unwrap_or_else(|Panicked| Error::bug().into_response())
 }
 
 /// Refuses names that are not ours and requests that another site's page made.

@@ -8,6 +8,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{Site, error::Error, page};
+use crate::{log, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
 pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
@@ -15,6 +16,8 @@ pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Erro
         let text = "The server is shutting down.";
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
+    // A store that has stopped taking mail still tells what it has.
+    site.store.begin().await?;
     site.store.counts().await?;
     Ok("ready\n")
 }
@@ -47,6 +50,7 @@ pub(super) async fn detail(
         http_connections_now: metrics.http_connections_now.value(),
         websockets_now: metrics.websockets_now.value(),
         events: site.bus.next_number() - 1,
+        log_lines_dropped: log::dropped(),
     };
     json(&headers, &detail).await
 }
@@ -73,6 +77,8 @@ struct Brief {
     disk_bytes: u64,
     /// Messages that the search index has still to take in.
     index_lag: u64,
+    /// Times that our own code was wrong; the log says where.
+    panics: u64,
 }
 
 impl Brief {
@@ -86,6 +92,7 @@ impl Brief {
             bytes: counts.bytes,
             disk_bytes: counts.disk_bytes,
             index_lag: counts.index_lag,
+            panics: panics::total(),
         })
     }
 }
@@ -111,4 +118,6 @@ struct Detail {
     http_connections_now: u64,
     websockets_now: u64,
     events: u64,
+    /// Lines of the log that nobody read in time.
+    log_lines_dropped: u64,
 }
