@@ -6,8 +6,8 @@ use axum::{
 };
 
 use super::{
-    Site, actions, api, assets, auth_http, error::Error, files, frame, guard, list, live, message,
-    message::Tab, refusals, status,
+    Site, actions, api, assets, auth_http, error::Error, files, frame, guard, list, live, login,
+    message, message::Tab, refusals, status,
 };
 
 /// The table.
@@ -28,6 +28,8 @@ pub(super) fn router(site: Site) -> Router {
         .route("/messages/{id}/source", tab(Some(Tab::Source)))
         .route("/messages/{id}/headers", tab(Some(Tab::Headers)))
         .route("/messages/{id}/parts", tab(Some(Tab::Parts)))
+        .route("/login", get(login::form).post(login::log_in))
+        .route("/logout", post(login::log_out))
         // What came in the mail.
         .route("/messages/{id}/frame", get(frame::frame))
         .route("/messages/{id}/raw", get(files::raw))

@@ -9,6 +9,7 @@ mod client;
 mod connection;
 mod files;
 mod live;
+mod login;
 mod pages;
 mod shelf;
 
@@ -38,6 +39,7 @@ struct Server {
     address: SocketAddr,
     shelf: Shelf,
     bus: Arc<Bus>,
+    auth: Arc<Auth>,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
     _accepting: smol::Task<()>,
@@ -51,12 +53,13 @@ impl Server {
     fn with(options: http::Options, auth: auth::Options) -> Self {
         let (shelf, bus, shutdown) = (Shelf::new(), Bus::new(8), Shutdown::new());
         let metrics = Arc::new(Metrics::default());
+        let auth = Arc::new(Auth::new(auth).unwrap());
         let store: Arc<dyn Store> = Arc::new(shelf.clone());
         let web = Web::new(App {
             store: store.clone(),
             bus: bus.clone(),
             desk: Desk::new(store, bus.clone()),
-            auth: Arc::new(Auth::new(auth).unwrap()),
+            auth: auth.clone(),
             refusals: Arc::default(),
             metrics: metrics.clone(),
             options,
@@ -80,7 +83,7 @@ impl Server {
                 .detach();
             }
         });
-        Self { address, shelf, bus, metrics, shutdown, _accepting: accepting }
+        Self { address, shelf, bus, auth, metrics, shutdown, _accepting: accepting }
     }
 
     fn client(&self) -> Client {
