@@ -360,4 +360,4 @@ const MOST_WRITTEN: usize = 4 * 1024 * 1024;
 const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// Most open live feeds. Each costs some 10 KB.
-const MOST_CLIENTS: u64 = 10_000;
+pub(super) const MOST_CLIENTS: u64 = 10_000;

@@ -10,6 +10,7 @@ mod api;
 mod assets;
 mod auth_http;
 mod body;
+mod chart;
 mod connection;
 mod disposition;
 mod error;
@@ -29,6 +30,7 @@ mod row;
 mod session;
 mod shapes;
 mod status;
+mod status_page;
 mod tokens;
 mod view;
 mod visitor;
@@ -42,8 +44,16 @@ use serde::{Deserialize, Serialize};
 pub use self::{connection::serve_connection, tokens::ApiToken};
 use self::{pass::Passes, session::Sessions, view::Scans};
 use crate::{
-    auth::Auth, bus::Bus, desk::Desk, metrics::Metrics, net::Address, refusals::Refusals,
-    shutdown::Shutdown, store::Store, wire::network::Network,
+    auth::Auth,
+    bus::Bus,
+    desk::Desk,
+    limits,
+    metrics::Metrics,
+    net::Address,
+    refusals::Refusals,
+    shutdown::Shutdown,
+    store::{self, Store},
+    wire::network::Network,
 };
 
 /// What the doors need of the house.
@@ -60,6 +70,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What was refused lately.
     pub refusals: Arc<Refusals>,
+    /// `[limits]`, to be shown beside what there is.
+    pub limits: limits::Options,
+    /// What the store is.
+    pub store_kind: store::Kind,
     /// `[http]`.
     pub options: Options,
     /// Where SMTP listens: nginx is sent there, and the empty list names it. Port 0 if nowhere.

@@ -12,6 +12,7 @@ mod live;
 mod login;
 mod pages;
 mod shelf;
+mod status;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -27,11 +28,13 @@ use smtpd::{
     bus::{Bus, Event},
     desk::Desk,
     http::{self, App, Web},
+    limits,
     message::{Envelope, ForwardPath},
     metrics::Metrics,
     net::Socket,
+    refusals::Refusals,
     shutdown::Shutdown,
-    store::{Record, Store},
+    store::{self, Record, Store},
 };
 
 /// A server on a port of its own, gone when dropped.
@@ -41,6 +44,7 @@ struct Server {
     bus: Arc<Bus>,
     auth: Arc<Auth>,
     metrics: Arc<Metrics>,
+    refusals: Arc<Refusals>,
     shutdown: Shutdown,
     _accepting: smol::Task<()>,
 }
@@ -53,6 +57,7 @@ impl Server {
     fn with(options: http::Options, auth: auth::Options) -> Self {
         let (shelf, bus, shutdown) = (Shelf::new(), Bus::new(8), Shutdown::new());
         let metrics = Arc::new(Metrics::default());
+        let refusals = Arc::<Refusals>::default();
         let auth = Arc::new(Auth::new(auth).unwrap());
         let store: Arc<dyn Store> = Arc::new(shelf.clone());
         let web = Web::new(App {
@@ -60,8 +65,10 @@ impl Server {
             bus: bus.clone(),
             desk: Desk::new(store, bus.clone()),
             auth: auth.clone(),
-            refusals: Arc::default(),
+            refusals: refusals.clone(),
             metrics: metrics.clone(),
+            limits: limits::Options::default(),
+            store_kind: store::Kind::Memory,
             options,
             smtp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2525)),
             smtp_proxied: SocketAddr::from((Ipv4Addr::LOCALHOST, 2526)),
@@ -83,7 +90,7 @@ impl Server {
                 .detach();
             }
         });
-        Self { address, shelf, bus, auth, metrics, shutdown, _accepting: accepting }
+        Self { address, shelf, bus, auth, metrics, refusals, shutdown, _accepting: accepting }
     }
 
     fn client(&self) -> Client {
