@@ -21,7 +21,7 @@ use smol::{
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower_service::Service;
 
-use super::{Web, live, visitor::Peer};
+use super::{Web, guard, live, visitor::Peer};
 use crate::net::{Socket, Stream, tls::Certificates};
 
 /// Serves one connection to its end. When shutdown begins, the answer under way is finished, an idle
@@ -50,13 +50,19 @@ pub async fn serve_connection(
         }
     };
     let patience = Duration::from_secs(site.options.write_seconds);
+    let speaks_clear_to_tls = certificates.is_some() && !stream.is_encrypted();
     let io = FuturesIo::new(Patient { stream, patience, stalled: None });
 
     let switch = Switch::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(switch.clone());
         request.extensions_mut().insert(visitor);
-        web.router.clone().call(request)
+        async move {
+            if speaks_clear_to_tls {
+                return Ok(guard::to_https(request.into_parts().0, &site.options.public_hosts));
+            }
+            web.router.clone().call(request).await
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()

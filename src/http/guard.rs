@@ -67,6 +67,29 @@ async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Respon
     Ok(())
 }
 
+/// The answer to who speaks in clear where TLS is spoken: the same address with https, or what is wrong.
+/// Nothing but the address is looked at; a form that came this way was seen by others.
+pub(super) fn to_https(parts: Parts, public_hosts: &[String]) -> Response {
+    let is_looking = matches!(parts.method, Method::GET | Method::HEAD);
+    let found = host(&parts, public_hosts).and_then(|host| {
+        let text = "This address speaks https. Use https:// in place of http://.";
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        match is_looking && !host.0.is_empty() && path.starts_with('/') {
+            true => Ok(format!("https://{}{path}", host.0)),
+            false => Err(Error::bad_request(text)),
+        }
+    });
+    let mut answer = match found {
+        // Not for ever: the switch may be off tomorrow.
+        Ok(to) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response(),
+        Err(error) => page::finish(error.into_response(), page::wants_page(&parts.headers)),
+    };
+    let close = HeaderValue::from_static("close");
+    answer.headers_mut().insert(header::CONNECTION, close);
+    harden(&mut answer, &Host::default());
+    answer
+}
+
 /// Refuses names that are not ours and requests that another site's page made.
 fn check(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
     let host = host(parts, public_hosts)?;

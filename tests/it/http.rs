@@ -8,6 +8,7 @@ mod auth_http;
 mod client;
 mod connection;
 mod files;
+mod https;
 mod live;
 mod login;
 mod pages;
