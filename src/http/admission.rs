@@ -197,7 +197,7 @@ fn forbidden(text: &'static str) -> Response {
 }
 
 /// The routes that ask nobody who they are.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 9] = [
     "/login",
     "/logout",
     "/livez",
@@ -206,6 +206,7 @@ const OPEN: [&str; 8] = [
     // Answers only nginx.
     "/auth-smtp",
     "/static/{name}",
+    "/static/{version}/{name}",
     "/favicon.ico",
 ];
 

@@ -9,6 +9,7 @@ mod client;
 mod connection;
 mod files;
 mod https;
+mod list;
 mod live;
 mod login;
 mod pages;
