@@ -10,6 +10,8 @@ mod harness;
 mod http;
 mod interop;
 mod mime;
+#[cfg(feature = "mongodb")]
+mod mongo;
 mod policy;
 mod settings;
 mod store;

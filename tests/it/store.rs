@@ -32,6 +32,20 @@ struct Place {
 
 /// Runs a case on every backend; a failure names the backend.
 fn everywhere(case: impl AsyncFn(&Place)) {
+    #[cfg(feature = "mongodb")]
+    for (name, inline_limit) in
+        [("mongodb", 128 * 1024), ("mongodb, bodies in GridFS and no index", 100)]
+    {
+        let index = inline_limit > 100;
+        let Some(database) = crate::mongo::Database::new() else { break };
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { inline_limit, index, ..database.options() };
+        let store = store::open(&options).unwrap();
+        let place = Place { options, store, folder };
+        eprintln!("backend: {name}");
+        block_on(case(&place));
+        let _ = block_on(place.store.close());
+    }
     for (name, kind, inline_limit, index) in [
         ("memory", Kind::Memory, 0, false),
         ("sqlite", Kind::Sqlite, 128 * 1024, true),

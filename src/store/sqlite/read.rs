@@ -1,9 +1,6 @@
 //! What is asked of a read-only connection about single messages and labels. Searching is in `find`.
 
-use std::{
-    io::{self, Read},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -15,7 +12,7 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    message::{Scanner, search::Document},
+    message::search::Document,
     store::{Error, Mailbox, Raw, Record, State, matching},
 };
 
@@ -121,7 +118,7 @@ impl Reader {
             }
             Some(Err((name, error))) => return Err(Error::Io(format!("body {name}: {error}"))),
         };
-        matching::document(record, |scanner| scan(raw, scanner)).map(Some)
+        matching::document(record, |scanner| matching::scan(&raw, scanner)).map(Some)
     }
 
     /// Mailboxes or tags, sorted by name.
@@ -201,24 +198,3 @@ impl Drop for Moment<'_> {
         let _ = end();
     }
 }
-
-/// Shows a body to a scanner, a file in pieces.
-fn scan(raw: Raw, scanner: &mut Scanner) -> Result<(), Error> {
-    match raw {
-        Raw::Inline(octets) => scanner.push(&octets),
-        Raw::File(mut file, _) => {
-            let mut piece = vec![0; PIECE];
-            loop {
-                match file.read(&mut piece) {
-                    Ok(0) => break,
-                    Ok(taken) => scanner.push(&piece[..taken]),
-                    Err(error) => return Err(Error::Io(error.to_string())),
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Octets of a file that are in memory at a time.
-const PIECE: usize = 64 * 1024;
