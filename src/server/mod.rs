@@ -20,7 +20,7 @@ use crate::{
     bus::Bus,
     config::Config,
     desk::Desk,
-    http,
+    feed, http,
     intake::Intake,
     metrics::Metrics,
     net::{self, Activation, Listener, Tasks, tls::Certificates},
@@ -112,6 +112,7 @@ async fn serve(
     let auth = Arc::new(Auth::new(config.auth.clone())?);
     let policy = Arc::new(Policy::new(config.policy.clone())?);
     let desk = Desk::new(store.clone(), bus.clone());
+    let news = feed::run(&*store, bus.clone(), shutdown.clone());
     let intake = Intake::new(store.clone(), bus.clone());
     let tasks = Tasks::new(executor.clone());
 
@@ -151,6 +152,7 @@ async fn serve(
         )),
         executor.spawn(retention::run(config.retention.clone(), desk, shutdown.clone())),
         executor.spawn(reload_files(rooms.clone(), reload)),
+        executor.spawn(news),
     ];
     for (listener, door) in smtp_listeners {
         let door = smtp::Door::new(&config, door, rooms.clone());

@@ -1,6 +1,6 @@
 //! The `[store]` section, and which store it opens.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +50,8 @@ pub struct MongoOptions {
     pub meta: String,
 }
 
-/// A connection string. It may hold a password, so that written out it is `***`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A connection string. It may hold a password: written out, `***` stands for the user and his.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Uri(Secret<String>);
 
@@ -69,8 +69,19 @@ impl From<String> for Uri {
 }
 
 impl From<Uri> for String {
-    fn from(_: Uri) -> Self {
-        "***".into()
+    fn from(uri: Uri) -> Self {
+        let text = uri.declassify();
+        let Some((scheme, rest)) = text.split_once("://") else { return "***".into() };
+        match rest.rsplit_once('@') {
+            Some((_, hosts)) => format!("{scheme}://***@{hosts}"),
+            None => text.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&String::from(self.clone()), f)
     }
 }
 

@@ -28,6 +28,8 @@ struct Place {
     options: Options,
     store: Arc<dyn Store>,
     folder: tempfile::TempDir,
+    #[cfg(feature = "mongodb")]
+    database: Option<crate::mongo::Database>,
 }
 
 /// Runs a case on every backend; a failure names the backend.
@@ -41,10 +43,7 @@ fn everywhere(case: impl AsyncFn(&Place)) {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { inline_limit, index, ..database.options() };
         let store = store::open(&options).unwrap();
-        let place = Place { options, store, folder };
-        eprintln!("backend: {name}");
-        block_on(case(&place));
-        let _ = block_on(place.store.close());
+        run(name, &case, Place { options, store, folder, database: Some(database) });
     }
     for (name, kind, inline_limit, index) in [
         ("memory", Kind::Memory, 0, false),
@@ -56,16 +55,30 @@ fn everywhere(case: impl AsyncFn(&Place)) {
         let path = folder.path().join("data");
         let options = Options { kind, inline_limit, index, path, ..Options::default() };
         let store = store::open(&options).unwrap();
-        let place = Place { options, store, folder };
-        eprintln!("backend: {name}");
-        block_on(case(&place));
-        let _ = block_on(place.store.close());
-        drop(place.folder);
+        let place = Place {
+            options,
+            store,
+            folder,
+            #[cfg(feature = "mongodb")]
+            database: None,
+        };
+        run(name, &case, place);
     }
+}
+
+fn run(name: &str, case: &impl AsyncFn(&Place), place: Place) {
+    eprintln!("backend: {name}");
+    block_on(case(&place));
+    let _ = block_on(place.store.close());
+    drop(place.folder);
 }
 
 impl Place {
     fn bodies(&self) -> usize {
+        #[cfg(feature = "mongodb")]
+        if let Some(database) = &self.database {
+            return database.bodies();
+        }
         std::fs::read_dir(self.options.path.join("bodies")).map_or(0, Iterator::count)
     }
 

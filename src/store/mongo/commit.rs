@@ -152,7 +152,7 @@ async fn store(shared: &Arc<Shared>, jobs: Vec<Job>, ids: &mut IdSource) {
         let fates = match attempt {
             Ok(Ok(_)) => waiting.iter().map(|_| Fate::Stored).collect(),
             Ok(Err(error)) => {
-                why = error.to_string();
+                why = error.kind.to_string();
                 fates(&error, waiting.len())
             }
             Err(_late) => waiting.iter().map(|_| Fate::Unknown).collect(),

@@ -49,7 +49,7 @@ impl Health {
     /// What a question came to that was not answered as hoped.
     pub(super) fn failed(&self, error: &DriverError) -> Error {
         if is_away(error) {
-            self.went(&error.to_string());
+            self.went(&error.kind.to_string());
         }
         failed(error)
     }
@@ -65,7 +65,7 @@ impl Health {
 pub(super) fn failed(error: &DriverError) -> Error {
     match code(error) {
         Some(OUT_OF_DISK_SPACE) => Error::Full,
-        _ => Error::Io(error.to_string()),
+        _ => Error::Io(error.kind.to_string()),
     }
 }
 

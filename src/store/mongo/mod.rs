@@ -351,14 +351,16 @@ impl Mongo {
                 Ok(elected)
             })
             .await?;
+        if !elected {
+            return Ok(0);
+        }
         let mut deleted = 0;
-        while elected {
+        loop {
             match self.work(move |shared| change::prune(shared, keep)).await? {
-                0 => break,
+                0 => return Ok(deleted),
                 more => deleted += more,
             }
         }
-        Ok(deleted)
     }
 
     async fn labels(

@@ -86,7 +86,7 @@ impl New<'_> {
             file,
             envelope: (*envelope).into(),
             summary: (*summary).into(),
-            headers: outline.parts.first().map_or_else(Vec::new, |part| headers(part)),
+            headers: outline.parts.first().map_or_else(Vec::new, headers),
             parts: outline.parts.iter().map(PartRow::from).collect(),
             words: self.words.as_deref(),
         };

@@ -109,8 +109,12 @@ pub(super) async fn elected(there: &Collections, me: ObjectId) -> mongodb::error
     let filter = doc! { "_id": "lease", "$or": [{ "holder": me }, free] };
     let until = doc! { "$add": ["$$NOW", LEASE_MS] };
     let take = vec![doc! { "$set": { "holder": me, "until": until } }];
-    match there.meta.update_one(filter, take).upsert(true).await {
-        Ok(_) => Ok(true),
+    if there.meta.update_one(filter.clone(), take.clone()).await?.matched_count == 1 {
+        return Ok(true);
+    }
+    let first = doc! { "_id": "lease", "holder": me, "until": DateTime::from_millis(0) };
+    match there.meta.insert_one(first).await {
+        Ok(_) => Ok(there.meta.update_one(filter, take).await?.matched_count == 1),
         // It is there, and somebody else holds it.
         Err(error) if code(&error) == Some(DUPLICATE) => Ok(false),
         Err(error) => Err(error),

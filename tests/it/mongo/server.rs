@@ -168,6 +168,15 @@ impl Database {
         }
     }
 
+    /// Large bodies, besides those of deleted messages.
+    pub(crate) fn bodies(&self) -> usize {
+        self.with(async |database| {
+            let files = database.collection::<Document>("bodies.files");
+            let alive = doc! { "metadata.doomed": { "$exists": false } };
+            files.count_documents(alive).await.unwrap() as usize
+        })
+    }
+
     /// Does something with it by another client.
     pub(crate) fn with<T>(&self, work: impl AsyncFnOnce(mongodb::Database) -> T) -> T {
         block_on(async {
