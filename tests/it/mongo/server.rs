@@ -155,6 +155,16 @@ impl Database {
         Some(Self { uri: set.uri(), name })
     }
 
+    /// A database on a server of one's own.
+    pub(crate) fn on(uri: String, name: &str) -> Self {
+        Self { uri, name: name.to_owned() }
+    }
+
+    /// Leaves it to the end of its server.
+    pub(crate) fn forget(self) {
+        std::mem::forget(self);
+    }
+
     /// The options of a store in it.
     pub(crate) fn options(&self) -> Options {
         Options {
