@@ -8,16 +8,18 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use mongodb::{
     bson::{DateTime, Document, deserialize_from_document, doc, oid::ObjectId},
     change_stream::event::ResumeToken,
+    options::ReadConcern,
 };
 use smol::{
-    channel::{Receiver, Sender, TrySendError},
+    channel::{Receiver, Sender},
     stream::StreamExt as _,
 };
 use tokio::time::sleep;
@@ -31,12 +33,23 @@ pub(super) struct Feed {
     news: Sender<News>,
     receiver: Mutex<Option<Receiver<News>>>,
     deleted: Mutex<Recent>,
+    pace: Mutex<Pace>,
+}
+
+/// How much is told.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    changes: usize,
+    /// Something was left out, which is told when there is room again.
+    behind: bool,
 }
 
 impl Feed {
     pub(super) fn new() -> Self {
         let (news, receiver) = smol::channel::bounded(WAITING);
-        Self { news, receiver: Mutex::new(Some(receiver)), deleted: Mutex::default() }
+        let pace = Mutex::new(Pace { since: Instant::now(), changes: 0, behind: false });
+        Self { news, receiver: Mutex::new(Some(receiver)), deleted: Mutex::default(), pace }
     }
 
     /// The end at which news come out, for the one who asks first.
@@ -57,11 +70,29 @@ impl Feed {
         self.tell(News::Missed);
     }
 
-    /// Who falls far behind is told so once; nobody waits for him.
-    fn tell(&self, news: News) {
-        if let Err(TrySendError::Full(_)) = self.news.try_send(news) {
-            let _ = self.news.force_send(News::Missed);
+    /// Tells that something was left out, once there is room.
+    pub(super) fn catch_up(&self) {
+        let mut pace = self.pace();
+        if pace.behind && self.news.is_empty() {
+            pace.behind = self.news.try_send(News::Missed).is_err();
         }
+    }
+
+    /// Nobody waits for who falls far behind, and changes of a great many messages are not told one by
+    /// one.
+    fn tell(&self, news: News) {
+        let mut pace = self.pace();
+        if matches!(news, News::Changed(_) | News::Deleted(_)) {
+            if pace.since.elapsed() > Duration::from_secs(1) {
+                (pace.since, pace.changes) = (Instant::now(), 0);
+            }
+            pace.changes += 1;
+        }
+        pace.behind |= pace.changes > CHANGES_A_SECOND || self.news.try_send(news).is_err();
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_ours(&self, id: MessageId) -> bool {
@@ -115,38 +146,37 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn watch(shared: &Arc<Shared>) {
-    let mut token: Option<ResumeToken> = None;
+    let (mut token, mut gap) = (None, false);
     loop {
-        if let Err(error) = stream(shared, &mut token).await {
-            if health::code(&error).is_some_and(|code| FORGOTTEN.contains(&code)) {
-                log::warn!("the change stream cannot go on where it was: {error}");
-                token = None;
-            } else {
-                log::debug!("the change stream broke: {error}");
-            }
+        let Err(error) = stream(shared, &mut token, gap).await;
+        if health::code(&error).is_some_and(|code| FORGOTTEN.contains(&code)) {
+            log::warn!("the change stream cannot go on where it was: {}", error.kind);
+            token = None;
+        } else {
+            log::debug!("the change stream broke: {}", error.kind);
         }
-        if token.is_none() {
-            shared.feed.missed();
-        }
+        gap = token.is_none();
         sleep(PAUSE).await;
     }
 }
 
+/// Tells what comes until the stream breaks, and first that there is a gap before it, if so.
 async fn stream(
     shared: &Arc<Shared>,
     token: &mut Option<ResumeToken>,
-) -> mongodb::error::Result<()> {
+    gap: bool,
+) -> mongodb::error::Result<Infallible> {
     let watch = shared.there.messages.watch().pipeline(pipeline(shared.me));
-    let watch = watch.max_await_time(Duration::from_secs(5));
+    let watch = watch.max_await_time(AWAIT).read_concern(ReadConcern::majority());
     let mut stream = watch.resume_after(token.clone()).await?.with_type::<Document>();
+    if gap {
+        shared.feed.missed();
+    }
     loop {
-        let mut events: Vec<Document> = Vec::new();
-        // All that there is at this moment, so that much at once is told in few words.
         if let Some(event) = stream.next_if_any().await? {
-            events.push(event);
+            tell(shared, event);
         }
         *token = stream.resume_token();
-        tell(shared, events);
     }
 }
 
@@ -170,26 +200,24 @@ fn pipeline(me: ObjectId) -> Vec<Document> {
 }
 
 /// Tells what happened.
-fn tell(shared: &Shared, events: Vec<Document>) {
-    for mut event in events {
-        let key = event.get_document("documentKey").and_then(|key| key.get_object_id("_id"));
-        let id = key.ok().map(|id| MessageId::from_bytes(id.bytes()));
-        match (event.get_str("operationType").unwrap_or_default(), id) {
-            ("insert", _) => {
-                let document = event.remove("fullDocument");
-                let document = document.and_then(|it| it.as_document().cloned());
-                match document.map(deserialize_from_document::<Found>) {
-                    Some(Ok(found)) => shared.feed.tell(News::New(Arc::new(found.into_record()))),
-                    // What is left of a message that is gone has nothing of a message.
-                    Some(Err(error)) => log::debug!("change stream: {error}"),
-                    None => {}
-                }
+fn tell(shared: &Shared, mut event: Document) {
+    let key = event.get_document("documentKey").and_then(|key| key.get_object_id("_id"));
+    let id = key.ok().map(|id| MessageId::from_bytes(id.bytes()));
+    match (event.get_str("operationType").unwrap_or_default(), id) {
+        ("insert", _) => {
+            let document = event.remove("fullDocument");
+            let document = document.and_then(|it| it.as_document().cloned());
+            match document.map(deserialize_from_document::<Found>) {
+                Some(Ok(found)) => shared.feed.tell(News::New(Arc::new(found.into_record()))),
+                // What is left of a message that is gone has nothing of a message.
+                Some(Err(error)) => log::debug!("change stream: {error}"),
+                None => {}
             }
-            ("update", Some(id)) => shared.feed.tell(News::Changed(vec![id])),
-            ("delete", Some(id)) if shared.feed.is_ours(id) => {}
-            ("delete" | "replace", Some(id)) => shared.feed.tell(News::Deleted(vec![id])),
-            _ => shared.feed.missed(),
         }
+        ("update", Some(id)) => shared.feed.tell(News::Changed(vec![id])),
+        ("delete", Some(id)) if shared.feed.is_ours(id) => {}
+        ("delete" | "replace", Some(id)) => shared.feed.tell(News::Deleted(vec![id])),
+        _ => shared.feed.missed(),
     }
 }
 
@@ -243,10 +271,14 @@ async fn poll_once(
     Ok(())
 }
 
+/// Changes and deletions told in a second; if there are more, looking again is cheaper.
+const CHANGES_A_SECOND: usize = 200;
 /// News that wait to be taken.
 const WAITING: usize = 4_096;
 /// Ids of our own, and of others, that are remembered.
 const REMEMBERED: usize = 10_000;
+/// Longest wait of the server for something to tell.
+const AWAIT: Duration = Duration::from_secs(5);
 /// Between two attempts to open the stream.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two questions to a standalone.

@@ -7,8 +7,8 @@ use mongodb::{
     Client, Collection, Database, IndexModel,
     bson::{Document, doc},
     options::{
-        ClientOptions, CollectionOptions, CommitQuorum, IndexOptions, ReadConcern, ReadPreference,
-        SelectionCriteria, WriteConcern,
+        ClientOptions, CollectionOptions, CommitQuorum, CreateIndexOptions, IndexOptions,
+        ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
     },
 };
 
@@ -94,10 +94,14 @@ impl Collections {
         {
             return Err(told(error));
         }
-        let quorum = CommitQuorum::Majority;
+        // A set that lacks a member can still make an index.
+        let quorum = replicated.then_some(CommitQuorum::Majority);
         let indexes = |collection: Collection<Document>, models: Vec<IndexModel>| {
             let quorum = quorum.clone();
-            async move { collection.create_indexes(models).commit_quorum(quorum).await }
+            async move {
+                let options = CreateIndexOptions::builder().commit_quorum(quorum).build();
+                collection.create_indexes(models).with_options(options).await
+            }
         };
         indexes(self.messages.clone(), message_indexes(index)).await.map_err(told)?;
         // Retention sets another age; then there is nothing to make.

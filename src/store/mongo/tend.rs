@@ -25,6 +25,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut next = Instant::now();
     loop {
         sleep(TICK).await;
+        shared.feed.catch_up();
         if shared.health.is_away() {
             revive(&shared).await;
             continue;

@@ -17,6 +17,7 @@ type Socket = WebSocketStream<Async<TcpStream>>;
 fn start(database: &Database) -> Server {
     let uri: &str = &database.uri;
     Server::start(&[
+        ("SMTPD_LOG_LEVEL", "debug"),
         ("SMTPD_STORE_KIND", "mongodb"),
         ("SMTPD_STORE_MONGODB_URI", uri),
         ("SMTPD_STORE_MONGODB_DATABASE", &database.name),
@@ -56,6 +57,7 @@ async fn all_heard(socket: &mut Socket) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(events) = heard(socket).await {
         all.extend(events);
+        assert!(all.len() < 20, "it does not end: {all:?}");
     }
     all
 }
@@ -127,4 +129,25 @@ fn on_a_standalone_that_is_asked() {
     let Some(mongod) = Mongod::start(None) else { return };
     let database = Database::on(format!("mongodb://127.0.0.1:{}", mongod.port), "alone");
     what_one_does_the_other_shows(&database);
+}
+
+/// The driver's runtime is a thread of its own, and there is none where there is no MongoDB.
+#[test]
+fn tokio_runs_only_where_it_is_needed() {
+    let threads = |server: &Server| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+        let names = tasks.map(|task| name(task.unwrap()).unwrap().trim().to_owned());
+        names.filter(|name| name.contains("tokio") || name.contains("mongo")).collect::<Vec<_>>()
+    };
+    let sqlite = Server::start(&[]);
+    send(&sqlite, "without");
+    assert_eq!(threads(&sqlite), Vec::<String>::new());
+    let Some(database) = Database::new() else { return };
+    let server = start(&database);
+    send(&server, "with");
+    let mut found = threads(&server);
+    // Host names are looked up on a second one, which ends when it was idle for a while.
+    found.dedup();
+    assert_eq!(found, ["store-mongodb"]);
 }
