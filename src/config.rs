@@ -205,24 +205,19 @@ fn override_from(
         if !variable.starts_with(PREFIX) || variable == CONFIG_VARIABLE {
             continue;
         }
-        let Some((section, key, default)) = find(&defaults, variable) else {
+        let Some((path, default)) = find(&defaults, variable) else {
             // Container platforms set variables such as SMTPD_PORT for a service of that name, so an
             // unknown one cannot be an error.
             warnings.push(format!("environment variable {variable} names no key and is ignored"));
             continue;
         };
         let value = typed(text, default);
-        let alone = Table::from_iter([(
-            section.to_owned(),
-            Value::Table(Table::from_iter([(key.to_owned(), value.clone())])),
-        )]);
+        let mut alone = Table::new();
+        set(&mut alone, &path, value.clone());
         alone.try_into::<Config>().map_err(|error| {
             Error(format!("environment variable {variable}: {}", humane(&error)))
         })?;
-        let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-        if let Value::Table(entry) = entry {
-            entry.insert(key.to_owned(), value);
-        }
+        set(table, &path, value);
     }
     Ok(warnings)
 }
@@ -231,17 +226,37 @@ fn default_table() -> Result<Table, Error> {
     Table::try_from(Config::default()).map_err(|error| Error(error.to_string()))
 }
 
-/// The section, key and default that a variable names.
-fn find<'a>(defaults: &'a Table, variable: &str) -> Option<(&'a str, &'a str, &'a Value)> {
-    defaults.iter().find_map(|(section, keys)| {
-        keys.as_table()?.iter().find_map(|(key, default)| {
-            (variable_name(&format!("{section}.{key}")) == variable).then_some((
-                section.as_str(),
-                key.as_str(),
-                default,
-            ))
+/// The key that a variable names, with the sections that it stands in, and its default.
+fn find<'a>(defaults: &'a Table, variable: &str) -> Option<(Vec<&'a str>, &'a Value)> {
+    fn within<'a>(
+        table: &'a Table,
+        path: &[&'a str],
+        variable: &str,
+    ) -> Option<(Vec<&'a str>, &'a Value)> {
+        table.iter().find_map(|(key, default)| {
+            let path = [path, &[key.as_str()]].concat();
+            match default.as_table() {
+                // A section, or one inside it. A table that is empty is for people to fill.
+                Some(keys) if path.len() == 1 || !keys.is_empty() => within(keys, &path, variable),
+                _ => (variable_name(&path.join(".")) == variable).then_some((path, default)),
+            }
         })
-    })
+    }
+    within(defaults, &[], variable)
+}
+
+/// Puts a value where its key belongs.
+fn set(table: &mut Table, path: &[&str], value: Value) {
+    match path {
+        [] => {}
+        [key] => drop(table.insert((*key).to_owned(), value)),
+        [section, rest @ ..] => {
+            let entry = table.entry(*section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(section) = entry {
+                set(section, rest, value);
+            }
+        }
+    }
 }
 
 fn variable_name(key: &str) -> String {

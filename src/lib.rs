@@ -40,6 +40,7 @@ pub mod store;
 
 // Flow: call rooms in order.
 pub mod desk;
+pub mod feed;
 pub mod intake;
 pub mod retention;
 

@@ -91,7 +91,7 @@ async fn next(raw: Arc<Raw>, left: &mut Range<u64>) -> io::Result<Option<Bytes>>
     let most = usize::try_from(left.end - left.start).unwrap_or(CHUNK).min(CHUNK);
     let start = left.start;
     // What lies in memory needs no thread that may block.
-    let may_block = matches!(*raw, Raw::File(..));
+    let may_block = !matches!(*raw, Raw::Inline(_));
     let read = move || {
         let mut chunk = vec![0; most];
         let read = raw.read_at(&mut chunk, start)?;

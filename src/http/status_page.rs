@@ -114,6 +114,7 @@ fn facts(site: &Site, shell: &Shell) -> Vec<Fact> {
     let kind = match site.store_kind {
         store::Kind::Sqlite => w.sqlite,
         store::Kind::Memory => w.memory,
+        store::Kind::Mongodb => w.mongodb,
     };
     let lag = if counts.index_lag == 0 {
         w.index_current.to_owned()

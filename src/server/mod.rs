@@ -19,7 +19,7 @@ use crate::{
     bus::Bus,
     config::Config,
     desk::Desk,
-    http,
+    feed, http,
     intake::Intake,
     metrics::Metrics,
     net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
@@ -124,6 +124,7 @@ async fn serve(
     let counts: Vec<_> = smtp_listeners.iter().map(counted).collect();
     let policy = Arc::new(Policy::new(config.policy.clone())?);
     let desk = Desk::new(store.clone(), bus.clone());
+    let news = feed::run(&*store, bus.clone(), shutdown.clone());
     let intake = Intake::new(store.clone(), bus.clone());
     let tasks = Tasks::new(executor.clone());
 
@@ -176,6 +177,7 @@ async fn serve(
             let rooms = rooms.clone();
             panics::keep_going("reload", move || reload_files(rooms.clone(), reload.clone()))
         }),
+        executor.spawn(news),
     ];
     for ((listener, door), counts) in smtp_listeners.into_iter().zip(counts) {
         let door = smtp::Door::new(&config, door, counts, rooms.clone());

@@ -1,7 +1,7 @@
 //! Whether a message matches a search, found out by reading it. This is the meaning of a search;
 //! an index is only a quicker way to the same answer.
 
-use super::Record;
+use super::{Error, Raw, Record};
 use crate::message::{
     Scanner,
     search::{Document, Facts, Query, Test},
@@ -37,6 +37,25 @@ pub(super) fn document<E>(
     Ok(Document::new(&record.envelope, &record.summary, scanned.texts()))
 }
 
+/// Shows a body to a scanner, a large one in pieces. Blocks as [`Raw::read_at`] does.
+pub(super) fn scan(raw: &Raw, scanner: &mut Scanner) -> Result<(), Error> {
+    if let Raw::Inline(octets) = raw {
+        scanner.push(octets);
+        return Ok(());
+    }
+    let (mut piece, mut offset) = (vec![0; PIECE], 0);
+    loop {
+        match raw.read_at(&mut piece, offset) {
+            Ok(0) => return Ok(()),
+            Ok(taken) => {
+                scanner.push(&piece[..taken]);
+                offset += taken as u64;
+            }
+            Err(error) => return Err(Error::Io(error.to_string())),
+        }
+    }
+}
+
 /// True if the query cannot be answered from facts alone.
 pub(super) fn asks_for_words(query: &Query) -> bool {
     query.terms.iter().any(|term| matches!(term.test, Test::Words { .. }))
@@ -57,3 +76,6 @@ fn facts(record: &Record) -> Facts<'_> {
 /// How much readable text of a message is searched, in octets. What lies behind it is a log or a
 /// dump; an index of it would be larger than everything else together.
 pub(super) const TEXT_LIMIT: usize = 1024 * 1024;
+
+/// Octets of a large body that are in memory at a time.
+const PIECE: usize = 64 * 1024;

@@ -6,6 +6,8 @@
 
 mod matching;
 mod memory;
+#[cfg(feature = "mongodb")]
+mod mongo;
 mod options;
 mod sqlite;
 
@@ -54,8 +56,27 @@ pub trait Store: Send + Sync {
     /// Tags in use, sorted by name.
     fn tags(&self) -> Later<'_, Vec<Mailbox>>;
 
+    /// What others do to the messages of this store from now on; none where nobody else can. What was
+    /// done through this store itself is not told again. To be asked for once.
+    fn news(&self) -> Option<smol::channel::Receiver<News>> {
+        None
+    }
+
     /// Finishes what is under way and closes. Afterwards everything answers [`Error::Closed`].
     fn close(&self) -> Later<'_, ()>;
+}
+
+/// Something that another instance did.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// It stored a message.
+    New(Arc<Record>),
+    /// It deleted these.
+    Deleted(Vec<MessageId>),
+    /// It marked or tagged these.
+    Changed(Vec<MessageId>),
+    /// Some of it was missed, or it was too much to tell.
+    Missed,
 }
 
 /// A message on its way in.
@@ -126,13 +147,25 @@ impl State {
     }
 }
 
-/// The bytes of a message: in memory when it is small, an open file when it is large.
+/// The bytes of a message: in memory when it is small, an open file or something like it when it is
+/// large. They stay readable even if the message is deleted meanwhile.
 #[derive(Debug)]
 pub enum Raw {
     /// All of it.
     Inline(Arc<[u8]>),
-    /// A file of this length, readable even if the message is deleted meanwhile.
+    /// A file of this length.
     File(std::fs::File, u64),
+    /// On another machine, fetched as it is read.
+    Remote(Arc<dyn ReadAt>),
+}
+
+/// Octets that can be read from anywhere.
+pub trait ReadAt: fmt::Debug + Send + Sync {
+    /// How many there are.
+    fn length(&self) -> u64;
+
+    /// As [`Raw::read_at`]; blocks.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
 impl Raw {
@@ -141,6 +174,7 @@ impl Raw {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
             Self::File(_, length) => *length,
+            Self::Remote(octets) => octets.length(),
         }
     }
 
@@ -149,8 +183,8 @@ impl Raw {
         self.len() == 0
     }
 
-    /// Reads into `buffer` from `offset`, as much as there is; 0 at the end. Blocks on a file: call
-    /// it where blocking is allowed.
+    /// Reads into `buffer` from `offset`, as much as there is; 0 at the end. Blocks unless all of it is
+    /// in memory: call it where blocking is allowed.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
             Self::Inline(bytes) => {
@@ -160,6 +194,7 @@ impl Raw {
                 Ok(taken)
             }
             Self::File(file, _) => std::os::unix::fs::FileExt::read_at(file, buffer, offset),
+            Self::Remote(octets) => octets.read_at(buffer, offset),
         }
     }
 }

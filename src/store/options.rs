@@ -1,10 +1,13 @@
 //! The `[store]` section, and which store it opens.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "mongodb")]
+use super::mongo::Mongo;
 use super::{Error, Store, memory::Memory, sqlite::Sqlite};
+use crate::secret::Secret;
 
 /// `[store]`: where messages stay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,16 +17,72 @@ pub struct Options {
     pub kind: Kind,
     /// sqlite: the folder of the database and the large bodies; made if it is missing.
     pub path: PathBuf,
-    /// sqlite: a body of more octets than this becomes a file of its own, which is two to three times
-    /// faster at 1 MB and keeps large messages out of memory. At most [`MAX_INLINE_LIMIT`].
+    /// sqlite, mongodb: a body of more octets than this becomes a file of its own (in GridFS), which is
+    /// two to three times faster at 1 MB and keeps large messages out of memory. At most
+    /// [`MAX_INLINE_LIMIT`], and half as much with mongodb.
     pub inline_limit: usize,
-    /// sqlite: keep a full-text index. Without it a search for words reads every message.
+    /// sqlite, mongodb: keep a full-text index. Without it a search for words reads every message.
     pub index: bool,
     /// sqlite: how many questions are answered at the same time.
     pub readers: usize,
     /// memory: octets of messages, each counted with a little for its envelope. When they are used
     /// up, a message is refused for now; nothing is thrown away to make room.
     pub memory_max_bytes: u64,
+    /// `[store.mongodb]`
+    pub mongodb: MongoOptions,
+}
+
+/// `[store.mongodb]`: where the database is, and what its collections are called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MongoOptions {
+    /// The connection string, with user, password and TLS.
+    pub uri: Uri,
+    /// The database; made if it is missing.
+    pub database: String,
+    /// The collection with a document for each message.
+    pub messages: String,
+    /// The GridFS bucket of large bodies.
+    pub bodies: String,
+    /// The collection with the totals of mailboxes and tags.
+    pub labels: String,
+    /// The collection with the schema's version, totals, and who is elected.
+    pub meta: String,
+}
+
+/// A connection string. It may hold a password: written out, `***` stands for the user and his.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Uri(Secret<String>);
+
+impl Uri {
+    /// The text. Only the driver needs it.
+    pub fn declassify(&self) -> &str {
+        self.0.declassify()
+    }
+}
+
+impl From<String> for Uri {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl From<Uri> for String {
+    fn from(uri: Uri) -> Self {
+        let text = uri.declassify();
+        let Some((scheme, rest)) = text.split_once("://") else { return "***".into() };
+        match rest.rsplit_once('@') {
+            Some((_, hosts)) => format!("{scheme}://***@{hosts}"),
+            None => text.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&String::from(self.clone()), f)
+    }
 }
 
 /// Which store.
@@ -35,6 +94,8 @@ pub enum Kind {
     Sqlite,
     /// Nothing outlives the process.
     Memory,
+    /// A MongoDB that several smtpd share.
+    Mongodb,
 }
 
 /// Opens the store that the options ask for. Blocks: it may have leftovers to clear away.
@@ -42,6 +103,12 @@ pub fn open(options: &Options) -> Result<Arc<dyn Store>, Error> {
     Ok(match options.kind {
         Kind::Sqlite => Arc::new(Sqlite::open(options)?),
         Kind::Memory => Arc::new(Memory::new(options.memory_max_bytes)),
+        #[cfg(feature = "mongodb")]
+        Kind::Mongodb => Arc::new(Mongo::open(options)?),
+        #[cfg(not(feature = "mongodb"))]
+        Kind::Mongodb => {
+            return Err(Error::Open("store.kind: this smtpd was built without MongoDB".into()));
+        }
     })
 }
 
@@ -54,6 +121,20 @@ impl Default for Options {
             index: true,
             readers: 4,
             memory_max_bytes: 256 * 1024 * 1024,
+            mongodb: MongoOptions::default(),
+        }
+    }
+}
+
+impl Default for MongoOptions {
+    fn default() -> Self {
+        Self {
+            uri: Uri::from(String::from("mongodb://127.0.0.1:27017")),
+            database: "smtpd".into(),
+            messages: "messages".into(),
+            bodies: "bodies".into(),
+            labels: "labels".into(),
+            meta: "meta".into(),
         }
     }
 }

@@ -12,6 +12,8 @@ mod http;
 mod interop;
 mod limits;
 mod mime;
+#[cfg(feature = "mongodb")]
+mod mongo;
 mod network;
 mod panics;
 mod policy;

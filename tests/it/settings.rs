@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use smtpd::config::Config;
-use toml::Table;
+use toml::{Table, Value};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -22,25 +22,36 @@ fn the_shipped_file_is_complete_and_equals_the_defaults() {
     assert_eq!(load(&text, &[]).unwrap(), Config::default());
     let shipped: Table = toml::from_str(&text).unwrap();
     let defaults = Table::try_from(Config::default()).unwrap();
-    for (section, keys) in &defaults {
-        for key in keys.as_table().unwrap().keys() {
-            let found = shipped.get(section).and_then(|keys| keys.get(key));
-            assert!(found.is_some(), "etc/smtpd.toml lacks {section}.{key}");
+    for path in paths(&defaults) {
+        let shipped = Value::Table(shipped.clone());
+        let found = path.iter().try_fold(&shipped, |value, key| value.get(key)).is_some();
+        assert!(found, "etc/smtpd.toml lacks {}", path.join("."));
+    }
+}
+
+/// Every key, with the sections that it stands in.
+fn paths(table: &Table) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for (key, value) in table {
+        match value.as_table().filter(|keys| !keys.is_empty()) {
+            None => all.push(vec![key.clone()]),
+            Some(keys) => {
+                all.extend(paths(keys).into_iter().map(|rest| [vec![key.clone()], rest].concat()));
+            }
         }
     }
+    all
 }
 
 #[test]
 fn every_key_can_be_overridden_by_the_environment() {
     let defaults = Table::try_from(Config::default()).unwrap();
-    for (section, keys) in &defaults {
-        for key in keys.as_table().unwrap().keys() {
-            let variable = format!("SMTPD_{section}_{key}").to_uppercase();
-            let loaded = Config::from_text("", "", [(variable.clone(), "=".to_owned())]);
-            // A string key takes it, every other one says what it expected; none is unknown.
-            if let Ok(loaded) = loaded {
-                assert_eq!(loaded.warnings, Vec::<String>::new(), "{variable}");
-            }
+    for path in paths(&defaults) {
+        let variable = format!("SMTPD_{}", path.join("_")).to_uppercase();
+        let loaded = Config::from_text("", "", [(variable.clone(), "=".to_owned())]);
+        // A string key takes it, every other one says what it expected; none is unknown.
+        if let Ok(loaded) = loaded {
+            assert_eq!(loaded.warnings, Vec::<String>::new(), "{variable}");
         }
     }
 }
@@ -52,11 +63,13 @@ fn the_environment_wins_over_the_file() {
         ("SMTPD_LIMITS_RECIPIENTS", "7"),
         ("SMTPD_SMTP_LISTEN", "[::1]:26"),
         ("SMTPD_STORE_KIND", "memory"),
+        ("SMTPD_STORE_MONGODB_DATABASE", "mail"),
         ("SMTPD_LOG_LEVEL", "debug"),
         ("PATH", "/bin"),
     ];
     let config = load(file, &environment).unwrap();
     assert_eq!((config.limits.recipients, config.limits.connections), (7, 6));
+    assert_eq!(config.store.mongodb.database, "mail");
     assert_eq!(String::from(config.smtp.listen), "[::1]:26");
     assert_eq!(config.log.level, smtpd::log::Verbosity::Debug);
 }

@@ -28,10 +28,23 @@ struct Place {
     options: Options,
     store: Arc<dyn Store>,
     folder: tempfile::TempDir,
+    #[cfg(feature = "mongodb")]
+    database: Option<crate::mongo::Database>,
 }
 
 /// Runs a case on every backend; a failure names the backend.
 fn everywhere(case: impl AsyncFn(&Place)) {
+    #[cfg(feature = "mongodb")]
+    for (name, inline_limit) in
+        [("mongodb", 128 * 1024), ("mongodb, bodies in GridFS and no index", 100)]
+    {
+        let index = inline_limit > 100;
+        let Some(database) = crate::mongo::Database::new() else { break };
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { inline_limit, index, ..database.options() };
+        let store = store::open(&options).unwrap();
+        run(name, &case, Place { options, store, folder, database: Some(database) });
+    }
     for (name, kind, inline_limit, index) in [
         ("memory", Kind::Memory, 0, false),
         ("sqlite", Kind::Sqlite, 128 * 1024, true),
@@ -42,16 +55,30 @@ fn everywhere(case: impl AsyncFn(&Place)) {
         let path = folder.path().join("data");
         let options = Options { kind, inline_limit, index, path, ..Options::default() };
         let store = store::open(&options).unwrap();
-        let place = Place { options, store, folder };
-        eprintln!("backend: {name}");
-        block_on(case(&place));
-        let _ = block_on(place.store.close());
-        drop(place.folder);
+        let place = Place {
+            options,
+            store,
+            folder,
+            #[cfg(feature = "mongodb")]
+            database: None,
+        };
+        run(name, &case, place);
     }
+}
+
+fn run(name: &str, case: &impl AsyncFn(&Place), place: Place) {
+    eprintln!("backend: {name}");
+    block_on(case(&place));
+    let _ = block_on(place.store.close());
+    drop(place.folder);
 }
 
 impl Place {
     fn bodies(&self) -> usize {
+        #[cfg(feature = "mongodb")]
+        if let Some(database) = &self.database {
+            return database.bodies();
+        }
         std::fs::read_dir(self.options.path.join("bodies")).map_or(0, Iterator::count)
     }
 

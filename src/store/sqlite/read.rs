@@ -1,12 +1,6 @@
 //! What is asked of a read-only connection about single messages and labels. Searching is in `find`.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    os::unix::fs::FileExt,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -19,7 +13,7 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    message::{Envelope, Scanner, Summary, search::Document},
+    message::{Envelope, Summary, search::Document},
     store::{Error, Mailbox, Raw, Record, State, matching},
 };
 
@@ -121,7 +115,7 @@ impl Reader {
             }
             Err(error) => return Err(Error::Io(error.to_string())),
         };
-        matching::document(record, |scanner| scan(raw, scanner)).map(Some)
+        matching::document(record, |scanner| matching::scan(&raw, scanner)).map(Some)
     }
 
     fn place(&self, seq: i64) -> Result<Option<Place>, Error> {
@@ -256,24 +250,3 @@ impl Drop for Moment<'_> {
         let _ = end();
     }
 }
-
-/// Shows a body to a scanner, a file in pieces.
-fn scan(raw: Raw, scanner: &mut Scanner) -> Result<(), Error> {
-    match raw {
-        Raw::Inline(octets) => scanner.push(&octets),
-        Raw::File(mut file, _) => {
-            let mut piece = vec![0; PIECE];
-            loop {
-                match file.read(&mut piece) {
-                    Ok(0) => break,
-                    Ok(taken) => scanner.push(&piece[..taken]),
-                    Err(error) => return Err(Error::Io(error.to_string())),
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Octets of a file that are in memory at a time.
-const PIECE: usize = 64 * 1024;

@@ -1,0 +1,125 @@
+//! A message on its way in: in memory while it is small, then in GridFS.
+
+use std::sync::Arc;
+
+use super::{
+    Shared,
+    bodies::{PIECE, Upload},
+    commit::Queue,
+    ledger::{Entry, Kind, label},
+    row::{self, Body, New},
+    words,
+};
+use crate::{
+    message::{Envelope, Scanner, Summary, search::Document},
+    store::{Draft, Error, Later, Record, matching},
+};
+
+/// A draft of the MongoDB store. Dropping it drops its upload, which removes it.
+pub(super) struct MongoDraft {
+    shared: Arc<Shared>,
+    queue: Queue,
+    /// The parts and words of the document are read as the octets go by.
+    scanner: Scanner,
+    /// What is not in the bucket yet.
+    buffer: Vec<u8>,
+    place: Place,
+}
+
+enum Place {
+    Memory,
+    Bucket(Upload),
+    /// A write failed or was given up half way: nobody knows what the bucket holds.
+    Lost,
+}
+
+impl MongoDraft {
+    pub(super) fn new(shared: Arc<Shared>, queue: Queue) -> Self {
+        let text = if shared.indexed { matching::TEXT_LIMIT } else { 0 };
+        let scanner = Scanner::new(text);
+        Self { shared, queue, scanner, buffer: Vec::new(), place: Place::Memory }
+    }
+
+    /// Moves the buffer into the bucket, all of it at the end.
+    async fn spill(&mut self, all: bool) -> Result<(), Error> {
+        let mut upload = match std::mem::replace(&mut self.place, Place::Lost) {
+            Place::Memory => Upload::begin(&self.shared).await?,
+            Place::Bucket(upload) => upload,
+            Place::Lost => return Err(Error::Io("an earlier write failed".into())),
+        };
+        upload.write(&mut self.buffer, all).await?;
+        self.place = Place::Bucket(upload);
+        Ok(())
+    }
+
+    async fn finish(
+        mut self,
+        envelope: Envelope,
+        mut summary: Summary,
+        marks: Option<Record>,
+    ) -> Result<Record, Error> {
+        if !matches!(self.place, Place::Memory) {
+            self.spill(true).await?;
+        }
+        let (body, upload) = match self.place {
+            Place::Bucket(upload) => {
+                upload.finish().await?;
+                summary.size = upload.length();
+                (Body::File(upload.id()), Some(upload))
+            }
+            _ => {
+                summary.size = self.buffer.len() as u64;
+                (Body::Inline(self.buffer), None)
+            }
+        };
+        let scanned = self.scanner.finish();
+        let searched =
+            self.shared.indexed.then(|| Document::new(&envelope, &summary, scanned.texts()));
+        let document = New {
+            envelope: &envelope,
+            summary: &summary,
+            outline: &scanned.outline,
+            words: searched.as_ref().map(words::distinct),
+            body,
+            by: self.shared.me,
+            marks: marks.as_ref(),
+        }
+        .to_document()?;
+        let entry = entry(&envelope, &summary, marks.as_ref());
+        let id = marks.as_ref().map(|record| record.id);
+        let stored = self.queue.store(document, entry, upload, id).await?;
+        Ok(Record::fresh(stored, envelope, summary))
+    }
+}
+
+fn entry(envelope: &Envelope, summary: &Summary, marks: Option<&Record>) -> Entry {
+    let mailboxes = row::mailboxes(envelope).into_iter().map(|name| label(Kind::Mailbox, &name));
+    let tags = marks.iter().flat_map(|record| &record.tags).map(|name| label(Kind::Tag, name));
+    Entry {
+        read: marks.is_some_and(|record| record.read),
+        size: i64::try_from(summary.size).unwrap_or(i64::MAX),
+        labels: mailboxes.chain(tags).collect(),
+    }
+}
+
+impl Draft for MongoDraft {
+    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()> {
+        Box::pin(async move {
+            self.scanner.push(chunk);
+            self.buffer.extend_from_slice(chunk);
+            let full = match self.place {
+                Place::Memory => self.buffer.len() > self.shared.inline_limit,
+                Place::Bucket(_) | Place::Lost => self.buffer.len() >= PIECE,
+            };
+            if full { self.spill(false).await } else { Ok(()) }
+        })
+    }
+
+    fn commit(
+        self: Box<Self>,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Later<'static, Arc<Record>> {
+        Box::pin(async move { self.finish(envelope, summary, None).await.map(Arc::new) })
+    }
+}

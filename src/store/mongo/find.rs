@@ -1,0 +1,148 @@
+//! Searching: newest first, stopping as soon as a page is full. MongoDB finds what its indexes can tell
+//! (see `plan`); what only the message can tell is asked of each in turn.
+
+use std::sync::Arc;
+
+use mongodb::bson::{Document, doc, oid::ObjectId};
+use smol::stream::StreamExt as _;
+
+use super::{
+    Shared, bodies,
+    health::failed,
+    plan::{Check, Plan},
+    row::Found,
+};
+use crate::{
+    id::MessageId,
+    message::search,
+    store::{Error, Page, Query, Raw, Record, matching},
+};
+
+/// A page.
+pub(super) async fn page(shared: Arc<Shared>, query: Query) -> Result<Page, Error> {
+    let limit = query.limit.saturating_add(1);
+    let mailbox = query.mailbox.as_deref();
+    let mut records = find(&shared, &query.search, mailbox, query.before, limit).await?;
+    let more = records.len() > query.limit;
+    records.truncate(query.limit);
+    Ok(Page { records, more })
+}
+
+/// Messages that match, newest first, at most `limit`.
+pub(super) async fn find(
+    shared: &Arc<Shared>,
+    search: &search::Query,
+    mailbox: Option<&str>,
+    before: Option<MessageId>,
+    limit: usize,
+) -> Result<Vec<Record>, Error> {
+    let mut plan = Plan::new(search, mailbox);
+    if let Some(before) = before {
+        plan.filter.insert("_id", doc! { "$lt": object(before) });
+    }
+    let reads_each = plan.check == Check::Each && plan.reads_body;
+    let mut projection = of_record();
+    if reads_each {
+        projection.insert("raw", 1);
+    }
+    let messages = shared.there.messages.clone_with_type::<Found>();
+    let mut find = messages
+        .find(plan.filter.clone())
+        .sort(doc! { "_id": -1 })
+        .projection(projection)
+        .max_time(super::READ_BOUND);
+    if plan.check == Check::None {
+        find = find.limit(i64::try_from(limit).unwrap_or(i64::MAX));
+    }
+    // With their bodies they are large; without a first page is one answer.
+    find = find.batch_size(if reads_each { FEW } else { limit.clamp(1, MANY) as u32 });
+    let mut found = find.await.map_err(|error| failed(&error))?;
+    let mut records = Vec::new();
+    while records.len() < limit
+        && let Some(message) = found.try_next().await.map_err(|error| failed(&error))?
+    {
+        records.extend(check(shared, search, &plan, message).await?);
+    }
+    Ok(records)
+}
+
+/// The message if it really matches.
+async fn check(
+    shared: &Arc<Shared>,
+    search: &search::Query,
+    plan: &Plan,
+    mut message: Found,
+) -> Result<Option<Record>, Error> {
+    let asked = match plan.check {
+        Check::None => false,
+        Check::Cut => message.is_cut(),
+        Check::Each => true,
+    };
+    if !asked {
+        return Ok(Some(message.into_record()));
+    }
+    let raw = match plan.reads_body {
+        // Its record has all that is asked for.
+        false => Raw::Inline(Default::default()),
+        true => match message.take_raw() {
+            Some(raw) => raw,
+            None => match self::raw(shared, message.id()).await? {
+                Some(raw) => raw,
+                // Deleted meanwhile.
+                None => return Ok(None),
+            },
+        },
+    };
+    let (search, record) = (search.clone(), message.into_record());
+    // Off the driver's thread: reading a message takes its time.
+    smol::unblock(move || {
+        let scan = |scanner: &mut _| matching::scan(&raw, scanner);
+        Ok(matching::matches(&search, &record, scan)?.then_some(record))
+    })
+    .await
+}
+
+/// The octets of a message.
+pub(super) async fn raw(shared: &Arc<Shared>, id: MessageId) -> Result<Option<Raw>, Error> {
+    let mut projection = of_record();
+    projection.insert("raw", 1);
+    let Some(mut message) = one(shared, id, projection).await? else { return Ok(None) };
+    if let Some(raw) = message.take_raw() {
+        return Ok(Some(raw));
+    }
+    let file = message.file;
+    let length = message.into_record().summary.size;
+    Ok(Some(match file {
+        Some(file) => bodies::read(shared, file, length),
+        None => return Err(Error::Io(format!("message {id} has no body"))),
+    }))
+}
+
+/// A message without its body.
+pub(super) async fn get(shared: Arc<Shared>, id: MessageId) -> Result<Option<Record>, Error> {
+    Ok(one(&shared, id, of_record()).await?.map(Found::into_record))
+}
+
+async fn one(shared: &Shared, id: MessageId, projection: Document) -> Result<Option<Found>, Error> {
+    let filter = doc! { "_id": object(id), "state": { "$exists": true } };
+    let messages = shared.there.messages.clone_with_type::<Found>();
+    let found = messages.find_one(filter).projection(projection).await;
+    found.map_err(|error| failed(&error))
+}
+
+/// The fields that make a record, and where its body is.
+pub(super) fn of_record() -> Document {
+    doc! {
+        "received": 1, "size": 1, "state": 1, "read": 1, "starred": 1, "tags": 1, "envelope": 1,
+        "summary": 1, "file": 1, "words": { "$slice": 1 },
+    }
+}
+
+/// An id as the driver has it.
+pub(super) fn object(id: MessageId) -> ObjectId {
+    ObjectId::from_bytes(*id.as_bytes())
+}
+
+/// Messages that come in one answer of the server, with their bodies and without.
+const FEW: u32 = 16;
+const MANY: usize = 1_000;

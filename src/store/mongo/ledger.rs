@@ -1,0 +1,338 @@
+//! Totals: of everything, of each mailbox and of each tag. Kept, not counted.
+//!
+//! What changes is summed up here and added to the documents of the totals a few times a second, all
+//! sums in one command, so that taking in a message costs no write of its own for its mailbox. Whoever
+//! asks for totals has this instance's sums added first, so he sees what he did; what other instances
+//! sum up comes within [`super::tend::TICK`]. An instance that dies takes its last sums with it, and a
+//! command whose answer got lost may or may not have counted: then the totals are marked as suspect, and
+//! the elected instance counts anew in a moment in which nobody adds anything.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use mongodb::bson::{Bson, Document, doc};
+use smol::stream::StreamExt as _;
+
+use super::{
+    health::{DUPLICATE, Health, failed},
+    schema::Collections,
+};
+use crate::store::{Counts, Error, Mailbox};
+
+/// What has changed and is not added yet.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    sums: Mutex<Sums>,
+    /// One adds at a time, so that who asks does not miss what another is about to add.
+    adding: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    messages: i64,
+    unread: i64,
+    bytes: i64,
+    /// By the id of the label's document.
+    labels: HashMap<String, (i64, i64)>,
+    /// Messages were changed or deleted, which an instance that polls cannot see.
+    changes: i64,
+    /// The totals may be wrong.
+    suspect: bool,
+}
+
+/// A message as it counts.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) read: bool,
+    pub(super) size: i64,
+    /// Its labels, see [`label`].
+    pub(super) labels: Vec<String>,
+}
+
+/// Mailboxes and tags are labels of two kinds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Mailbox,
+    Tag,
+}
+
+impl Kind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Mailbox => "m:",
+            Self::Tag => "t:",
+        }
+    }
+}
+
+/// The id of the document of a label.
+pub(super) fn label(kind: Kind, name: &str) -> String {
+    format!("{}{name}", kind.prefix())
+}
+
+impl Ledger {
+    /// Messages came.
+    pub(super) fn stored<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+        let mut sums = self.sums();
+        entries.into_iter().for_each(|entry| sums.count(entry, 1));
+    }
+
+    /// Messages went.
+    pub(super) fn deleted<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+        let mut sums = self.sums();
+        entries.into_iter().for_each(|entry| sums.count(entry, -1));
+        sums.changes += 1;
+    }
+
+    /// Messages were marked read, or unread.
+    pub(super) fn marked<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>, read: bool) {
+        let mut sums = self.sums();
+        let more = if read { -1 } else { 1 };
+        for entry in entries {
+            sums.unread += more;
+            for label in &entry.labels {
+                sums.labels.entry(label.clone()).or_default().1 += more;
+            }
+        }
+        sums.changes += 1;
+    }
+
+    /// Messages got a label, or lost it.
+    pub(super) fn labelled<'a>(
+        &self,
+        entries: impl IntoIterator<Item = &'a Entry>,
+        label: &str,
+        has_it: bool,
+    ) {
+        let mut sums = self.sums();
+        let more = if has_it { 1 } else { -1 };
+        for entry in entries {
+            let sum = sums.labels.entry(label.to_owned()).or_default();
+            sum.0 += more;
+            sum.1 += more * i64::from(!entry.read);
+        }
+        sums.changes += 1;
+    }
+
+    /// Something changed that does not count.
+    pub(super) fn touched(&self) {
+        self.sums().changes += 1;
+    }
+
+    /// Two did the same at the same time, and nobody knows who did which part of it.
+    pub(super) fn suspect(&self) {
+        self.sums().suspect = true;
+    }
+
+    /// Adds what is not added yet; how many changes were among it.
+    pub(super) async fn add(&self, there: &Collections, health: &Health) -> Result<i64, Error> {
+        let _alone = self.adding.lock().await;
+        let sums = std::mem::take(&mut *self.sums());
+        if sums.is_empty() {
+            return Ok(0);
+        }
+        let changes = sums.changes;
+        match add(there, sums).await {
+            Ok(()) => Ok(changes),
+            Err(error) => {
+                self.suspect();
+                Err(health.failed(&error))
+            }
+        }
+    }
+
+    fn sums(&self) -> MutexGuard<'_, Sums> {
+        // Nothing panics while the sums change.
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sums {
+    fn count(&mut self, entry: &Entry, times: i64) {
+        let unread = if entry.read { 0 } else { times };
+        self.messages += times;
+        self.unread += unread;
+        self.bytes += times * entry.size;
+        for label in &entry.labels {
+            let sum = self.labels.entry(label.clone()).or_default();
+            sum.0 += times;
+            sum.1 += unread;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { messages, unread, bytes, labels, changes, suspect } = self;
+        [messages, unread, bytes, changes] == [&0; 4] && labels.is_empty() && !suspect
+    }
+}
+
+async fn add(there: &Collections, sums: Sums) -> mongodb::error::Result<()> {
+    let mut update = doc! { "$inc": {
+        "messages": sums.messages, "unread": sums.unread, "bytes": sums.bytes, "flushes": 1_i64,
+        "changes": sums.changes,
+    } };
+    if sums.suspect {
+        update.insert("$set", doc! { "suspect": true });
+    }
+    // First, so that who counts anew notices that labels are about to change.
+    there.meta.update_one(doc! { "_id": "totals" }, update).upsert(true).await?;
+    let fewer: Vec<_> =
+        sums.labels.iter().filter(|(_, sum)| sum.0 < 0).map(|(label, _)| label.clone()).collect();
+    let updates: Vec<_> = sums
+        .labels
+        .into_iter()
+        .filter(|(_, sum)| *sum != (0, 0))
+        .map(|(label, (messages, unread))| {
+            let inc = doc! { "$inc": { "messages": messages, "unread": unread } };
+            doc! { "q": { "_id": label }, "u": inc, "upsert": true }
+        })
+        .collect();
+    for piece in updates.chunks(UPDATES) {
+        // Two upserts of one label may collide, and the second is then to be done again.
+        let mut left = piece.to_vec();
+        while !left.is_empty() {
+            let command = doc! {
+                "update": there.labels.name(), "updates": left.clone(), "ordered": false,
+                "writeConcern": { "w": "majority", "wtimeout": 4_000 },
+            };
+            let answer = there.db.run_command(command).await?;
+            left = collided(&answer, left)?;
+        }
+    }
+    for piece in fewer.chunks(UPDATES) {
+        let empty = doc! { "_id": { "$in": piece }, "messages": 0 };
+        there.labels.delete_many(empty).await?;
+    }
+    Ok(())
+}
+
+/// Those of the updates that collided with another and were not done.
+fn collided(answer: &Document, updates: Vec<Document>) -> mongodb::error::Result<Vec<Document>> {
+    if answer.contains_key("writeConcernError") {
+        return Err(mongodb::error::Error::custom("totals: no majority in time".to_owned()));
+    }
+    let Ok(errors) = answer.get_array("writeErrors") else { return Ok(Vec::new()) };
+    let mut again = Vec::new();
+    for error in errors.iter().filter_map(Bson::as_document) {
+        let index = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
+        match (error.get_i32("code"), index.and_then(|index| updates.get(index))) {
+            (Ok(DUPLICATE), Some(update)) => again.push(update.clone()),
+            _ => return Err(mongodb::error::Error::custom(format!("totals: {error}"))),
+        }
+    }
+    Ok(again)
+}
+
+/// The totals of everything, and whether they are suspect.
+pub(super) async fn totals(there: &Collections) -> mongodb::error::Result<(Counts, bool, Totals)> {
+    let found = there.meta.find_one(doc! { "_id": "totals" }).await?.unwrap_or_default();
+    let signed = |name| found.get_i64(name).unwrap_or(0);
+    let number = |name| u64::try_from(signed(name)).unwrap_or(0);
+    let counts = Counts {
+        messages: number("messages"),
+        unread: number("unread"),
+        bytes: number("bytes"),
+        ..Counts::default()
+    };
+    let suspect = found.get_bool("suspect").unwrap_or(false);
+    Ok((counts, suspect, Totals { flushes: signed("flushes"), changes: signed("changes") }))
+}
+
+/// How often something was added, and how many changes were among it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) flushes: i64,
+    pub(super) changes: i64,
+}
+
+/// Mailboxes or tags, sorted by name.
+pub(super) async fn labels(
+    there: &Collections,
+    kind: Kind,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<Mailbox>, Error> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let prefix = kind.prefix();
+    let mut range = doc! { "$lt": format!("{prefix}\u{10ffff}") };
+    match after {
+        Some(name) => range.insert("$gt", label(kind, &name)),
+        None => range.insert("$gte", prefix),
+    };
+    let filter = doc! { "_id": range, "messages": { "$gt": 0 } };
+    let found = there
+        .labels
+        .find(filter)
+        .sort(doc! { "_id": 1 })
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .await;
+    let mut found = found.map_err(|error| failed(&error))?;
+    let mut list = Vec::new();
+    while let Some(document) = found.try_next().await.map_err(|error| failed(&error))? {
+        let number = |name| u64::try_from(document.get_i64(name).unwrap_or(0)).unwrap_or(0);
+        let name = document.get_str("_id").ok().and_then(|id| id.strip_prefix(prefix));
+        list.push(Mailbox {
+            name: name.unwrap_or_default().to_owned(),
+            messages: number("messages"),
+            unread: number("unread"),
+        });
+    }
+    Ok(list)
+}
+
+/// Counts everything anew; false if somebody added something meanwhile, so that it was for nothing.
+pub(super) async fn count_anew(there: &Collections) -> mongodb::error::Result<bool> {
+    let (_, _, Totals { flushes, .. }) = totals(there).await?;
+    let stored = doc! { "$match": { "state": { "$exists": true } } };
+    let unread = doc! { "$sum": { "$cond": ["$read", 0_i64, 1_i64] } };
+    let all = doc! { "$group": {
+        "_id": null, "messages": { "$sum": 1_i64 }, "unread": unread.clone(),
+        "bytes": { "$sum": "$size" },
+    } };
+    let mut sums = there.messages.aggregate([stored.clone(), all]).await?;
+    let sums = sums.try_next().await?.unwrap_or_default();
+    let count = mongodb::bson::oid::ObjectId::new();
+    let prefixed = |kind: Kind, list: &str| {
+        let field = doc! { "$ifNull": [format!("${list}"), []] };
+        let name = doc! { "$concat": [kind.prefix(), "$$name"] };
+        doc! { "$map": { "input": field, "as": "name", "in": name } }
+    };
+    let names = doc! { "$concatArrays": [
+        prefixed(Kind::Mailbox, "mailboxes"), prefixed(Kind::Tag, "tags"),
+    ] };
+    let labels = [
+        stored,
+        doc! { "$project": { "read": 1, "label": names } },
+        doc! { "$unwind": "$label" },
+        doc! { "$group": { "_id": "$label", "messages": { "$sum": 1_i64 }, "unread": unread } },
+        doc! { "$set": { "count": count } },
+        doc! { "$merge": { "into": there.labels.name(), "whenMatched": "replace" } },
+    ];
+    let mut written = there.messages.aggregate(labels).allow_disk_use(true).await?;
+    while written.try_next().await?.is_some() {}
+    if totals(there).await?.2.flushes != flushes {
+        return Ok(false);
+    }
+    there.labels.delete_many(doc! { "count": { "$ne": count } }).await?;
+    let number = |name| match sums.get(name) {
+        Some(Bson::Int32(number)) => i64::from(*number),
+        Some(Bson::Int64(number)) => *number,
+        _ => 0,
+    };
+    let right = doc! {
+        "$set": {
+            "messages": number("messages"), "unread": number("unread"), "bytes": number("bytes"),
+        },
+        "$unset": { "suspect": "" },
+    };
+    // If somebody added something in the last moment, the totals stay suspect.
+    let set = there.meta.update_one(doc! { "_id": "totals", "flushes": flushes }, right).await?;
+    Ok(set.matched_count == 1)
+}
+
+/// Updates in one command.
+const UPDATES: usize = 1_000;

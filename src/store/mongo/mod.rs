@@ -1,0 +1,452 @@
+//! The store for more than one machine: MongoDB, shared by any number of instances.
+//!
+//! ```text
+//!  Draft ──► commit ──► messages ──► find ──► list, get, raw
+//!    │    (one insert       │ change stream
+//!    │     for all that     └──────► feed ──► news of other instances
+//!    └─► bodies  wait)   ledger ──► labels, meta (totals)
+//!      (GridFS, large ones)          tend: totals, lease, sweeping
+//! ```
+//!
+//! docs/mongodb.md describes what is stored. Everything that talks to MongoDB runs on one thread of its
+//! own (`runtime`), has a bound, and fails at once while MongoDB is known to be away (`health`).
+
+mod bodies;
+mod change;
+mod commit;
+mod draft;
+mod feed;
+mod find;
+mod health;
+mod ledger;
+mod plan;
+mod row;
+mod runtime;
+mod schema;
+mod tend;
+mod words;
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use mongodb::bson::oid::ObjectId;
+use tokio::time::timeout;
+
+use self::{
+    change::{PIECE, Sweep},
+    commit::{Doubtful, Queue},
+    draft::MongoDraft,
+    feed::Feed,
+    health::Health,
+    ledger::{Kind, Ledger},
+    runtime::Runtime,
+    schema::{Collections, Topology},
+};
+use super::{
+    Change, Counts, Draft, Error, Keep, Later, MAX_INLINE_LIMIT, Mailbox, News, Options, Page,
+    Query, Raw, Record, Selection, Store, mailbox_key,
+};
+use crate::id::{IdSource, MessageId};
+
+/// A store in a database that others may use, too.
+pub(super) struct Mongo {
+    shared: Arc<Shared>,
+    queue: Queue,
+}
+
+/// What all parts know.
+struct Shared {
+    runtime: Runtime,
+    there: Collections,
+    /// This instance.
+    me: ObjectId,
+    topology: OnceLock<Topology>,
+    health: Health,
+    ledger: Ledger,
+    feed: Feed,
+    doubtful: Doubtful,
+    /// One piece is changed at a time: two would count the same difference twice.
+    changing: tokio::sync::Mutex<()>,
+    indexed: bool,
+    inline_limit: usize,
+    closed: AtomicBool,
+    /// As the server last said.
+    disk_bytes: AtomicU64,
+    /// The age at which the server deletes by itself, in seconds.
+    expires: AtomicI64,
+    /// Changes of ours, as far as they are in the totals.
+    changes: AtomicI64,
+    touches: AtomicU64,
+}
+
+impl Mongo {
+    /// Connects. A server that does not answer is waited for afterwards: mail is answered 451 until it
+    /// does. A server that refuses us is an error.
+    pub(super) fn open(options: &Options) -> Result<Self, Error> {
+        if options.inline_limit > MAX_INLINE_LIMIT / 2 {
+            let most = MAX_INLINE_LIMIT / 2;
+            return Err(Error::Open(format!("inline_limit: at most {most} octets with mongodb")));
+        }
+        let runtime = Runtime::start()?;
+        let uri = options.mongodb.clone();
+        let there = smol::block_on(runtime.ask(async move { Collections::new(&uri).await }))?;
+        let shared = Arc::new(Shared {
+            runtime,
+            there,
+            me: ObjectId::new(),
+            topology: OnceLock::new(),
+            health: Health::default(),
+            ledger: Ledger::default(),
+            feed: Feed::new(),
+            doubtful: Doubtful::default(),
+            changing: tokio::sync::Mutex::default(),
+            indexed: options.index,
+            inline_limit: options.inline_limit,
+            closed: AtomicBool::new(false),
+            disk_bytes: AtomicU64::new(0),
+            expires: AtomicI64::new(schema::NEVER.as_secs() as i64),
+            changes: AtomicI64::new(0),
+            touches: AtomicU64::new(0),
+        });
+        smol::block_on(shared.runtime.ask(set_up(shared.clone())))?;
+        let mut process = [0; 5];
+        getrandom::fill(&mut process).map_err(|error| Error::Open(error.to_string()))?;
+        let (queue, jobs) = Queue::new();
+        // Not above what others stored: their next id could then be the same as ours. Who looks back
+        // finds the order of clocks.
+        let ids = IdSource::new(process, None);
+        shared.runtime.spawn(commit::run(shared.clone(), jobs, ids));
+        shared.runtime.spawn(tend::run(shared.clone()));
+        shared.runtime.spawn(feed::run(shared.clone()));
+        Ok(Self { shared, queue })
+    }
+
+    async fn finish(&self) -> Result<(), Error> {
+        if self.shared.closed.swap(true, Ordering::SeqCst) {
+            return Err(Error::Closed);
+        }
+        self.queue.close();
+        let shared = self.shared.clone();
+        let ended = self.shared.runtime.ask(async move {
+            // Nothing is waited for that is away.
+            match shared.health.is_away() {
+                true => Ok(()),
+                false => in_time(&shared, tend::farewell(&shared)).await,
+            }
+        });
+        let ended = ended.await;
+        self.shared.runtime.stop();
+        ended
+    }
+}
+
+/// Makes what is missing, or leaves that for when MongoDB is there.
+async fn set_up(shared: Arc<Shared>) -> Result<(), Error> {
+    let done = async {
+        let topology = shared.there.set_up(shared.indexed).await?;
+        tend::seen(&shared.there, shared.me).await.map_err(|error| health::failed(&error))?;
+        Ok(topology)
+    };
+    match timeout(OPEN_BOUND, done).await {
+        Ok(Ok(topology)) => {
+            let _ = shared.topology.set(topology);
+        }
+        Ok(Err(Error::Open(why))) => return Err(Error::Open(why)),
+        Ok(Err(error)) => shared.health.went(&error.to_string()),
+        Err(_late) => shared.health.went("no answer in time"),
+    }
+    Ok(())
+}
+
+/// Bounds whatever is asked of MongoDB.
+async fn in_time<T>(
+    shared: &Shared,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(READ_BOUND, work).await.unwrap_or_else(|_late| Err(shared.health.late()))
+}
+
+impl Shared {
+    /// Asks something.
+    async fn read<T, F>(
+        self: &Arc<Self>,
+        question: impl FnOnce(Collections) -> F + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = mongodb::error::Result<T>> + Send,
+    {
+        let shared = self.clone();
+        self.runtime
+            .ask(async move {
+                let asked = async {
+                    question(shared.there.clone()).await.map_err(|e| shared.health.failed(&e))
+                };
+                in_time(&shared, asked).await
+            })
+            .await
+    }
+
+    /// Writes something, to its end even if nobody waits for it any more.
+    async fn write<T, F>(
+        self: &Arc<Self>,
+        work: impl FnOnce(Collections) -> F + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = mongodb::error::Result<T>> + Send,
+    {
+        let shared = self.clone();
+        self.runtime
+            .see_through(async move {
+                let write = async {
+                    work(shared.there.clone()).await.map_err(|error| shared.health.failed(&error))
+                };
+                match timeout(WRITE_BOUND, write).await {
+                    Ok(written) => written,
+                    Err(_late) => Err(shared.health.late()),
+                }
+            })
+            .await
+    }
+
+    /// What kind of MongoDB it is; what is not known yet is taken for the usual kind.
+    fn topology(&self) -> Topology {
+        self.topology.get().copied().unwrap_or(Topology::Replicated)
+    }
+
+    /// Adds our sums to the totals.
+    async fn add_up(&self) -> Result<(), Error> {
+        let changes = self.ledger.add(&self.there, &self.health).await?;
+        self.changes.fetch_add(changes, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn own_changes(&self) -> i64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    /// A mark by which we know our own change when it comes back as news.
+    fn touch(&self) -> String {
+        format!("{}:{}", self.me.to_hex(), self.touches.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A change failed, and some of it may have happened.
+    fn unsure(&self, error: &mongodb::error::Error) -> Error {
+        self.ledger.suspect();
+        self.health.failed(error)
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::SeqCst) { Err(Error::Closed) } else { self.health.check() }
+    }
+}
+
+impl Mongo {
+    /// Does something over there that may stop half way.
+    async fn look<T: Send + 'static, F>(
+        &self,
+        question: impl FnOnce(Arc<Shared>) -> F + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send,
+    {
+        self.shared.check_open()?;
+        let shared = self.shared.clone();
+        self.shared
+            .runtime
+            .ask(async move { in_time(&shared, question(shared.clone())).await })
+            .await
+    }
+
+    /// Does a piece of a change to its end: it must be counted.
+    async fn work<T: Send + 'static, F>(
+        &self,
+        work: impl FnOnce(Arc<Shared>) -> F + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send,
+    {
+        self.shared.check_open()?;
+        let shared = self.shared.clone();
+        self.shared
+            .runtime
+            .see_through(async move { in_time(&shared, work(shared.clone())).await })
+            .await
+    }
+
+    /// The next piece of a sweep.
+    async fn piece(&self, mut sweep: Sweep) -> Result<(Sweep, Vec<MessageId>), Error> {
+        self.look(async move |shared| {
+            let ids = sweep.next(&shared).await?;
+            Ok((sweep, ids))
+        })
+        .await
+    }
+
+    async fn change_all(&self, which: Selection, change: Change) -> Result<Vec<MessageId>, Error> {
+        self.shared.check_open()?;
+        let mut changed = Vec::new();
+        let piece = async |ids: Vec<MessageId>| {
+            let change = change.clone();
+            self.work(move |shared| change::change(shared, ids, change)).await
+        };
+        match Sweep::new(which) {
+            Err(ids) => {
+                for ids in ids.chunks(PIECE) {
+                    changed.extend(piece(ids.to_vec()).await?);
+                }
+            }
+            Ok(mut sweep) => {
+                sweep.that_differ(&change);
+                loop {
+                    let ids;
+                    (sweep, ids) = self.piece(sweep).await?;
+                    if ids.is_empty() {
+                        break;
+                    }
+                    changed.extend(piece(ids).await?);
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    async fn delete_all(&self, which: Selection) -> Result<u64, Error> {
+        self.shared.check_open()?;
+        let mut deleted = 0;
+        let piece =
+            async |ids: Vec<MessageId>| self.work(move |shared| change::delete(shared, ids)).await;
+        match Sweep::new(which) {
+            Err(ids) => {
+                for ids in ids.chunks(PIECE) {
+                    deleted += piece(ids.to_vec()).await?;
+                }
+            }
+            Ok(mut sweep) => loop {
+                let ids;
+                (sweep, ids) = self.piece(sweep).await?;
+                if ids.is_empty() {
+                    break;
+                }
+                deleted += piece(ids).await?;
+            },
+        }
+        Ok(deleted)
+    }
+
+    async fn prune_all(&self, keep: Keep) -> Result<u64, Error> {
+        let elected = self
+            .work(async move |shared| {
+                let elected = tend::elected(&shared.there, shared.me).await;
+                let elected = elected.map_err(|error| shared.health.failed(&error))?;
+                if elected {
+                    tend::expire(&shared, &keep).await?;
+                }
+                Ok(elected)
+            })
+            .await?;
+        if !elected {
+            return Ok(0);
+        }
+        let mut deleted = 0;
+        loop {
+            match self.work(move |shared| change::prune(shared, keep)).await? {
+                0 => return Ok(deleted),
+                more => deleted += more,
+            }
+        }
+    }
+
+    async fn labels(
+        &self,
+        kind: Kind,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Mailbox>, Error> {
+        self.look(async move |shared| {
+            shared.add_up().await?;
+            ledger::labels(&shared.there, kind, after, limit).await
+        })
+        .await
+    }
+}
+
+impl Store for Mongo {
+    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+        Box::pin(async {
+            self.shared.check_open()?;
+            let draft = MongoDraft::new(self.shared.clone(), self.queue.clone());
+            Ok(Box::new(draft) as Box<dyn Draft>)
+        })
+    }
+
+    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+        Box::pin(self.look(move |shared| find::get(shared, id)))
+    }
+
+    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+        Box::pin(self.look(async move |shared| find::raw(&shared, id).await))
+    }
+
+    fn list(&self, query: Query) -> Later<'_, Page> {
+        Box::pin(self.look(move |shared| find::page(shared, query)))
+    }
+
+    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
+        Box::pin(self.change_all(which, change))
+    }
+
+    fn delete(&self, which: Selection) -> Later<'_, u64> {
+        Box::pin(self.delete_all(which))
+    }
+
+    fn prune(&self, keep: Keep) -> Later<'_, u64> {
+        Box::pin(self.prune_all(keep))
+    }
+
+    fn counts(&self) -> Later<'_, Counts> {
+        Box::pin(self.look(async |shared: Arc<Shared>| {
+            shared.add_up().await?;
+            let totals = ledger::totals(&shared.there).await;
+            let (counts, ..) = totals.map_err(|error| shared.health.failed(&error))?;
+            Ok(Counts { disk_bytes: shared.disk_bytes.load(Ordering::Relaxed), ..counts })
+        }))
+    }
+
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
+        let after = after.map(|name| mailbox_key(&name));
+        Box::pin(self.labels(Kind::Mailbox, after, limit))
+    }
+
+    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
+        Box::pin(self.labels(Kind::Tag, None, usize::MAX))
+    }
+
+    fn news(&self) -> Option<smol::channel::Receiver<News>> {
+        self.shared.feed.take()
+    }
+
+    fn close(&self) -> Later<'_, ()> {
+        Box::pin(self.finish())
+    }
+}
+
+impl Drop for Mongo {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.shared.runtime.stop();
+    }
+}
+
+/// Longest answer to a question.
+const READ_BOUND: Duration = Duration::from_secs(20);
+/// Longest write besides that of a message, which has a bound of its own.
+const WRITE_BOUND: Duration = Duration::from_secs(8);
+/// Longest wait for MongoDB at the start.
+const OPEN_BOUND: Duration = Duration::from_secs(30);

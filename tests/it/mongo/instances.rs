@@ -1,0 +1,153 @@
+//! Two smtpd on one MongoDB: what one receives the other shows, live.
+
+use std::{net::TcpStream, time::Duration};
+
+use async_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+use serde_json::Value;
+use smol::{Async, Timer, future, stream::StreamExt as _};
+
+use super::server::{Database, Mongod};
+use crate::harness::{Client, Server};
+
+type Socket = WebSocketStream<Async<TcpStream>>;
+
+fn start(database: &Database) -> Server {
+    let uri: &str = &database.uri;
+    Server::start(&[
+        ("SMTPD_LOG_LEVEL", "debug"),
+        ("SMTPD_STORE_KIND", "mongodb"),
+        ("SMTPD_STORE_MONGODB_URI", uri),
+        ("SMTPD_STORE_MONGODB_DATABASE", &database.name),
+    ])
+}
+
+async fn listen(server: &Server) -> Socket {
+    let request = format!("ws://{}/ws", server.http).into_client_request().unwrap();
+    let stream = Async::<TcpStream>::connect(server.http).await.unwrap();
+    client_async(request, stream).await.unwrap().0
+}
+
+/// The next events, those of a `New` by their subject, within ten seconds; None if there are none for two.
+async fn heard(socket: &mut Socket) -> Option<Vec<String>> {
+    let next = async {
+        loop {
+            let Message::Text(text) = socket.next().await.unwrap().unwrap() else { continue };
+            let frame: Value = serde_json::from_str(&text).unwrap();
+            if frame["type"] == "events" {
+                let events = frame["events"].as_array().unwrap().iter();
+                let told = |event: &Value| match event["type"].as_str().unwrap() {
+                    "new" => event["message"]["subject"].as_str().unwrap().to_owned(),
+                    other => other.to_owned(),
+                };
+                return Some(events.map(told).collect());
+            }
+        }
+    };
+    let late = async {
+        Timer::after(Duration::from_secs(2)).await;
+        None
+    };
+    future::or(next, late).await
+}
+
+async fn all_heard(socket: &mut Socket) -> Vec<String> {
+    let mut all = Vec::new();
+    while let Some(events) = heard(socket).await {
+        all.extend(events);
+        assert!(all.len() < 20, "it does not end: {all:?}");
+    }
+    all
+}
+
+fn send(server: &Server, subject: &str) {
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO x").unwrap();
+    let reply = client.mail(&format!("Subject: {subject}\r\n\r\nx")).unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+}
+
+/// Marks and deletes through the web, as a browser does.
+fn post(server: &Server, path: &str, form: &str) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = TcpStream::connect(server.http).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        server.http,
+        form.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer[9..].starts_with('2') || answer[9..].starts_with('3'), "{answer}");
+}
+
+fn what_one_does_the_other_shows(database: &Database) {
+    let (one, two) = (start(database), start(database));
+    smol::block_on(async {
+        let (mut at_one, mut at_two) = (listen(&one).await, listen(&two).await);
+        // Whoever listens has heard nothing so far.
+        assert_eq!(all_heard(&mut at_two).await, Vec::<String>::new());
+        all_heard(&mut at_one).await;
+        send(&one, "from one");
+        send(&two, "from two");
+        // Each is told once, wherever it came in.
+        for socket in [&mut at_one, &mut at_two] {
+            let mut heard = all_heard(socket).await;
+            heard.sort();
+            assert_eq!(heard, ["from one", "from two"]);
+        }
+        assert_eq!(two.raw_of("from one"), b"Subject: from one\r\n\r\nx\r\n");
+        let id = two.messages("limit=9")[1]["id"].as_str().unwrap().to_owned();
+        post(&one, &format!("/messages/{id}"), "action=star");
+        assert_eq!(all_heard(&mut at_one).await, ["changed"]);
+        let heard = all_heard(&mut at_two).await;
+        assert!(heard == ["changed"] || heard == ["reload"], "{heard:?}");
+        post(&two, &format!("/messages/{id}"), "action=delete");
+        assert_eq!(all_heard(&mut at_two).await, ["deleted"]);
+        let heard = all_heard(&mut at_one).await;
+        assert!(heard == ["deleted"] || heard == ["reload"], "{heard:?}");
+    });
+    // Totals are one for both.
+    for server in [&one, &two] {
+        let status: Value = serde_json::from_slice(&server.get("/status")).unwrap();
+        assert_eq!(status["messages"], 1);
+    }
+}
+
+#[test]
+fn on_a_replica_set() {
+    let Some(database) = Database::new() else { return };
+    what_one_does_the_other_shows(&database);
+}
+
+#[test]
+fn on_a_standalone_that_is_asked() {
+    let Some(mongod) = Mongod::start(None) else { return };
+    let database = Database::on(format!("mongodb://127.0.0.1:{}", mongod.port), "alone");
+    what_one_does_the_other_shows(&database);
+}
+
+/// The driver's runtime is a thread of its own, and there is none where there is no MongoDB.
+#[test]
+fn tokio_runs_only_where_it_is_needed() {
+    let threads = |server: &Server| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+        let names = tasks.map(|task| name(task.unwrap()).unwrap().trim().to_owned());
+        names.filter(|name| name.contains("tokio") || name.contains("mongo")).collect::<Vec<_>>()
+    };
+    let sqlite = Server::start(&[]);
+    send(&sqlite, "without");
+    assert_eq!(threads(&sqlite), Vec::<String>::new());
+    let Some(database) = Database::new() else { return };
+    let server = start(&database);
+    send(&server, "with");
+    let mut found = threads(&server);
+    // Host names are looked up on a second one, which ends when it was idle for a while.
+    found.dedup();
+    assert_eq!(found, ["store-mongodb"]);
+}

@@ -1,0 +1,9 @@
+//! A real mongod, and what only a store in MongoDB can do wrong. What every store must do is in `store`.
+
+mod faults;
+mod instances;
+mod load;
+mod schema;
+mod server;
+
+pub(crate) use server::Database;
