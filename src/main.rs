@@ -49,7 +49,29 @@ struct Flags {
 #[argh(subcommand)]
 enum Command {
     HashPassword(HashPassword),
+    Check(Check),
+    Backup(Backup),
+    Repair(Repair),
 }
+
+/// Check that every stored message is there and whole. smtpd may run meanwhile.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "check")]
+struct Check {}
+
+/// Copy the store into a folder that does not exist yet. smtpd may run meanwhile.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "backup")]
+struct Backup {
+    /// the folder to make
+    #[argh(positional)]
+    folder: PathBuf,
+}
+
+/// Save what can be saved of a damaged store. End smtpd first, and make a copy.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "repair")]
+struct Repair {}
 
 /// Read a password from standard input and print what to keep of it: an argon2 hash for [auth.users].
 #[derive(FromArgs)]
@@ -81,8 +103,8 @@ fn run(flags: Flags) -> Result<(), String> {
         return say(&format!("smtpd {VERSION}"));
     }
     process::harden()?;
-    if let Some(Command::HashPassword(how)) = flags.command {
-        return hash_password(&how);
+    if let Some(Command::HashPassword(how)) = &flags.command {
+        return hash_password(how);
     }
     let path = flags.config.or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
     let environment = std::env::vars_os()
@@ -94,6 +116,9 @@ fn run(flags: Flags) -> Result<(), String> {
         }
         return say("OK");
     }
+    if let Some(command) = flags.command {
+        return look_after(&command, &loaded.config.store);
+    }
     log::init(&loaded.config.log)?;
     panics::watch();
     for warning in loaded.warnings {
@@ -103,6 +128,26 @@ fn run(flags: Flags) -> Result<(), String> {
     let reload = Reload::new();
     watch_signals(shutdown.clone(), reload.clone())?;
     server::run(loaded.config, store::open, shutdown, reload, announce)
+}
+
+/// Says on standard output what is wrong with the store; an error if anything is.
+fn look_after(command: &Command, options: &store::Options) -> Result<(), String> {
+    let checked = match command {
+        Command::HashPassword(how) => return hash_password(how),
+        Command::Check(Check {}) => store::check(options),
+        Command::Backup(Backup { folder }) => store::backup(options, folder),
+        Command::Repair(Repair {}) => store::repair(options),
+    };
+    let checked = checked.map_err(|error| error.to_string())?;
+    for fault in &checked.faults {
+        say(fault)?;
+    }
+    say(&format!("{} messages, {} octets", checked.messages, checked.bytes))?;
+    match checked.fault_count {
+        0 => Ok(()),
+        1 => Err("1 fault".into()),
+        faults => Err(format!("{faults} faults")),
+    }
 }
 
 fn announce(doors: Doors) {

@@ -296,6 +296,31 @@ pub fn tag_key(tag: &str) -> String {
     tag.trim().to_lowercase()
 }
 
+/// What was found when a folder was looked after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Messages that were looked at.
+    pub messages: u64,
+    /// Their octets.
+    pub bytes: u64,
+    /// What is wrong, a line each; the first thousand.
+    pub faults: Vec<String>,
+    /// How many faults there are.
+    pub fault_count: u64,
+}
+
+impl Checked {
+    fn tell(&mut self, fault: String) {
+        self.fault_count += 1;
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// Faults that are told at most.
+const MOST_FAULTS: usize = 1000;
+
 /// Why a store could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {

@@ -11,6 +11,7 @@
 
 mod record;
 mod replay;
+mod salvage;
 mod segment;
 
 use std::{
@@ -29,6 +30,7 @@ use self::{record::seal_meta, segment::Tail};
 pub(super) use self::{
     record::{Head, open_meta},
     replay::{Replayed, replay},
+    salvage::salvage,
     segment::{Header, Segments},
 };
 use super::{Shared, bodies::BodyFile, row, writer::Writer};
