@@ -5,6 +5,8 @@ const LONGEST_PAUSE = 30_000;
 const STABLE_AFTER = 10_000;
 const ASLEEP = 75_000;
 
+const words = JSON.parse(document.getElementById('words').textContent);
+
 const body = document.body;
 const state = document.getElementById('live');
 let epoch = body.dataset.epoch;
@@ -69,7 +71,6 @@ addEventListener('pageshow', (event) => { if (event.persisted) { refresh(); now(
 addEventListener('pagehide', () => { const old = socket; socket = undefined; clearTimeout(timer); old?.close(); });
 
 function show(what) {
-  const words = { connecting: 'Connecting', connected: 'Live', reconnecting: 'Reconnecting', offline: 'Offline' };
   state.hidden = false;
   state.dataset.state = what;
   if (state.lastElementChild.textContent !== words[what]) state.lastElementChild.textContent = words[what];
@@ -146,7 +147,7 @@ function draw(message) {
   set('.dot', '');
   set('.from', message.from);
   set('.to .name', message.to);
-  set('.subject', message.subject || '(no subject)');
+  set('.subject', message.subject || words.no_subject);
   set('.snippet', message.snippet);
   set('.size', message.size);
   row.querySelector('.clip').toggleAttribute('hidden', message.attachments === 0);
@@ -157,7 +158,7 @@ function draw(message) {
   if (message.unread) {
     const mark = document.createElement('span');
     mark.className = 'hidden';
-    mark.textContent = 'unread';
+    mark.textContent = words.unread;
     row.querySelector('.dot').append(mark);
   }
   for (const tag of message.tags) {
@@ -173,13 +174,17 @@ function draw(message) {
 
 // Totals.
 
+const plurals = new Intl.PluralRules(document.documentElement.lang);
+const several = (forms, count) =>
+  (forms[plurals.select(count)] ?? forms.other).replace('{}', count.toLocaleString(document.documentElement.lang));
+
 const title = document.title;
 
 function totals(counts) {
-  for (const place of document.querySelectorAll('[data-count]')) {
-    const count = counts[place.dataset.count];
-    const text = count === 0 && place.matches('.unread-count') ? '' : String(count);
-    if (place.textContent !== text) place.textContent = text;
+  for (const place of document.querySelectorAll('[data-count], [data-number]')) {
+    const { count, number } = place.dataset;
+    const text = count ? several(words.counts[count], counts[count]) : counts[number] || '';
+    place.textContent = text;
   }
   document.title = counts.unread > 0 ? `(${counts.unread}) ${title}` : title;
 }

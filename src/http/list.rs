@@ -9,7 +9,14 @@ use axum::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{Site, error::Error, guard::Host, page, row::Row};
+use super::{
+    Site,
+    error::Error,
+    guard::Host,
+    page,
+    row::Row,
+    words::{WORDS, Words},
+};
 use crate::{
     message::search::{self, SearchError},
     store::{self, Counts, Mailbox, Page, Selection, mailbox_key},
@@ -58,6 +65,7 @@ pub(super) async fn list(
     });
     let mailboxes = site.store.mailboxes(None, MAILBOXES + 1).await?;
     let list = ListPage {
+        w: WORDS,
         rows: found.records.iter().map(Row::new).collect(),
         blank: Row::default(),
         older,
@@ -84,7 +92,7 @@ pub(super) async fn confirm(
     // What cannot be searched for cannot be deleted either, so say it before the question.
     asked.selection()?;
     let shell = Shell::new(&site, asked).await?;
-    page::page(&headers, &ConfirmPage { shell: &shell }).await
+    page::page(&headers, &ConfirmPage { w: WORDS, shell: &shell }).await
 }
 
 impl Asked {
@@ -148,6 +156,7 @@ impl Shell {
 #[derive(Template)]
 #[template(path = "list.html")]
 struct ListPage<'a> {
+    w: &'static Words,
     shell: &'a Shell,
     /// Why the search means nothing.
     problem: Option<String>,
@@ -164,6 +173,7 @@ struct ListPage<'a> {
 #[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmPage<'a> {
+    w: &'static Words,
     shell: &'a Shell,
 }
 

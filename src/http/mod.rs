@@ -26,6 +26,7 @@ mod row;
 mod shapes;
 mod status;
 mod view;
+mod words;
 
 use std::{net::SocketAddr, ops::Deref, sync::Arc, time::Instant};
 
