@@ -41,13 +41,15 @@ pub(super) async fn rendered(opened: &Opened, how: &How) -> Result<Option<Saniti
     let Some(part) = opened.scanned.outline.html() else { return Ok(None) };
     let text = opened.text_of(part).await?.text;
     let (id, scanned, remote) = (opened.record.id, opened.scanned.clone(), how.remote == "1");
-    let picture = move |content_id: &str| {
-        let number = scanned.outline.by_content_id(content_id)?;
+    let picture = move |reference: html::Reference<'_>| {
+        let number = scanned.outline.parts.iter().position(
+            |part| matches!(reference, html::Reference::ContentId(id) if id == part.content_id),
+        )?;
         let part = scanned.outline.parts.get(number)?;
         files::is_picture(&part.content_type)
             .then(|| format!("/messages/{id}/parts/{number}?inline"))
     };
-    let options = html::Options { remote, content_id: Arc::new(picture) };
+    let options = html::Options { remote, is_dark: false, part: Arc::new(picture) };
     let sanitise = move || html::sanitise(&text, &options);
     Ok(Some(smol::unblock(sanitise).await))
 }

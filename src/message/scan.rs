@@ -289,10 +289,11 @@ impl Scanner {
             self.end_header(length, self.line.start);
         }
         if self.mode == Mode::Leaf {
-            let body = &mut self.last_part().body;
-            body.end = end.max(body.start);
+            let (clean, length) = self.check.end();
             self.captures.end();
-            let clean = self.check.end();
+            let part = self.last_part();
+            part.body.end = end.max(part.body.start);
+            part.content_length = length.unwrap_or(part.body.end - part.body.start);
             self.defects.insert_if(!clean, Defect::BadEncoding);
             self.mode = Mode::Skip;
         }
@@ -305,8 +306,9 @@ impl Scanner {
         {
             let missing = container.boundary.is_some() && !container.closed;
             self.defects.insert_if(missing, Defect::MissingBoundary);
-            let body = &mut self.outline.parts[container.part].body;
-            body.end = end.max(body.start);
+            let part = &mut self.outline.parts[container.part];
+            part.body.end = end.max(part.body.start);
+            part.content_length = part.body.end - part.body.start;
         }
     }
 
