@@ -99,11 +99,12 @@ const STYLE: &str = concat!(
 );
 
 /// Compressed once, when the first page is asked for.
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     let script = "text/javascript; charset=utf-8";
     [
         Asset::new("style.css", "text/css; charset=utf-8", STYLE.as_bytes()),
         Asset::new("page.js", script, include_bytes!("../../static/page.js")),
+        Asset::new("message.js", script, include_bytes!("../../static/message.js")),
         Asset::new("live.js", script, include_bytes!("../../static/live.js")),
         Asset::new("favicon.svg", "image/svg+xml", include_bytes!("../../static/favicon.svg")),
     ]

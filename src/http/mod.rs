@@ -6,6 +6,7 @@
 
 mod actions;
 mod api;
+mod archive;
 mod assets;
 mod auth_http;
 mod body;
@@ -17,6 +18,7 @@ mod frame;
 mod guard;
 mod list;
 mod live;
+mod media;
 mod message;
 mod page;
 mod range;
@@ -27,6 +29,7 @@ mod shapes;
 mod status;
 mod view;
 mod words;
+mod zip;
 
 use std::{net::SocketAddr, ops::Deref, sync::Arc, time::Instant};
 

@@ -130,6 +130,12 @@ impl Part {
         matches!(self.content_type.as_str(), "message/rfc822" | "message/global")
     }
 
+    /// The encoding to undo for its content. A multipart is never encoded (RFC 2045 §6.4): what holds
+    /// others is its octets.
+    pub fn content_encoding(&self) -> Encoding {
+        if self.is_multipart() { Encoding::Identity } else { self.encoding }
+    }
+
     /// The first field of this name, its value decoded.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         let field = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));

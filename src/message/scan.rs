@@ -447,7 +447,7 @@ impl Scanner {
             return;
         }
         self.mode = Mode::Leaf;
-        self.check.begin(self.outline.parts[index].encoding);
+        self.check.begin(self.outline.parts[index].content_encoding());
         self.captures.begin(&self.outline, index);
     }
 }

@@ -4,7 +4,7 @@
 //! `{{ w.shell.searched.with(query) }}`, a number `{{ w.shell.messages.of(3) }}`. Scripts find theirs in the page, as JSON (`Words::scripts`). Texts of the
 //! API, of the log and of SMTP are for programs and their makers, and are not here.
 
-mod message;
+pub(super) mod message;
 mod shell;
 
 use std::borrow::Borrow;
