@@ -159,7 +159,7 @@ fn dos_time(unix_ms: i64) -> (u16, u16) {
         return (0, EARLIEST);
     };
     let (hour, minute, second) = at.to_hms();
-    let time = u16::from(hour) << 11 | u16::from(minute) << 5 | u16::from(second) / 2;
+    let time = u16::from(hour) << 11 | u16::from(minute) << 5 | (u16::from(second) / 2);
     (time, year.min(127) << 9 | u16::from(u8::from(month)) << 5 | u16::from(day))
 }
 

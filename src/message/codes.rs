@@ -223,8 +223,8 @@ fn is_unit(behind: &str) -> bool {
 
 /// True if the word before says that it is the number of something else.
 fn is_named_otherwise(before: &str) -> bool {
-    let words = before.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let last = words.last().unwrap_or_default();
+    let words = before.rsplit(|c: char| !c.is_alphanumeric());
+    let last = words.into_iter().find(|word| !word.is_empty()).unwrap_or_default();
     before.trim_end().ends_with('#') || OTHERS.iter().any(|other| last.eq_ignore_ascii_case(other))
 }
 
@@ -242,7 +242,7 @@ fn keywords(lower: &str) -> Vec<(usize, usize)> {
                 letter(lower[..start].chars().next_back()) || letter(behind.chars().next());
             let before = lower[..start].trim_end_matches([' ', '-']);
             let qualified = NOT_CODES.iter().any(|other| before.ends_with(other));
-            if !(is_ascii && joined) && !qualified {
+            if !(qualified || is_ascii && joined) {
                 found.push((start, end));
             }
         }
