@@ -24,7 +24,8 @@ document.addEventListener('click', (event) => {
   if (!article) return;
   const copy = event.target.closest('button.copy');
   if (copy) put(article, copy);
-  const look = event.target.closest('.looks a[data-width], .looks a[data-scheme]');
+  // In the pane beside the list the address is that of the list, which knows what to do with links.
+  const look = article.closest('#pane') ? null : event.target.closest('.looks a[data-width], .looks a[data-scheme]');
   if (look && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
     event.preventDefault();
     event.stopPropagation();
@@ -120,6 +121,10 @@ document.addEventListener('input', (event) => {
   article.querySelector('.nothing')?.toggleAttribute('hidden', shown > 0);
 });
 
+document.addEventListener('submit', (event) => {
+  if (event.target.querySelector('article.message [data-filter]')) event.preventDefault();
+});
+
 // The source: the next page is fetched when the end comes near, and the first ones are let go.
 
 function goOn(article) {
@@ -140,7 +145,7 @@ function goOn(article) {
     // Looks again, for a short page may leave the end in view.
     watch.unobserve(bottom);
     watch.observe(bottom);
-  }, { rootMargin: '1200px' });
+  }, { root: article.closest('#pane'), rootMargin: '1200px' });
   watch.observe(bottom);
 }
 

@@ -8,6 +8,7 @@ mod auth_http;
 mod client;
 mod connection;
 mod files;
+mod list;
 mod live;
 mod pages;
 mod shelf;

@@ -76,6 +76,11 @@ fn grouped(number: u64) -> String {
 }
 
 impl Words {
+    /// A number as people write it.
+    pub(super) fn number(&self, number: impl Borrow<u64>) -> String {
+        grouped(*number.borrow())
+    }
+
     /// The words of the scripts, as JSON that may stand inside a `<script>`.
     pub(super) fn scripts(&self) -> String {
         let json = serde_json::to_string(&self.scripts).unwrap_or_default();
