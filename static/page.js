@@ -4,6 +4,7 @@ import './times.js';
 import { attach } from './list.js';
 import './pick.js';
 import './pane.js';
+import './message.js';
 import './boxes.js';
 import './search.js';
 import './palette.js';

@@ -150,6 +150,7 @@ impl Scanner {
         let mut summary = Summary {
             size,
             attachments: self.outline.attachments().map(|part| part.file_name.clone()).collect(),
+            inline_images: self.outline.inline_images(),
             snippet: readable::snippet(&text),
             defects: self.defects.into_vec(),
             ..self.summary
@@ -289,10 +290,11 @@ impl Scanner {
             self.end_header(length, self.line.start);
         }
         if self.mode == Mode::Leaf {
-            let body = &mut self.last_part().body;
-            body.end = end.max(body.start);
+            let (clean, length) = self.check.end();
             self.captures.end();
-            let clean = self.check.end();
+            let part = self.last_part();
+            part.body.end = end.max(part.body.start);
+            part.content_length = length.unwrap_or(part.body.end - part.body.start);
             self.defects.insert_if(!clean, Defect::BadEncoding);
             self.mode = Mode::Skip;
         }
@@ -305,8 +307,9 @@ impl Scanner {
         {
             let missing = container.boundary.is_some() && !container.closed;
             self.defects.insert_if(missing, Defect::MissingBoundary);
-            let body = &mut self.outline.parts[container.part].body;
-            body.end = end.max(body.start);
+            let part = &mut self.outline.parts[container.part];
+            part.body.end = end.max(part.body.start);
+            part.content_length = part.body.end - part.body.start;
         }
     }
 
@@ -445,7 +448,7 @@ impl Scanner {
             return;
         }
         self.mode = Mode::Leaf;
-        self.check.begin(self.outline.parts[index].encoding);
+        self.check.begin(self.outline.parts[index].content_encoding());
         self.captures.begin(&self.outline, index);
     }
 }

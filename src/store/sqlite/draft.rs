@@ -103,7 +103,7 @@ impl SqliteDraft {
         let new = New {
             received_ms: envelope.received_ms,
             size,
-            attachment: !summary.attachments.is_empty(),
+            attachment: row::files(&summary),
             envelope: row::envelope_text(&envelope).map_err(unwritable)?,
             summary: row::summary_text(&summary).map_err(unwritable)?,
             mailboxes,

@@ -76,9 +76,15 @@ pub(super) fn summary_text(summary: &Summary) -> Result<String, serde_json::Erro
         message_id: summary.message_id.clone(),
         size: summary.size,
         attachments: summary.attachments.clone(),
+        inline_images: summary.inline_images,
         snippet: summary.snippet.clone(),
         defects: summary.defects.iter().map(|defect| defect.name().to_owned()).collect(),
     })
+}
+
+/// What the column `attachment` says: 1 for attachments, 2 for images shown in the text, 3 for both.
+pub(super) fn files(summary: &Summary) -> i64 {
+    i64::from(!summary.attachments.is_empty()) + 2 * i64::from(summary.inline_images > 0)
 }
 
 /// The summary that was stored.
@@ -95,6 +101,7 @@ pub(super) fn summary(text: &str) -> Result<Summary, serde_json::Error> {
         message_id: row.message_id,
         size: row.size,
         attachments: row.attachments,
+        inline_images: row.inline_images,
         snippet: row.snippet,
         // A defect of a later version is one that this version has no word for.
         defects: row.defects.iter().filter_map(|name| Defect::from_name(name)).collect(),
@@ -172,10 +179,16 @@ struct SummaryRow {
     size: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<String>,
+    #[serde(rename = "inline", skip_serializing_if = "is_zero")]
+    inline_images: usize,
     #[serde(skip_serializing_if = "String::is_empty")]
     snippet: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     defects: Vec<String>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn pairs(list: &[Parameter]) -> Pairs<Option<String>> {
@@ -245,6 +258,7 @@ mod tests {
             message_id: "m".into(),
             size: u64::MAX,
             attachments: vec![String::new(), "a.pdf".into()],
+            inline_images: 2,
             snippet: "t".into(),
             defects: Defect::ALL.to_vec(),
         };

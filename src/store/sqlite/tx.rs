@@ -43,7 +43,8 @@ pub(super) struct Counters {
 pub(super) struct New {
     pub(super) received_ms: i64,
     pub(super) size: u64,
-    pub(super) attachment: bool,
+    /// See `row::files`.
+    pub(super) attachment: i64,
     /// JSON.
     pub(super) envelope: String,
     /// JSON.
