@@ -7,12 +7,7 @@ use crate::harness::{Server, file, have, run};
 const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Runs one script of tests/interop in a browser of its own.
-fn browse(script: &str, server: &Server) {
-    browse_by(script, "http", server);
-}
-
-/// The same by http or https.
-pub(super) fn browse_by(script: &str, scheme: &str, server: &Server) {
+pub(super) fn browse(script: &str, scheme: &str, server: &Server) {
     let output = run(Command::new("node")
         .arg(file("tests/interop").join(script))
         .arg(format!("{scheme}://{}", server.http))
@@ -36,13 +31,13 @@ pub(super) fn have_browser() -> bool {
 #[test]
 fn a_message_arrives_live_and_is_read() {
     if have_browser() {
-        browse("browser_main_job.mjs", &Server::start(&[]));
+        browse("browser_main_job.mjs", "http", &Server::start(&[]));
     }
 }
 
 #[test]
 fn hostile_html_runs_nothing_and_asks_for_nothing() {
     if have_browser() {
-        browse("browser_hostile.mjs", &Server::start(&[]));
+        browse("browser_hostile.mjs", "http", &Server::start(&[]));
     }
 }

@@ -2,7 +2,7 @@
 
 use smtpd::{auth::Stored, secret::Secret};
 
-use super::browser::{browse_by, have_browser};
+use super::browser::{browse, have_browser};
 use crate::harness::Server;
 
 /// Ann may log in with `geheim`.
@@ -16,7 +16,7 @@ fn with_login(more: &str) -> Server {
 #[test]
 fn a_user_logs_in_and_out() {
     if have_browser() {
-        browse_by("browser_login.mjs", "http", &with_login(""));
+        browse("browser_login.mjs", "http", &with_login(""));
     }
 }
 
@@ -24,7 +24,7 @@ fn a_user_logs_in_and_out() {
 fn a_user_logs_in_and_out_over_https() {
     if have_browser() {
         let server = with_login("tls = 'on'\n[tls]\nself_signed = true");
-        browse_by("browser_login.mjs", "https", &server);
+        browse("browser_login.mjs", "https", &server);
     }
 }
 
@@ -35,20 +35,20 @@ fn the_status_page_says_why_a_mail_did_not_arrive() {
             ("SMTPD_POLICY_LOCAL_DOMAINS", "example.org"),
             ("SMTPD_AUTH_MODE", "off"),
         ]);
-        browse_by("browser_status.mjs", "http", &server);
+        browse("browser_status.mjs", "http", &server);
     }
 }
 
 #[test]
 fn another_site_can_do_nothing() {
     if have_browser() {
-        browse_by("browser_foreign.mjs", "http", &Server::start(&[]));
+        browse("browser_foreign.mjs", "http", &Server::start(&[]));
     }
 }
 
 #[test]
 fn another_site_can_do_nothing_with_the_cookie_of_a_user() {
     if have_browser() {
-        browse_by("browser_foreign.mjs", "http", &with_login(""));
+        browse("browser_foreign.mjs", "http", &with_login(""));
     }
 }
