@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::secret::Secret;
 
 /// The hash of a token.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TokenHash([u8; 32]);
 

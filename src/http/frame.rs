@@ -18,6 +18,7 @@ use super::{
     guard::Host,
     media::Viewer,
     page,
+    pass::Passes,
     view::{Excerpt, Opened},
 };
 use crate::message::{
@@ -157,7 +158,11 @@ impl Pictures {
             if Viewer::of(part) != Viewer::Picture {
                 continue;
             }
-            let url = format!("/messages/{}/parts/{number}?inline", opened.record.id);
+            let path = format!("/messages/{}/parts/{number}", opened.record.id);
+            // The frame's origin is nobody's, so its pictures come without the cookie of a session.
+            let stamp = |passes: &Passes| passes.stamp(&path);
+            let url =
+                format!("{path}?inline{}", opened.passes.as_ref().map(stamp).unwrap_or_default());
             if let Some(location) = location(part) {
                 let absolute = join(&pictures.base, &location);
                 pictures.by_location.entry(absolute).or_insert_with(|| url.clone());

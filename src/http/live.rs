@@ -32,6 +32,7 @@ use smol::{
 
 use super::{
     Site,
+    admission::Who,
     connection::{Io, Patient, Switch},
     error::Error,
     row::Row,
@@ -46,6 +47,7 @@ use crate::{
 pub(super) struct Request {
     upgrade: OnUpgrade,
     asked: Asked,
+    who: Who,
 }
 
 /// What the client knows already.
@@ -63,6 +65,7 @@ pub(super) async fn upgrade(
     State(site): State<Site>,
     Query(asked): Query<Asked>,
     Extension(switch): Extension<Switch>,
+    Extension(who): Extension<Who>,
     headers: HeaderMap,
     mut request: axum::extract::Request,
 ) -> Result<Response, Error> {
@@ -94,7 +97,7 @@ pub(super) async fn upgrade(
         (header::CONNECTION, "Upgrade".to_owned()),
         (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
     ];
-    switch.ask(Request { upgrade, asked });
+    switch.ask(Request { upgrade, asked, who });
     Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
 }
 
@@ -115,6 +118,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let now = Instant::now();
     let client = Client {
         socket: socket.await,
+        who: &request.who,
         events: site.bus.subscribe(None),
         site,
         counts: Counts::default(),
@@ -132,6 +136,8 @@ struct Client<'a> {
     socket: WebSocketStream<Patient>,
     events: Subscription,
     site: &'a Site,
+    /// Who was let in, and may have logged out since.
+    who: &'a Who,
     counts: Counts,
     counts_sent: Instant,
     /// When to look whether the totals changed, once something happened.
@@ -155,7 +161,11 @@ impl Client<'_> {
     async fn run(mut self, asked: &Asked) -> Result<(), WsError> {
         self.hello(asked).await?;
         loop {
-            match self.wake().await {
+            let wake = self.wake().await;
+            if !self.site.still_admits(self.who) {
+                return self.goodbye(Some(CloseCode::Library(LOGGED_OUT))).await;
+            }
+            match wake {
                 Wake::Bus(Heard::Missed(next)) => {
                     self.send(&Frame::Missed { next }).await?;
                     self.count_soon();
@@ -333,6 +343,10 @@ const STATS_APART: Duration = Duration::from_millis(250);
 /// Totals wait so long for the rest of a burst.
 const STATS_SETTLE: Duration = Duration::from_millis(25);
 
+/// What the script hears when its user logged out or is gone: the code of HTTP, in the range for us
+/// (RFC 6455 §7.4.2).
+const LOGGED_OUT: u16 = 4401;
+
 /// How long the other side may take to hang up.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -346,4 +360,4 @@ const MOST_WRITTEN: usize = 4 * 1024 * 1024;
 const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// Most open live feeds. Each costs some 10 KB.
-const MOST_CLIENTS: u64 = 10_000;
+pub(super) const MOST_CLIENTS: u64 = 10_000;

@@ -7,7 +7,7 @@ use axum::{
 
 use super::{
     Site, actions, api, archive, assets, auth_http, boxes, confirm, error::Error, files, frame,
-    guard, help, list, live, message, message::Tab, refusals, status,
+    guard, help, list, live, login, message, message::Tab, refusals, status,
 };
 
 /// The table.
@@ -36,6 +36,8 @@ pub(super) fn router(site: Site) -> Router {
         .route("/messages/{id}/parts", tab(Some(Tab::Parts)))
         .route("/messages/{id}/parts/{part}/view", get(message::show_part))
         .route("/messages/{id}/print", get(message::print))
+        .route("/login", get(login::form).post(login::log_in))
+        .route("/logout", post(login::log_out))
         // What came in the mail.
         .route("/messages/{id}/frame", get(frame::whole))
         .route("/messages/{id}/parts/{part}/frame", get(frame::part))

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Site, error::Error};
+use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
     message::{Part, Scanned, Scanner, decode::Decoder, text},
@@ -21,6 +21,8 @@ pub(super) struct Opened {
     pub(super) record: Record,
     pub(super) raw: Arc<Raw>,
     pub(super) scanned: Arc<Scanned>,
+    /// For the links to its pictures, where somebody has to log in.
+    pub(super) passes: Option<Passes>,
 }
 
 /// A text that is cut if there is too much of it.
@@ -59,7 +61,8 @@ impl Site {
                 scanned
             }
         };
-        Ok(Opened { record, raw, scanned })
+        let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
+        Ok(Opened { record, raw, scanned, passes })
     }
 }
 
