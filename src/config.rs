@@ -288,9 +288,20 @@ fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error {
     let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key);
     match (section, key) {
         (Some(section), Some(key)) => {
-            Error(format!("{name}:{line}: {}.{}: {message}", section.trim(), key.trim()))
+            let key = format!("{}.{}", section.trim(), key.trim());
+            let message = without_secrets(&key, message);
+            Error(format!("{name}:{line}: {key}: {message}"))
         }
         _ => Error(format!("{name}:{line}: {message}")),
+    }
+}
+
+/// A message that quotes what stands where passwords should stand quotes a password.
+fn without_secrets(key: &str, message: String) -> String {
+    let is_secret = SECRET.iter().any(|secret| key.starts_with(secret));
+    match (message.split_once('"'), message.rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) if is_secret => format!("{before}***{after}"),
+        _ => message,
     }
 }
 
@@ -329,6 +340,9 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Keys whose values are not repeated.
+const SECRET: [&str; 3] = ["auth.secrets", "auth.tokens", "auth.users"];
 
 /// What every variable begins with.
 const PREFIX: &str = "SMTPD_";

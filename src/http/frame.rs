@@ -19,7 +19,7 @@ use super::{
     media::Viewer,
     page,
     pass::Passes,
-    view::{Excerpt, Opened},
+    view::{self, Excerpt, Opened},
 };
 use crate::message::{
     Part, Tracker,
@@ -113,7 +113,7 @@ pub(super) async fn rendered(
         let sanitised = html::sanitise(&text, &options);
         Rendered { sanitised, trackers: trackers(&text, &recipients), is_cut }
     };
-    Ok(smol::unblock(render).await)
+    Ok(view::aside(render).await)
 }
 
 impl Look {

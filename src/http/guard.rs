@@ -31,6 +31,7 @@ use super::{
     page,
     visitor::{Peer, Visitor},
 };
+use crate::panics::{self, Panicked};
 
 /// The checked authority under which the client reached us: a host that is ours, perhaps with a port.
 /// Empty for a client of HTTP/1.0 that named none.
@@ -44,7 +45,7 @@ pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next
     let wants_page = page::wants_page(&parts.headers);
     let (host, answer) = match check(&parts, &site.options.public_hosts) {
         Ok(host) => match admit(&site, &mut parts, &host).await {
-            Ok(()) => (host, next.run(Request::from_parts(parts, body)).await),
+            Ok(()) => (host, run(next, Request::from_parts(parts, body)).await),
             Err(answer) => (host, answer),
         },
         Err(error) => (Host::default(), error.into_response()),
@@ -88,6 +89,11 @@ pub(super) fn to_https(parts: Parts, public_hosts: &[String]) -> Response {
     answer.headers_mut().insert(header::CONNECTION, close);
     harden(&mut answer, &Host::default());
     answer
+}
+
+/// A handler that panics has answered, too.
+async fn run(next: Next, request: Request) -> Response {
+    panics::catch(next.run(request)).await.unwrap_or_else(|Panicked| Error::bug().into_response())
 }
 
 /// Refuses names that are not ours and requests that another site's page made.

@@ -18,7 +18,7 @@ use async_tungstenite::{
     },
 };
 use axum::{
-    extract::{Extension, Query, State},
+    extract::{Extension, Query},
     http::{HeaderMap, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
@@ -40,6 +40,7 @@ use super::{
 use crate::{
     bus::{Event, Heard, Subscription},
     id::MessageId,
+    panics::{self, Panicked},
     store::Counts,
 };
 
@@ -62,7 +63,6 @@ pub(super) struct Asked {
 
 /// `GET /ws`: the handshake (RFC 6455 §4.2).
 pub(super) async fn upgrade(
-    State(site): State<Site>,
     Query(asked): Query<Asked>,
     Extension(switch): Extension<Switch>,
     Extension(who): Extension<Who>,
@@ -81,10 +81,6 @@ pub(super) async fn upgrade(
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
         let error = Error::bad_request("The version of WebSocket must be 13.");
         return Ok(([(header::SEC_WEBSOCKET_VERSION, "13")], error).into_response());
-    }
-    if site.metrics.websockets_now.value() >= MOST_CLIENTS {
-        let text = "Too many pages are open.";
-        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (Some(upgrade), Some(key), Version::HTTP_11) =
@@ -116,7 +112,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let socket =
         WebSocketStream::from_partially_read(io, parts.read_buf.into(), Role::Server, Some(config));
     let now = Instant::now();
-    let client = Client {
+    let mut client = Client {
         socket: socket.await,
         who: &request.who,
         events: site.bus.subscribe(None),
@@ -127,7 +123,11 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
         next_ping: now + Duration::from_secs(site.options.ping_seconds),
         is_heard: true,
     };
-    if let Err(error) = client.run(&request.asked).await {
+    let ended = match panics::catch(client.run(&request.asked)).await {
+        Ok(ended) => ended,
+        Err(Panicked) => client.goodbye(Some(CloseCode::Error)).await,
+    };
+    if let Err(error) = ended {
         log::debug!("{peer}: live feed: {error}");
     }
 }
@@ -158,7 +158,7 @@ enum Wake {
 type WsError = async_tungstenite::tungstenite::Error;
 
 impl Client<'_> {
-    async fn run(mut self, asked: &Asked) -> Result<(), WsError> {
+    async fn run(&mut self, asked: &Asked) -> Result<(), WsError> {
         self.hello(asked).await?;
         loop {
             let wake = self.wake().await;
@@ -265,7 +265,7 @@ impl Client<'_> {
 
     /// Says goodbye, or answers the client's, and waits a moment for the other side to hang up
     /// (RFC 6455 §7.1.1).
-    async fn goodbye(mut self, code: Option<CloseCode>) -> Result<(), WsError> {
+    async fn goodbye(&mut self, code: Option<CloseCode>) -> Result<(), WsError> {
         if let Some(code) = code {
             let frame = CloseFrame { code, reason: Default::default() };
             self.socket.send(Message::Close(Some(frame))).await?;

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{Site, error::Error, page, refusals::Find, row, status_page};
-use crate::metrics;
+use crate::{log, metrics, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
 pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
@@ -16,6 +16,8 @@ pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Erro
         let text = "The server is shutting down.";
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
+    // A store that has stopped taking mail still tells what it has.
+    site.store.begin().await?;
     site.store.counts().await?;
     Ok("ready\n")
 }
@@ -59,6 +61,7 @@ pub(super) async fn detail(
         http_connections_refused: metrics.http_connections_refused.value(),
         websockets_now: metrics.websockets_now.value(),
         events: site.bus.next_number() - 1,
+        log_lines_dropped: log::dropped(),
         received_by_minute: metrics.received_lately.last(row::now_ms()).to_vec(),
         refused_by_minute: metrics.refused_lately.last(row::now_ms()).to_vec(),
         doors: metrics.doors().iter().map(|door| Door::new(door)).collect(),
@@ -88,6 +91,8 @@ struct Brief {
     disk_bytes: u64,
     /// Messages that the search index has still to take in.
     index_lag: u64,
+    /// Times that our own code was wrong; the log says where.
+    panics: u64,
 }
 
 impl Brief {
@@ -101,6 +106,7 @@ impl Brief {
             bytes: counts.bytes,
             disk_bytes: counts.disk_bytes,
             index_lag: counts.index_lag,
+            panics: panics::total(),
         })
     }
 }
@@ -127,6 +133,8 @@ struct Detail {
     http_connections_refused: u64,
     websockets_now: u64,
     events: u64,
+    /// Lines of the log that nobody read in time.
+    log_lines_dropped: u64,
     /// The last two hours, the minute under way last.
     received_by_minute: Vec<u32>,
     refused_by_minute: Vec<u32>,

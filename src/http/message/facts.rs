@@ -16,8 +16,23 @@ pub(super) struct Group {
     pub(super) facts: Vec<(&'static str, String, String)>,
 }
 
+/// A field of the header that names people.
+pub(super) struct People<'a> {
+    pub(super) field: &'static str,
+    pub(super) shown: &'a [Address],
+    /// Those for whom there is no room above the message.
+    pub(super) rest: &'a [Address],
+}
+
+impl People<'_> {
+    /// On paper there is room for all.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Address> {
+        self.shown.iter().chain(self.rest)
+    }
+}
+
 /// The fields of the header that name people, those that are there.
-pub(super) fn people(record: &Record) -> Vec<(&'static str, &[Address])> {
+pub(super) fn people(record: &Record) -> Vec<People<'_>> {
     let summary = &record.summary;
     let all: [(_, &[Address]); 5] = [
         ("From", &summary.from),
@@ -26,7 +41,12 @@ pub(super) fn people(record: &Record) -> Vec<(&'static str, &[Address])> {
         ("Bcc", &summary.bcc),
         ("Reply-To", &summary.reply_to),
     ];
-    all.into_iter().filter(|(_, addresses)| !addresses.is_empty()).collect()
+    let present = all.into_iter().filter(|(_, addresses)| !addresses.is_empty());
+    let split = present.map(|(field, all)| {
+        let (shown, rest) = all.split_at(all.len().min(PEOPLE_SHOWN));
+        People { field, shown, rest }
+    });
+    split.collect()
 }
 
 /// Envelope, session and message.
@@ -97,3 +117,6 @@ pub(in crate::http) fn parameter(parameter: &Parameter) -> String {
         None => parameter.keyword.clone(),
     }
 }
+
+/// People named of one field without being asked.
+const PEOPLE_SHOWN: usize = 12;

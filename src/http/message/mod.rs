@@ -13,12 +13,12 @@ use axum::{
 };
 use serde::Deserialize;
 
+pub(super) use self::{facts::parameter, panel::links, print::print};
 use self::{
-    facts::Group,
+    facts::{Group, People},
     panel::{Panel, PartBody, shown_at_most},
     pieces::Attached,
 };
-pub(super) use self::{facts::parameter, panel::links, print::print};
 use super::{
     Site,
     error::Error,
@@ -30,7 +30,7 @@ use super::{
     words::{WORDS, Words, message},
 };
 use crate::{
-    message::{Address, Defect, codes, search},
+    message::{Defect, codes, search},
     store::{self, Change, Record, Selection},
 };
 
@@ -129,7 +129,7 @@ struct MessagePage<'a> {
     m: &'static message::Words,
     shell: &'a Shell,
     row: Row,
-    people: Vec<(&'static str, &'a [Address])>,
+    people: Vec<People<'a>>,
     facts: [Group; 3],
     sent: Option<When>,
     codes: Vec<String>,

@@ -10,7 +10,7 @@ use crate::{
         frame::{self, Look},
         media::Viewer,
         row::octets,
-        view::{Excerpt, MOST_SHOWN, Opened},
+        view::{self, Excerpt, MOST_SHOWN, Opened},
         words::WORDS,
     },
     message::{
@@ -209,7 +209,7 @@ impl Text {
     async fn of_part(opened: &Opened, number: usize) -> Result<Self, Error> {
         let part = opened.scanned.outline.parts.get(number).ok_or_else(Error::no_page)?;
         let Excerpt { text, is_cut } = opened.text_of(part).await?;
-        let passages = smol::unblock(move || shown(&text)).await;
+        let passages = view::aside(move || shown(&text)).await;
         Ok(Self { passages, is_cut, from_html: false, number: Some(number) })
     }
 }
@@ -333,7 +333,7 @@ pub(in crate::http) async fn links(opened: &Opened) -> Result<Vec<Link>, Error> 
         None => Ok(String::new()),
     };
     let (html, plain) = (text(letter.html).await?, text(letter.text).await?);
-    smol::unblock(move || {
+    view::aside(move || {
         links.extend(links_in_html(&html));
         let known: std::collections::HashSet<String> =
             links.iter().map(|link: &Link| link.url.clone()).collect();

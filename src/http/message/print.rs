@@ -14,18 +14,18 @@ use axum::{
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use super::{Attached, facts};
-use crate::{
-    http::{
-        Site,
-        error::Error,
-        frame::{self, HEAD, LIGHT, Look, Rendered, STYLE},
-        guard::Host,
-        page,
-        row::{Row, When},
-        words::{WORDS, message},
-    },
-    message::Address,
+use super::{
+    Attached,
+    facts::{self, People},
+};
+use crate::http::{
+    Site,
+    error::Error,
+    frame::{self, HEAD, LIGHT, Look, Rendered, STYLE},
+    guard::Host,
+    page,
+    row::{Row, When},
+    words::{WORDS, message},
 };
 
 /// `GET /messages/{id}/print`
@@ -72,7 +72,7 @@ pub(in crate::http) async fn print(
 struct Paper<'a> {
     m: &'static message::Words,
     row: Row,
-    people: Vec<(&'static str, &'a [Address])>,
+    people: Vec<People<'a>>,
     sent: Option<When>,
     attached: Attached,
     body: Option<String>,

@@ -23,6 +23,7 @@ use crate::{
     message::Tls,
     metrics::{self, Metrics},
     net::{Conn, Received, Socket, tls::Certificates},
+    panics,
     policy::{BodyWatch, Guest, Policy},
     refusals::Refusals,
     shutdown::Shutdown,
@@ -107,7 +108,8 @@ impl Door {
             door.rooms.shutdown.begun().await;
             Err(Refusal::Ending)
         });
-        match future::or(arrival, ended).await {
+        let arrived = panics::catch(future::or(arrival, ended)).await;
+        match arrived.unwrap_or(Err(Refusal::Panicked)) {
             Err(Refusal::Policy(client, reply)) => {
                 metrics.smtp_connections_refused.add(1);
                 log::warn!(client:% = Shown(client), reply:% = reply; "connection refused");
@@ -115,12 +117,23 @@ impl Door {
             }
             Err(why) => {
                 log::info!(client:% = Shown(peer), why:% = why; "connection refused");
+                if let Refusal::Panicked = why {
+                    Box::pin(door.turn_away(&mut conn, peer, &STUMBLED)).await;
+                }
             }
             Ok((client, guest, session)) => {
-                let mut talk = Talk::new(door, conn, client, guest, session, started);
-                let end = talk.run().await;
+                let mut talk = Talk::new(door, &mut conn, client, guest, session, started);
+                // The socket stays out here: the client of a conversation that panicked hears of it.
+                let end = {
+                    // Pinned here, because handing it over would make room for it twice.
+                    let running = std::pin::pin!(talk.run());
+                    panics::catch(running).await.unwrap_or(End::Panicked)
+                };
                 talk.log(end);
-                conn = talk.conn;
+                drop(talk);
+                if let End::Panicked = end {
+                    Box::pin(say(&mut conn, &STUMBLED)).await;
+                }
             }
         }
         Box::pin(conn.finish()).await;
@@ -167,10 +180,15 @@ impl Inner {
         access::note_connection(&self.rooms, client, reply);
         // Where TLS comes first, words in clear would only confuse.
         if self.listener.tls != TlsMode::Implicit {
-            let line = format!("{reply}\r\n");
-            let _ = conn.send(line.as_bytes(), Instant::now() + Duration::from_secs(1)).await;
+            say(conn, reply).await;
         }
     }
+}
+
+/// A last word outside of a session, to whoever still listens.
+async fn say(conn: &mut Conn, reply: &Reply) {
+    let line = format!("{reply}\r\n");
+    let _ = conn.send(line.as_bytes(), Instant::now() + Duration::from_secs(1)).await;
 }
 
 /// A client in the log.
@@ -188,7 +206,7 @@ impl fmt::Display for Shown {
 /// One conversation.
 struct Talk<'a> {
     door: &'a Inner,
-    conn: Conn,
+    conn: &'a mut Conn,
     /// None on a Unix socket.
     client: Option<SocketAddr>,
     guest: Guest,
@@ -220,12 +238,14 @@ enum End {
     Gone,
     /// The socket failed, or the client did not read its replies.
     Broken,
+    /// We did.
+    Panicked,
 }
 
 impl<'a> Talk<'a> {
     fn new(
         door: &'a Inner,
-        conn: Conn,
+        conn: &'a mut Conn,
         client: Option<SocketAddr>,
         guest: Guest,
         peer: Peer,
@@ -295,6 +315,7 @@ impl<'a> Talk<'a> {
         loop {
             match self.session.step(&mut input, Instant::now()) {
                 Step::Read => return Ok(false),
+                Step::Flush => self.flush().await?,
                 Step::Body(run) => self.take(run).await,
                 Step::Begin => Box::pin(self.begin()).await,
                 Step::End => {
@@ -327,7 +348,7 @@ impl<'a> Talk<'a> {
     /// expects nothing in clear any more.
     async fn start_tls(&mut self) -> io::Result<()> {
         self.flush().await?;
-        match arrival::encrypt(&mut self.conn, self.door.rooms.certificates.as_ref()).await {
+        match arrival::encrypt(self.conn, self.door.rooms.certificates.as_ref()).await {
             Ok(tls) => {
                 self.session.tls_started(tls);
                 Ok(())
@@ -451,6 +472,7 @@ impl<'a> Talk<'a> {
             End::Closed => "closed",
             End::Gone => "gone",
             End::Broken => "broken",
+            End::Panicked => "panicked",
         };
         let refusal = log.last_refusal.map(|refusal| {
             let verb = refusal.verb.map_or("-", smtp::Verb::name);
@@ -486,6 +508,9 @@ fn unix_ms(at: SystemTime) -> i64 {
         .and_then(|since| i64::try_from(since.as_millis()).ok())
         .unwrap_or(0)
 }
+
+/// What the client hears when our own code was wrong: its message is not stored, or it was not told so.
+const STUMBLED: Reply = Reply::new(421, "4.3.0", "Internal error, try again later");
 
 const TOO_MANY: Reply = Reply::new(421, "4.7.0", "Too many connections, try again later");
 

@@ -41,3 +41,18 @@ fn hostile_html_runs_nothing_and_asks_for_nothing() {
         browse("browser_hostile.mjs", "http", &Server::start(&[]));
     }
 }
+
+#[test]
+fn a_message_is_seen_in_every_view() {
+    if have_browser() {
+        browse("browser_message.mjs", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn every_view_of_a_message_fits_and_is_accessible() {
+    let axe = file("tests/interop/node_modules/axe-core");
+    if have_browser() && have(&[axe.to_str().unwrap()]) {
+        browse("browser_message_looks.mjs", &Server::start(&[]));
+    }
+}
