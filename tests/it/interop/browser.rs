@@ -24,6 +24,7 @@ fn have_browser() -> bool {
         CHROMIUM,
         modules.join("playwright-core").to_str().unwrap(),
         modules.join("nodemailer").to_str().unwrap(),
+        modules.join("axe-core").to_str().unwrap(),
     ])
 }
 
@@ -38,5 +39,40 @@ fn a_message_arrives_live_and_is_read() {
 fn hostile_html_runs_nothing_and_asks_for_nothing() {
     if have_browser() {
         browse("browser_hostile.mjs", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn the_list_is_live_and_keeps_its_place() {
+    if have_browser() {
+        browse("browser_list.mjs", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn the_list_is_used_from_the_keyboard() {
+    if have_browser() {
+        browse("browser_list_keys.mjs", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn axe_finds_nothing_in_light_and_dark() {
+    if have_browser() {
+        browse("browser_list_axe.mjs", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn the_list_works_without_scripts() {
+    if have_browser() {
+        browse("browser_list_plain.mjs", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn ten_thousand_arrivals_leave_a_small_page() {
+    if have_browser() {
+        browse("browser_list_many.mjs", &Server::start(&[]));
     }
 }
