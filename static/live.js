@@ -43,7 +43,15 @@ function connect() {
   };
 }
 
+/* Whoever is logged out elsewhere is to see the login, not a page that stands still. */
+async function askWho() {
+  if (!('login' in body.dataset)) return;
+  const answer = await fetch('/status', { headers: { accept: 'application/json' } }).catch(() => undefined);
+  if (answer?.status === 401) location.assign(`/login?to=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
 function later() {
+  askWho();
   attempts += 1;
   const pause = Math.min(500 * 2 ** Math.min(attempts, 8), LONGEST_PAUSE) * (0.5 + Math.random() / 2);
   show(navigator.onLine === false || attempts > 3 ? 'offline' : 'reconnecting');

@@ -132,6 +132,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         script!("suggest.js"),
         script!("palette.js"),
         script!("keys.js"),
+        script!("status.js"),
         Asset::new("favicon.svg", icon, include_bytes!("../../static/favicon.svg")),
         Asset::new("favicon-unread.svg", icon, include_bytes!("../../static/favicon-unread.svg")),
     ]

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::{
-    Site,
+    LoginMode, Site,
     boxes::Boxes,
     error::Error,
     guard::Host,
@@ -45,6 +45,8 @@ pub(super) struct Shell {
     /// The number of the last event that the page has seen.
     pub(super) seen: u64,
     pub(super) version: &'static str,
+    /// There is a login, so one can log out.
+    pub(super) asks_who: bool,
 }
 
 /// `GET /`
@@ -194,7 +196,8 @@ impl Shell {
     pub(super) async fn new(site: &Site, asked: Asked) -> Result<Self, Error> {
         let seen = site.bus.next_number() - 1;
         let counts = site.store.counts().await?;
-        Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version })
+        let asks_who = site.options.login != LoginMode::Off;
+        Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version, asks_who })
     }
 }
 

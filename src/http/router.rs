@@ -7,7 +7,7 @@ use axum::{
 
 use super::{
     Site, actions, api, assets, auth_http, boxes, confirm, error::Error, files, frame, guard, help,
-    list, live, message, message::Tab, refusals, status,
+    list, live, login, message, message::Tab, refusals, status,
 };
 
 /// The table.
@@ -32,6 +32,8 @@ pub(super) fn router(site: Site) -> Router {
         .route("/messages/{id}/source", tab(Some(Tab::Source)))
         .route("/messages/{id}/headers", tab(Some(Tab::Headers)))
         .route("/messages/{id}/parts", tab(Some(Tab::Parts)))
+        .route("/login", get(login::form).post(login::log_in))
+        .route("/logout", post(login::log_out))
         // What came in the mail.
         .route("/messages/{id}/frame", get(frame::frame))
         .route("/messages/{id}/raw", get(files::raw))

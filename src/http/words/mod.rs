@@ -4,8 +4,10 @@
 //! `{{ w.shell.searched.with(query) }}`, a number `{{ w.shell.messages.of(3) }}`. Scripts find theirs in the page, as JSON (`Words::scripts`). Texts of the
 //! API, of the log and of SMTP are for programs and their makers, and are not here.
 
+mod login;
 mod message;
 mod shell;
+mod status;
 
 use std::borrow::Borrow;
 
@@ -19,6 +21,10 @@ pub(super) struct Words {
     pub(super) shell: shell::Words,
     /// What the scripts of the list and its frame say.
     pub(super) scripts: shell::Scripts,
+    /// Logging in and out.
+    pub(super) login: login::Words,
+    /// The status page.
+    pub(super) status: status::Words,
     /// A message.
     pub(super) message: message::Words,
 }
@@ -30,6 +36,8 @@ const ENGLISH: Words = Words {
     lang: "en",
     shell: shell::ENGLISH,
     scripts: shell::ENGLISH_SCRIPTS,
+    login: login::ENGLISH,
+    status: status::ENGLISH,
     message: message::ENGLISH,
 };
 
@@ -63,7 +71,7 @@ impl Sentence {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
