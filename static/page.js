@@ -3,6 +3,7 @@
 import { attach } from './list.js';
 import './pick.js';
 import './pane.js';
+import './message.js';
 import './boxes.js';
 import './search.js';
 import './palette.js';

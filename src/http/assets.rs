@@ -125,6 +125,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         script!("list.js"),
         script!("pick.js"),
         script!("pane.js"),
+        script!("message.js"),
         script!("live.js"),
         script!("boxes.js"),
         script!("alerts.js"),
@@ -139,13 +140,14 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 });
 
 /// The scripts that `page.js` imports, so that a browser need not find out one after the other.
-pub(super) const MODULES: [&str; 13] = [
+pub(super) const MODULES: [&str; 14] = [
     "words.js",
     "times.js",
     "rows.js",
     "list.js",
     "pick.js",
     "pane.js",
+    "message.js",
     "live.js",
     "boxes.js",
     "alerts.js",

@@ -50,7 +50,9 @@ export async function browse(options, test) {
   try {
     const context = await browser.newContext({ acceptDownloads: true, ...options });
     await context.route("**/*", (route) => {
-      if (route.request().url().startsWith(base) || route.request().url().startsWith("data:")) return route.continue();
+      // The viewer of PDF is a part of the browser.
+      const ours = [base, "data:", "chrome:", "chrome-extension:"];
+      if (ours.some((start) => route.request().url().startsWith(start))) return route.continue();
       seen.foreign.push(route.request().url());
       return route.abort();
     });

@@ -50,6 +50,13 @@ fn the_list_is_live_and_keeps_its_place() {
 }
 
 #[test]
+fn a_message_is_seen_in_every_view() {
+    if have_browser() {
+        browse("browser_message.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
 fn the_list_is_used_from_the_keyboard() {
     if have_browser() {
         browse("browser_list_keys.mjs", "http", &Server::start(&[]));
@@ -74,5 +81,13 @@ fn the_list_works_without_scripts() {
 fn ten_thousand_arrivals_leave_a_small_page() {
     if have_browser() {
         browse("browser_list_many.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn every_view_of_a_message_fits_and_is_accessible() {
+    let axe = file("tests/interop/node_modules/axe-core");
+    if have_browser() && have(&[axe.to_str().unwrap()]) {
+        browse("browser_message_looks.mjs", "http", &Server::start(&[]));
     }
 }
