@@ -43,16 +43,23 @@ fn hostile_html_runs_nothing_and_asks_for_nothing() {
 }
 
 #[test]
-fn the_list_is_live_and_keeps_its_place() {
+fn a_message_is_seen_in_every_view() {
     if have_browser() {
-        browse("browser_list.mjs", "http", &Server::start(&[]));
+        browse("browser_message.mjs", "http", &Server::start(&[]));
     }
 }
 
 #[test]
-fn a_message_is_seen_in_every_view() {
+fn every_view_of_a_message_fits_and_is_accessible() {
     if have_browser() {
-        browse("browser_message.mjs", "http", &Server::start(&[]));
+        browse("browser_message_looks.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn the_list_is_live_and_keeps_its_place() {
+    if have_browser() {
+        browse("browser_list.mjs", "http", &Server::start(&[]));
     }
 }
 
@@ -81,13 +88,5 @@ fn the_list_works_without_scripts() {
 fn ten_thousand_arrivals_leave_a_small_page() {
     if have_browser() {
         browse("browser_list_many.mjs", "http", &Server::start(&[]));
-    }
-}
-
-#[test]
-fn every_view_of_a_message_fits_and_is_accessible() {
-    let axe = file("tests/interop/node_modules/axe-core");
-    if have_browser() && have(&[axe.to_str().unwrap()]) {
-        browse("browser_message_looks.mjs", "http", &Server::start(&[]));
     }
 }
