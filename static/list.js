@@ -2,7 +2,7 @@
 // there, so that a page that saw a million rows holds a few hundred.
 
 import { number, several, words } from './words.js';
-import { ask, draw, find, idOf, list, rows, show, dress } from './rows.js';
+import { ask, asked, draw, find, idOf, list, rows, show, dress } from './rows.js';
 
 /** Most rows in the page, and how many are dropped at once. */
 const MOST = 300;
@@ -341,7 +341,7 @@ function remember(first) {
   for (let start = 0; start < at; start += PIECE) firsts.push(idOf(all[start]));
   try {
     const kept = { before: first && after(idOf(first)), firsts };
-    sessionStorage.setItem('above', JSON.stringify(kept));
+    sessionStorage.setItem(`above ${asked()}`, JSON.stringify(kept));
   } catch {
     // Then a reload knows the way down only, and to the newest.
   }
@@ -350,7 +350,7 @@ function remember(first) {
 function recall() {
   const before = new URLSearchParams(location.search).get('before');
   try {
-    const kept = JSON.parse(sessionStorage.getItem('above'));
+    const kept = JSON.parse(sessionStorage.getItem(`above ${asked()}`));
     if (before && kept?.before === before) {
       above = kept.firsts;
       isWhole = true;

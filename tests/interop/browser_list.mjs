@@ -76,14 +76,14 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   // Selecting: one, a range, all that match; across pages.
   await flood(120, { subject: (number) => `Flood ${number}` });
   await page.goto(`${base}/?q=flood`);
-  await page.locator("#rows .row").nth(49).waitFor();
+  await page.locator("#live[data-state=connected]").waitFor();
   const box = (at) => page.locator("#rows .row .pick input").nth(at);
   await box(1).click();
   await box(4).click({ modifiers: ["Shift"] });
   await page.locator("#picked", { hasText: "4 selected" }).waitFor();
   await page.locator("#bulk").getByRole("button", { name: "Star", exact: true }).click();
   await until("four are starred", async () => (await api("?q=is:starred+flood")).messages.length === 4);
-  await page.locator("#pick-all").evaluate((it) => it.checked).catch(() => {});
+  check(await page.locator("#pick-all").evaluate((it) => it.indeterminate), "the box above says some");
 
   await page.locator("#pick-matching").click();
   await page.locator("#picked", { hasText: "All are selected" }).waitFor();
@@ -104,6 +104,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
 
   // Far down: a reload shows the same place, new mail waits above, back and forward keep it.
   await page.goto(base);
+  await page.locator("#live[data-state=connected]").waitFor();
   const scroll = page.locator("#scroll");
   await scroll.evaluate((it) => { it.scrollTop = 40 * 70; });
   await until("older rows come by themselves", async () => (await page.locator("#rows .row").count()) > 90);
@@ -121,6 +122,11 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   check((await firstSeen()) === place, "a reload keeps the place");
   await until("the way up is known", async () => (await ids(page)).indexOf(place) > 0);
   check((await firstSeen()) === place, "rows that come above move nothing");
+  await page.locator('#boxes [data-mailbox="ann@one.example"]').click();
+  await page.getByRole("heading", { name: "ann@one.example" }).waitFor();
+  await page.goBack();
+  await page.locator("#news a").waitFor();
+  await until("back is where one was", async () => (await firstSeen()) === place && (await ids(page)).indexOf(place) > 0);
   await page.locator("#news a").click();
   await page.locator("#rows .row:first-child", { hasText: "While away" }).waitFor();
   check(!page.url().includes("before="), "the newest list has the plain address");
@@ -128,6 +134,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   // An open search hears of new mail, too.
   await page.goto(`${base}/?q=subject:late`);
   await page.getByText("Nothing matches").waitFor();
+  await page.locator("#live[data-state=connected]").waitFor();
   await send({ to: "ann@one.example", subject: "Too late" });
   await page.locator("#rows .row", { hasText: "Too late" }).waitFor();
 
@@ -155,6 +162,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.getByRole("link", { name: "Delete all…" }).click();
   await page.getByRole("button", { name: "Delete" }).click();
   await page.getByText("No mail yet").waitFor();
+  await page.locator("#live[data-state=connected]").waitFor();
   await send({ to: "ann@one.example", subject: "Anew" });
   await page.locator("#rows .row", { hasText: "Anew" }).waitFor();
   check(seen.errors.length === 0, `no script failed: ${seen.errors}`);

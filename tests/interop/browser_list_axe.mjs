@@ -40,7 +40,10 @@ await browse({ viewport: { width: 1440, height: 900 }, bypassCSP: true }, async 
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     for (const [what, path, act] of states) {
       await page.goto(base + path);
-      if (act) await act();
+      if (act) {
+        await page.locator("#live[data-state=connected]").waitFor();
+        await act();
+      }
       // Only colours are different in the dark.
       const only = colorScheme === "dark" ? { type: "rule", values: ["color-contrast", "link-in-text-block"] } : undefined;
       await look(`${what}, ${colorScheme},`, only);
@@ -51,6 +54,7 @@ await browse({ viewport: { width: 1440, height: 900 }, bypassCSP: true }, async 
     await page.goto(base);
     await look(`the list ${width} wide`);
     if (width < 500) {
+      await page.locator("#live[data-state=connected]").waitFor();
       await page.locator("#boxes-button").click();
       await look("the mailboxes on a phone");
     }

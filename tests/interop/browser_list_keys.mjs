@@ -11,8 +11,9 @@ const mails = [
 
 await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   for (const mail of mails) await send(mail);
+  const ready = () => page.locator("#live[data-state=connected]").waitFor();
   await page.goto(base);
-  await page.locator("#live[data-state=connected]").waitFor();
+  await ready();
   const focused = () => page.evaluate(() => document.activeElement.closest(".row")?.querySelector(".subject").textContent);
   const row = (text) => page.locator("#rows .row", { hasText: text });
   const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
@@ -34,6 +35,9 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator("#picked", { hasText: "2 selected" }).waitFor();
   await press("Escape");
   check(!(await page.locator("#bulk").isVisible()), "Escape selects none");
+  await press("Shift+K");
+  await page.locator("#picked", { hasText: "2 selected" }).waitFor();
+  await press("Escape", "j");
   await press("k", "Enter");
   await page.locator("#pane").getByRole("heading", { name: "Gamma report" }).waitFor();
   await page.locator("#rows .row:not(.unread)", { hasText: "Gamma" }).waitFor();
@@ -77,6 +81,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
 
   // Hits are marked, whatever their case and accents; a search can be saved.
   await page.goto(`${base}/?q=${encodeURIComponent("CREME pla*")}`);
+  await ready();
   const marks = await page.locator("#rows mark").allTextContents();
   check(marks.join() === "plan,crème,plans", `marked: ${marks}`);
   await page.getByRole("button", { name: "Save search" }).click();
@@ -93,12 +98,14 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
 
   // The palette and help.
   await page.goto(base);
+  await ready();
   await press("Control+k");
   const palette = page.getByRole("dialog", { name: "Commands" });
   await palette.waitFor();
   await page.keyboard.type("carl");
   await press("Enter");
   await page.waitForURL(/mailbox=carl/);
+  await ready();
   await press("Control+k");
   await page.keyboard.type("appearance dark");
   await press("Enter");
@@ -106,6 +113,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   check((await ground()) === "rgb(15, 17, 23)", `dark: ${await ground()}`);
   await page.reload();
+  await ready();
   check((await ground()) === "rgb(15, 17, 23)", "a reload is dark, too");
   await page.locator("#settings summary").click();
   await page.getByRole("radio", { name: "Light" }).check();
@@ -121,12 +129,14 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await help.waitFor({ state: "hidden" });
   await press("g", "u");
   await page.getByRole("heading", { name: "Search: is:unread" }).waitFor();
+  await ready();
   await press("g", "i");
   await page.getByRole("heading", { name: "All mail" }).waitFor();
 
   // Notifications come only when they are asked for, and then for mail that nobody sees arrive.
   await page.context().grantPermissions(["notifications"], { origin: base });
   await page.goto(base);
+  await ready();
   await page.evaluate(() => {
     window.told = [];
     window.Notification = class { static permission = "granted"; static requestPermission = async () => "granted"; constructor(text) { window.told.push(text); } };
