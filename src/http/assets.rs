@@ -19,7 +19,9 @@ pub(super) async fn versioned(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let asset = find(&name).ok_or_else(Error::no_page)?;
+    // An open page may ask for what was its version; `.` and `..` never were one.
+    let is_version = version.bytes().all(|octet| octet.is_ascii_hexdigit());
+    let asset = find(&name).filter(|_| is_version).ok_or_else(Error::no_page)?;
     Ok(asset.answer(&headers, version == *VERSION))
 }
 
