@@ -17,6 +17,7 @@ use super::{
     Site, body,
     error::Error,
     list::Asked,
+    message,
     shapes::{Message, Whole},
     status::json,
 };
@@ -78,6 +79,8 @@ pub(super) async fn one(
     let mut whole = Whole::new(&opened);
     whole.text = text(outline.plain_text()).await?;
     whole.html = text(outline.html()).await?;
+    whole.add_links(message::links(&opened).await?);
+    whole.add_codes(message::found_codes(&opened));
     json(&headers, &whole).await
 }
 

@@ -5,7 +5,7 @@
 //! API, of the log and of SMTP are for programs and their makers, and are not here.
 
 mod login;
-mod message;
+pub(super) mod message;
 mod shell;
 mod status;
 
