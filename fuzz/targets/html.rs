@@ -20,7 +20,8 @@ pub fn run(octets: &[u8]) {
 
 fn clean(html: &str, remote: bool) -> String {
     let part = |reference: Reference<'_>| {
-        matches!(reference, Reference::ContentId("logo")).then(|| "/parts/2".to_owned())
+        let known = [Reference::ContentId("logo"), Reference::Location("logo.png")];
+        known.contains(&reference).then(|| "/parts/2".to_owned())
     };
     sanitise(html, &Options { remote, is_dark: false, part: Arc::new(part) }).html
 }

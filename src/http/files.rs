@@ -66,7 +66,11 @@ pub(super) async fn part(
     let mut answer = ranged(&headers, &etag, part.content_length, |range| {
         body::content(opened.raw.clone(), part, range)
     })?;
-    let viewer = how.inline.as_ref().map_or(Viewer::None, |_| Viewer::of(part));
+    let viewer = match how.inline.as_ref().map_or(Viewer::None, |_| Viewer::of(part)) {
+        // Whatever page asks for it.
+        Viewer::Pdf if !opened.is_quiet_pdf(part).await? => Viewer::None,
+        viewer => viewer,
+    };
     set(&mut answer, header::CONTENT_TYPE, served_type(part, viewer))?;
     let disposition = match viewer {
         // An image element shows SVG all the same, and nothing else may: only there it cannot act.

@@ -14,7 +14,7 @@ use smol::lock::Semaphore;
 use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
-    message::{Part, Scanned, Scanner, decode::Decoder, text},
+    message::{Part, Scanned, Scanner, decode::Decoder, is_pdf_without_script, text},
     store::{Raw, Record},
 };
 
@@ -73,10 +73,23 @@ impl Opened {
     pub(super) async fn text_of(&self, part: &Part) -> Result<Excerpt, Error> {
         let part = part.clone();
         blocking(&self.raw, move |raw| {
-            let (octets, is_cut) = decoded(raw, &part)?;
+            let (octets, is_cut) = decoded(raw, &part, MOST_SHOWN)?;
             let (text, _) = text::decode_text(&octets, &part.charset);
             let text = part.flowed.map(|flowed| text::unflow(&text, flowed)).unwrap_or(text);
             Ok(Excerpt { text, is_cut })
+        })
+        .await
+    }
+
+    /// True if a PDF is small enough to be looked through, and has no script.
+    pub(super) async fn is_quiet_pdf(&self, part: &Part) -> Result<bool, Error> {
+        let part = part.clone();
+        if part.content_length > LARGEST_PDF {
+            return Ok(false);
+        }
+        blocking(&self.raw, move |raw| {
+            let (octets, is_cut) = decoded(raw, &part, LARGEST_PDF as usize)?;
+            Ok(!is_cut && is_pdf_without_script(&octets))
         })
         .await
     }
@@ -167,11 +180,11 @@ fn scan(raw: &Raw) -> io::Result<Scanned> {
     }
 }
 
-/// The decoded octets of a part, up to [`MOST_SHOWN`], and whether there are more.
-fn decoded(raw: &Raw, part: &Part) -> io::Result<(Vec<u8>, bool)> {
+/// The decoded octets of a part, up to so many, and whether there are more.
+fn decoded(raw: &Raw, part: &Part, most: usize) -> io::Result<(Vec<u8>, bool)> {
     let mut decoder = Decoder::new(part.content_encoding());
     let (mut octets, mut chunk, mut offset) = (Vec::new(), vec![0; CHUNK], part.body.start);
-    while offset < part.body.end && octets.len() <= MOST_SHOWN {
+    while offset < part.body.end && octets.len() <= most {
         let left = usize::try_from(part.body.end - offset).unwrap_or(CHUNK).min(CHUNK);
         let read = raw.read_at(chunk.get_mut(..left).unwrap_or_default(), offset)?;
         if read == 0 {
@@ -181,8 +194,8 @@ fn decoded(raw: &Raw, part: &Part) -> io::Result<(Vec<u8>, bool)> {
         offset += read as u64;
     }
     decoder.finish(&mut octets);
-    let is_cut = octets.len() > MOST_SHOWN || offset < part.body.end;
-    octets.truncate(MOST_SHOWN);
+    let is_cut = octets.len() > most || offset < part.body.end;
+    octets.truncate(most);
     Ok((octets, is_cut))
 }
 
@@ -218,6 +231,9 @@ pub(super) const CHUNK: usize = 64 * 1024;
 
 /// Most octets of one part, decoded, that a page shows. A browser still scrolls it.
 pub(super) const MOST_SHOWN: usize = 2 * 1024 * 1024;
+
+/// Largest PDF that is looked through before it is shown, in octets.
+const LARGEST_PDF: u64 = 32 * 1024 * 1024;
 
 /// Octets on one page of the source: a browser draws it at once, and a phone as well.
 const SOURCE_PAGE: u64 = 256 * 1024;

@@ -109,7 +109,7 @@ await browse({}, async (page, seen, context) => {
   const [{ id: attached }] = await found("subject:attached");
   for (const tab of ["/text", "/parts", "/headers", ...[2, 3, 4, 5, 6, 7].map((number) => `/parts/${number}/view`)]) {
     await page.goto(`${base}/messages/${attached}${tab}`);
-    if (tab === "/parts/5/view") await page.waitForTimeout(800);
+    if (tab === "/parts/5/view") await page.getByText("This document may run script").waitFor();
   }
   await page.waitForTimeout(200);
   silent("in attachments");

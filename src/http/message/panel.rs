@@ -353,6 +353,8 @@ pub(super) struct PartView {
 pub(super) enum PartBody {
     Picture,
     Pdf,
+    /// One that may run script, so it is not shown.
+    ActingPdf,
     Html(Preview),
     Text(Text),
     Letter {
@@ -375,7 +377,8 @@ impl PartView {
         };
         let body = match Viewer::of(part) {
             Viewer::Picture => PartBody::Picture,
-            Viewer::Pdf => PartBody::Pdf,
+            Viewer::Pdf if opened.is_quiet_pdf(part).await? => PartBody::Pdf,
+            Viewer::Pdf => PartBody::ActingPdf,
             Viewer::Html => PartBody::Html(preview(number).await?),
             Viewer::Text => PartBody::Text(Text::of_part(opened, number).await?),
             Viewer::None => PartBody::None,

@@ -160,6 +160,7 @@ pub(in crate::http) struct Parts {
     pub(in crate::http) no_view: &'static str,
     pub(in crate::http) more: &'static str,
     pub(in crate::http) pdf: &'static str,
+    pub(in crate::http) acting: &'static str,
 }
 
 /// Where the message leads.
@@ -299,6 +300,7 @@ pub(super) const ENGLISH: Words = Words {
         no_view: "There is no preview for this kind of part.",
         more: "There are more parts than are listed here; the source has them all.",
         pdf: "The document",
+        acting: "This document may run script, or is too large or encrypted so that we cannot tell. It is not shown; it can be saved.",
     },
     links: Links {
         none: "There are no links in this message.",
