@@ -104,6 +104,10 @@ pub struct Options {
     pub body_seconds: u64,
     /// Seconds that a client may take no octet of an answer before it is given up.
     pub write_seconds: u64,
+    /// Longest time for an answer, or for what is told of a burst of events, in seconds: a client that
+    /// takes an octet now and then does not stay for ever. A download that was cut off goes on with
+    /// Range.
+    pub answer_seconds: u64,
     /// Longest request body in octets. Nothing we take is longer than a list of ids.
     pub max_body: usize,
     /// Seconds between the pings of the live feed; a client that does not answer one before the next
@@ -131,6 +135,7 @@ impl Default for Options {
             header_seconds: 60,
             body_seconds: 20,
             write_seconds: 30,
+            answer_seconds: 3_600,
             max_body: 64 * 1024,
             ping_seconds: 30,
         }

@@ -48,14 +48,24 @@ impl Server {
         Self::start_by(Command::new(SMTPD), folder, environment)
     }
 
-    /// The same, by a command that becomes smtpd.
+    /// Starts on an empty folder with room for so many open files.
+    pub(crate) fn start_with_files(files: u32, environment: &[(&str, &str)]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\""), SMTPD]);
+        let mut server = Self::start_by(shell, temporary.path(), environment);
+        server._temporary = Some(temporary);
+        server
+    }
+
+    /// Starts on a folder that stays, by a command that becomes smtpd.
     pub(crate) fn start_by(
-        mut command: Command,
+        mut program: Command,
         folder: &Path,
         environment: &[(&str, &str)],
     ) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("smtpd.log")).unwrap();
-        let mut child = command
+        let mut child = program
             .current_dir(folder)
             .env("SMTPD_SMTP_LISTEN", "127.0.0.1:0")
             .env("SMTPD_HTTP_LISTEN", "127.0.0.1:0")
@@ -94,6 +104,27 @@ impl Server {
         let url = &self.announced[number + 1];
         let (_, address) = url.split_once("://").unwrap();
         address.parse().unwrap()
+    }
+
+    /// Files and sockets that it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// Octets of memory that it has in use.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Processor time that it has used, all threads together.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        // utime and stime, proc(5), in ticks of 10 ms.
+        let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap());
+        Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
     pub(crate) fn pid(&self) -> u32 {

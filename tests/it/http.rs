@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod api;
+mod attacks;
 mod auth_http;
 mod client;
 mod connection;

@@ -81,7 +81,10 @@ enum Operator {
 
 /// The operator that the text begins with. Other words with a colon, as in a URL, are just words.
 fn operator(text: &str) -> Option<(&str, Operator)> {
-    let (name, _) = text.split_once(':')?;
+    // No further than the longest name reaches: a search of a million quotes has as many terms, and
+    // each would look for a colon through all that follow.
+    let colon = text.bytes().take(LONGEST_NAME + 1).position(|octet| octet == b':')?;
+    let name = text.get(..colon)?;
     let operator = match name.to_ascii_lowercase().as_str() {
         "from" => Operator::Words(&[Field::From]),
         "to" => Operator::Words(&[Field::To]),
@@ -227,6 +230,9 @@ const MAX_TERMS: usize = 50;
 /// Most words of a search, those in phrases too: looking for a phrase of thousands of words in a text
 /// that repeats them costs their product.
 const MAX_WORDS: usize = 200;
+
+/// Octets of the longest name of an operator: `message-id` and `attachment`.
+const LONGEST_NAME: usize = 10;
 
 #[cfg(test)]
 mod tests {

@@ -304,7 +304,7 @@ impl<'a> Talk<'a> {
         loop {
             match self.session.step(&mut input, Instant::now()) {
                 Step::Read => return Ok(false),
-                Step::Write => self.flush().await?,
+                Step::Flush => self.flush().await?,
                 Step::Body(run) => self.take(run).await,
                 Step::Begin => Box::pin(self.begin()).await,
                 Step::End => {
