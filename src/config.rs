@@ -110,6 +110,8 @@ impl Config {
             [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
         let is_required = |door: &listeners::Listener| door.auth == auth::Mode::Required;
         let required = listeners::all(self).iter().any(is_required);
+        let asks_who = self.http.login == http::LoginMode::Required;
+        let has_tokens = !self.http.tokens.is_empty() || !self.http.read_tokens.is_empty();
         let rules: &[(bool, &'static str, &'static str)] = &[
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
             (limits.recipients > 0, "limits.recipients", "expected at least 1"),
@@ -157,6 +159,23 @@ impl Config {
                 "smtp.listen",
                 "expected an address, or at least one entry in smtp.listeners",
             ),
+            (
+                !asks_who || self.auth.knows_passwords() || has_tokens,
+                "http.login",
+                "\"required\" needs somebody: see users, secrets, users_file, http_url of [auth], and http.tokens",
+            ),
+            (
+                asks_who || !has_tokens,
+                "http.login",
+                "expected \"required\" where http.tokens or http.read_tokens are given: while nobody is asked they protect nothing",
+            ),
+            (self.http.sessions > 0, "http.sessions", "expected at least 1"),
+            (
+                self.http.session_idle_seconds > 0,
+                "http.session_idle_seconds",
+                "expected at least 1 second",
+            ),
+            (self.http.session_seconds > 0, "http.session_seconds", "expected at least 1 second"),
             (
                 !required || self.auth.knows_anybody(),
                 "auth.mode",

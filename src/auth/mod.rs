@@ -15,6 +15,7 @@
 
 mod endpoint;
 mod failures;
+mod login;
 mod options;
 mod stored;
 mod token;
@@ -32,11 +33,15 @@ use subtle::ConstantTimeEq as _;
 
 pub use self::{
     endpoint::Endpoint,
+    login::{Denied, Standing},
     options::{MechanismName, Mode, Options, Password},
     stored::Stored,
     token::TokenHash,
 };
-use self::{failures::Failures, users::Users};
+use self::{
+    failures::{Failures, UserKey},
+    users::Users,
+};
 use crate::{
     smtp::Verdict,
     wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, cram_md5},

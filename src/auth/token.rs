@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 use crate::secret::Secret;
 
 /// The hash of a token.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TokenHash([u8; 32]);
 

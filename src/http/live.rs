@@ -32,6 +32,7 @@ use smol::{
 
 use super::{
     Site,
+    admission::Who,
     connection::{Io, Patient, Switch},
     error::Error,
     row::Row,
@@ -47,6 +48,7 @@ use crate::{
 pub(super) struct Request {
     upgrade: OnUpgrade,
     asked: Asked,
+    who: Who,
 }
 
 /// What the client knows already.
@@ -63,6 +65,7 @@ pub(super) struct Asked {
 pub(super) async fn upgrade(
     Query(asked): Query<Asked>,
     Extension(switch): Extension<Switch>,
+    Extension(who): Extension<Who>,
     headers: HeaderMap,
     mut request: axum::extract::Request,
 ) -> Result<Response, Error> {
@@ -90,7 +93,7 @@ pub(super) async fn upgrade(
         (header::CONNECTION, "Upgrade".to_owned()),
         (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
     ];
-    switch.ask(Request { upgrade, asked });
+    switch.ask(Request { upgrade, asked, who });
     Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
 }
 
@@ -111,6 +114,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let now = Instant::now();
     let mut client = Client {
         socket: socket.await,
+        who: &request.who,
         events: site.bus.subscribe(None),
         site,
         counts: Counts::default(),
@@ -132,6 +136,8 @@ struct Client<'a> {
     socket: WebSocketStream<Patient>,
     events: Subscription,
     site: &'a Site,
+    /// Who was let in, and may have logged out since.
+    who: &'a Who,
     counts: Counts,
     counts_sent: Instant,
     /// When to look whether the totals changed, once something happened.
@@ -155,7 +161,11 @@ impl Client<'_> {
     async fn run(&mut self, asked: &Asked) -> Result<(), WsError> {
         self.hello(asked).await?;
         loop {
-            match self.wake().await {
+            let wake = self.wake().await;
+            if !self.site.still_admits(self.who) {
+                return self.goodbye(Some(CloseCode::Library(LOGGED_OUT))).await;
+            }
+            match wake {
                 Wake::Bus(Heard::Missed(next)) => {
                     self.send(&Frame::Missed { next }).await?;
                     self.count_soon();
@@ -332,6 +342,10 @@ const STATS_APART: Duration = Duration::from_millis(250);
 
 /// Totals wait so long for the rest of a burst.
 const STATS_SETTLE: Duration = Duration::from_millis(25);
+
+/// What the script hears when its user logged out or is gone: the code of HTTP, in the range for us
+/// (RFC 6455 §7.4.2).
+const LOGGED_OUT: u16 = 4401;
 
 /// How long the other side may take to hang up.
 const GOODBYE: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use std::{
 
 use smol::lock::Semaphore;
 
-use super::{Site, error::Error};
+use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
     message::{Part, Scanned, Scanner, decode::Decoder, text},
@@ -22,6 +22,8 @@ pub(super) struct Opened {
     pub(super) record: Record,
     pub(super) raw: Arc<Raw>,
     pub(super) scanned: Arc<Scanned>,
+    /// For the links to its pictures, where somebody has to log in.
+    pub(super) passes: Option<Passes>,
 }
 
 /// A text that is cut if there is too much of it.
@@ -60,7 +62,8 @@ impl Site {
                 scanned
             }
         };
-        Ok(Opened { record, raw, scanned })
+        let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
+        Ok(Opened { record, raw, scanned, passes })
     }
 }
 

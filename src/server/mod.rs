@@ -120,6 +120,8 @@ async fn serve(
     let metrics = Arc::new(Metrics::default());
     let refusals = Arc::new(Refusals::default());
     let auth = Arc::new(Auth::new(config.auth.clone())?);
+    let counted = |(listener, door): &(_, _)| metrics.open_door(smtp_url(listener, door));
+    let counts: Vec<_> = smtp_listeners.iter().map(counted).collect();
     let policy = Arc::new(Policy::new(config.policy.clone())?);
     let desk = Desk::new(store.clone(), bus.clone());
     let intake = Intake::new(store.clone(), bus.clone());
@@ -133,6 +135,8 @@ async fn serve(
         metrics: metrics.clone(),
         refusals: refusals.clone(),
         options: config.http.clone(),
+        limits: config.limits.clone(),
+        store_kind: config.store.kind,
         smtp: door_for(&smtp_listeners, false),
         smtp_proxied: door_for(&smtp_listeners, true),
         started: Instant::now(),
@@ -173,8 +177,8 @@ async fn serve(
             panics::keep_going("reload", move || reload_files(rooms.clone(), reload.clone()))
         }),
     ];
-    for (listener, door) in smtp_listeners {
-        let door = smtp::Door::new(&config, door, rooms.clone());
+    for ((listener, door), counts) in smtp_listeners.into_iter().zip(counts) {
+        let door = smtp::Door::new(&config, door, counts, rooms.clone());
         let handle = move |socket, peer| door.clone().connection(socket, peer);
         services.push(executor.spawn(accept("smtp", listener, &tasks, &shutdown, handle)));
     }
@@ -199,13 +203,18 @@ fn serve_http(
 ) -> impl Future<Output = ()> + Send + use<> {
     let most = config.limits.http_connections as u64;
     let shutdown = rooms.shutdown.clone();
+    let counts = rooms.metrics.open_door(http_url(&listener, &config.http));
     accept("http", listener, &tasks, &shutdown, move |socket, peer| {
-        let (web, metrics) = (web.clone(), rooms.metrics.clone());
+        let (web, metrics, counts) = (web.clone(), rooms.metrics.clone(), counts.clone());
         let certificates = certificates.clone();
         async move {
+            let _open = counts.connections_now.hold();
+            counts.connections.add(1);
             // Over the bound the socket is closed at once: there is no answer before a request.
             if metrics.http_connections_now.value() < most {
                 http::serve_connection(socket, peer, certificates.as_deref(), &web).await;
+            } else {
+                metrics.http_connections_refused.add(1);
             }
         }
     })

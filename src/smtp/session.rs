@@ -303,7 +303,7 @@ fn later(from: Instant, wait: Duration) -> Instant {
 
 /// Octets of replies that are enough to be written before more are made. A buffer of EHLO, 8 octets
 /// each, would be answered by 2 MB.
-const MOST_OUTPUT: usize = 16 * 1024;
+const MOST_OUTPUT: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ use crate::{
     config::Config,
     intake::{Incoming, Intake},
     message::Tls,
-    metrics::Metrics,
+    metrics::{self, Metrics},
     net::{Conn, Received, Socket, tls::Certificates},
     panics,
     policy::{BodyWatch, Guest, Policy},
@@ -61,6 +61,7 @@ pub struct Door(Arc<Inner>);
 struct Inner {
     rooms: Rooms,
     listener: Listener,
+    counts: Arc<metrics::Door>,
     session: Arc<smtp::Options>,
     proxies: Vec<Network>,
     /// Most connections of all doors together.
@@ -69,12 +70,18 @@ struct Inner {
 
 impl Door {
     /// A door as the configuration wants it.
-    pub fn new(config: &Config, listener: Listener, rooms: Rooms) -> Self {
+    pub fn new(
+        config: &Config,
+        listener: Listener,
+        counts: Arc<metrics::Door>,
+        rooms: Rooms,
+    ) -> Self {
         let session = options::session(config, &listener, &rooms);
         Self(Arc::new(Inner {
             rooms,
             session,
             listener,
+            counts,
             proxies: config.smtp.proxies.clone(),
             connections: config.limits.connections as u64,
         }))
@@ -84,8 +91,9 @@ impl Door {
     pub async fn connection(self, socket: Socket, peer: Option<SocketAddr>) {
         let door = &*self.0;
         let metrics = &door.rooms.metrics;
-        let open = metrics.smtp_connections_now.hold();
+        let open = (metrics.smtp_connections_now.hold(), door.counts.connections_now.hold());
         metrics.smtp_connections.add(1);
+        door.counts.connections.add(1);
         let mut conn = Conn::new(socket);
         if metrics.smtp_connections_now.value() > door.connections {
             metrics.smtp_connections_refused.add(1);
@@ -169,7 +177,7 @@ impl Inner {
 
     /// Says why there is no greeting.
     async fn turn_away(&self, conn: &mut Conn, client: Option<SocketAddr>, reply: &Reply) {
-        access::note_connection(&self.rooms.refusals, client, reply);
+        access::note_connection(&self.rooms, client, reply);
         // Where TLS comes first, words in clear would only confuse.
         if self.listener.tls != TlsMode::Implicit {
             say(conn, reply).await;
@@ -207,6 +215,8 @@ struct Talk<'a> {
     body: Body,
     /// Octets of the messages that were kept.
     kept_octets: u64,
+    /// The reverse-path of the last transaction: a message that is refused at its end has none any more.
+    sender: String,
 }
 
 /// The message under way.
@@ -242,7 +252,8 @@ impl<'a> Talk<'a> {
         started: Instant,
     ) -> Self {
         let session = Session::new(door.session.clone(), peer, Instant::now());
-        Self { door, conn, client, guest, started, session, body: Body::None, kept_octets: 0 }
+        let (body, kept_octets, sender) = (Body::None, 0, String::new());
+        Self { door, conn, client, guest, started, session, body, kept_octets, sender }
     }
 
     async fn run(&mut self) -> End {
@@ -396,6 +407,7 @@ impl<'a> Talk<'a> {
         match kept {
             Ok(record) => {
                 self.door.rooms.metrics.messages_received.add(1);
+                self.door.rooms.metrics.received_lately.add(record.envelope.received_ms);
                 self.door.rooms.metrics.bytes_received.add(record.summary.size);
                 self.kept_octets += record.summary.size;
                 log::info!(
