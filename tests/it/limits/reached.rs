@@ -150,7 +150,8 @@ fn who_talks_on_after_the_end_is_cut_off() {
     for (piece, pause) in [(vec![b'x'; 1 << 16], 0), (vec![b'x'], 50)] {
         let mut client = Client::connect(server.smtp);
         let begun = Instant::now();
-        client.send(b"QUIT\r\n").unwrap();
+        // More than one buffer, so that something is still there when it has ended.
+        client.send(&[b"QUIT\r\n", &[b'x'; 1 << 18][..]].concat()).unwrap();
         let mut stream = client.into_stream();
         let error = loop {
             if let Err(error) = stream.write_all(&piece) {
@@ -159,6 +160,9 @@ fn who_talks_on_after_the_end_is_cut_off() {
             std::thread::sleep(Duration::from_millis(pause));
             assert!(begun.elapsed() < Duration::from_secs(20), "it listens for ever");
         };
+        if pause > 0 {
+            assert!(begun.elapsed() > Duration::from_secs(1), "it did not listen at all");
+        }
         assert!([ErrorKind::ConnectionReset, ErrorKind::BrokenPipe].contains(&error), "{error}");
     }
 }
