@@ -18,6 +18,7 @@ use smtpd::{
     bus::{Bus, Event},
     desk::Desk,
     http::{self, App, Web},
+    limits,
     message::{Envelope, ForwardPath, Scanner},
     net::Socket,
     shutdown::Shutdown,
@@ -109,6 +110,8 @@ impl House {
                 public_hosts: vec!["mail.example".into()],
                 ..http::Options::default()
             },
+            limits: limits::Options::default(),
+            store_kind: Kind::Memory,
             smtp: SocketAddr::from(([127, 0, 0, 1], 2525)),
             smtp_proxied: SocketAddr::from(([127, 0, 0, 1], 2526)),
             started: Instant::now(),

@@ -21,7 +21,7 @@ use smol::{
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower_service::Service;
 
-use super::{Options, Web, live};
+use super::{Options, Web, guard, live, visitor::Peer};
 use crate::net::{Socket, Stream, tls::Certificates};
 
 /// Serves one connection to its end. When shutdown begins, the answer under way is finished, an idle
@@ -34,6 +34,7 @@ pub async fn serve_connection(
 ) {
     let site = &web.site;
     let _open = site.metrics.http_connections_now.hold();
+    let visitor = Peer { address: peer.map(|peer| peer.ip()), is_tls: certificates.is_some() };
     let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
     let stream = match certificates {
         None => Stream::clear(socket),
@@ -48,12 +49,19 @@ pub async fn serve_connection(
             }
         }
     };
+    let speaks_clear_to_tls = certificates.is_some() && !stream.is_encrypted();
     let io = FuturesIo::new(Patient::new(stream, &site.options));
 
     let switch = Switch::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(switch.clone());
-        web.router.clone().call(request)
+        request.extensions_mut().insert(visitor);
+        async move {
+            if speaks_clear_to_tls {
+                return Ok(guard::to_https(request.into_parts().0, &site.options.public_hosts));
+            }
+            web.router.clone().call(request).await
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()

@@ -303,7 +303,7 @@ fn later(from: Instant, wait: Duration) -> Instant {
 
 /// Octets of replies that are enough to be written before more are made. A buffer of EHLO, 8 octets
 /// each, would be answered by 2 MB.
-const MOST_OUTPUT: usize = 16 * 1024;
+const MOST_OUTPUT: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -426,6 +426,19 @@ mod tests {
         let (mut session, now) = self::session(Options::default());
         session.talked_early();
         assert!(talk(&mut session, now, "HELO a\r\n").ends_with(" ready\r\n250 localhost\r\n"));
+    }
+
+    #[test]
+    fn replies_do_not_gather_without_bound() {
+        let (mut session, now) = session(Options::default());
+        let flood = "EHLO a\r\n".repeat(8_000);
+        let (mut input, mut written) = (flood.as_bytes(), 0);
+        while session.step(&mut input, now) == Step::Flush {
+            assert!(session.output().len() < 2 * MOST_OUTPUT);
+            written += std::mem::take(session.output()).len();
+        }
+        assert!(input.is_empty());
+        assert!(written > 20 * flood.len());
     }
 
     #[test]

@@ -4,10 +4,14 @@ use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
+
+/// The program.
+pub(crate) const SMTPD: &str = env!("CARGO_BIN_EXE_smtpd");
 
 /// A running smtpd with a folder of its own.
 pub(crate) struct Server {
@@ -41,22 +45,27 @@ impl Server {
 
     /// Starts on a folder that stays; its log is appended to `smtpd.log` there.
     pub(crate) fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        Self::launch(Command::new(env!("CARGO_BIN_EXE_smtpd")), folder, environment)
+        Self::start_by(Command::new(SMTPD), folder, environment)
     }
 
     /// Starts on an empty folder with room for so many open files.
     pub(crate) fn start_with_files(files: u32, environment: &[(&str, &str)]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\""), env!("CARGO_BIN_EXE_smtpd")]);
-        let mut server = Self::launch(shell, temporary.path(), environment);
+        shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\""), SMTPD]);
+        let mut server = Self::start_by(shell, temporary.path(), environment);
         server._temporary = Some(temporary);
         server
     }
 
-    fn launch(mut program: Command, folder: &Path, environment: &[(&str, &str)]) -> Self {
+    /// The same, by a command that becomes smtpd.
+    pub(crate) fn start_by(
+        mut command: Command,
+        folder: &Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("smtpd.log")).unwrap();
-        let mut child = program
+        let mut child = command
             .current_dir(folder)
             .env("SMTPD_SMTP_LISTEN", "127.0.0.1:0")
             .env("SMTPD_HTTP_LISTEN", "127.0.0.1:0")
@@ -318,11 +327,25 @@ pub(crate) fn have(programs: &[&str]) -> bool {
     if missing.is_empty() {
         return true;
     }
-    let test = std::thread::current().name().unwrap_or_default().to_owned();
-    assert!(std::env::var_os("TEST_EVERYTHING").is_none(), "{test}: missing {missing:?}");
-    // Written past the capture of the test harness: nobody should think that this was tested.
-    let _ = writeln!(io::stderr(), "\n*** NOT TESTED: {test}: missing {missing:?} ***");
+    not_tested(&format!("missing {missing:?}"));
     false
+}
+
+/// True for root. Otherwise says so, as [`have`] does.
+pub(crate) fn am_root() -> bool {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
+    if !is_root {
+        not_tested("needs root");
+    }
+    is_root
+}
+
+/// Says loudly that something was not tested, and fails where everything must be.
+fn not_tested(why: &str) {
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    assert!(std::env::var_os("TEST_EVERYTHING").is_none(), "{test}: {why}");
+    // Written past the capture of the test harness: nobody should think that this was tested.
+    let _ = writeln!(io::stderr(), "\n*** NOT TESTED: {test}: {why} ***");
 }
 
 fn exists(program: &str) -> bool {

@@ -106,11 +106,12 @@ impl Stage {
             let step = self.session.step(&mut input, self.now);
             drain(self.session.output(), &mut self.events);
             match step {
+                // The output was taken above.
+                Step::Flush => {}
                 Step::Read => {
                     assert!(input.is_empty(), "Read means that all is consumed");
                     return;
                 }
-                Step::Flush => {}
                 Step::Login(claim) => {
                     self.ask(show_claim(&claim));
                     self.session.login(self.login);

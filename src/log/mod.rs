@@ -3,12 +3,14 @@
 //! One line an event, the same keys in the same order, values quoted when they need it: lines are an
 //! interface that people grep. Everything else calls the `log` crate; this file only formats and writes.
 
+mod sink;
+
 use std::{
     fmt::{self, Write as _},
-    fs::{File, OpenOptions},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-    sync::{Mutex, OnceLock, PoisonError},
+    io,
+    path::PathBuf,
+    sync::OnceLock,
+    time::Duration,
 };
 
 use log::{
@@ -17,6 +19,9 @@ use log::{
 };
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use self::sink::Sink;
+use crate::panics::Scope;
 
 /// What is logged and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +33,8 @@ pub struct Options {
     pub format: Format,
     /// The file that lines are appended to, reopened on SIGHUP; empty for standard error.
     pub file: PathBuf,
+    /// Octets of that file; then it is put aside, in place of the one put aside before. 0 is no bound.
+    pub file_bytes: u64,
 }
 
 /// A level by its name in the configuration.
@@ -60,57 +67,31 @@ pub enum Format {
 
 /// Starts logging. Call it once; later calls change nothing.
 pub fn init(options: &Options) -> Result<(), String> {
-    let sink = Sink::open(&options.file)
+    let sink = Sink::open(&options.file, options.file_bytes)
         .map_err(|error| format!("log.file: cannot open {}: {error}", options.file.display()))?;
-    let logger = LOGGER.get_or_init(|| Logger { format: options.format, sink: Mutex::new(sink) });
+    let logger = LOGGER.get_or_init(|| Logger { format: options.format, sink });
     log::set_max_level(options.level.into());
-    log::set_logger(logger).map_err(|error| error.to_string())
+    log::set_boxed_logger(Box::new(logger)).map_err(|error| error.to_string())
 }
 
 /// Opens the log file anew, after somebody moved it away. Does nothing on standard error.
 pub fn reopen() -> io::Result<()> {
-    LOGGER.get().map_or(Ok(()), |logger| {
-        logger.sink.lock().unwrap_or_else(PoisonError::into_inner).reopen()
-    })
+    LOGGER.get().map_or(Ok(()), |logger| logger.sink.reopen())
+}
+
+/// Lines that were dropped because nobody read those before them.
+pub fn dropped() -> u64 {
+    LOGGER.get().map_or(0, |logger| logger.sink.dropped())
 }
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
 struct Logger {
     format: Format,
-    sink: Mutex<Sink>,
+    sink: Sink,
 }
 
-enum Sink {
-    Stderr,
-    File(PathBuf, File),
-}
-
-impl Sink {
-    fn open(path: &Path) -> io::Result<Self> {
-        if path.as_os_str().is_empty() {
-            return Ok(Self::Stderr);
-        }
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self::File(path.to_owned(), file))
-    }
-
-    fn reopen(&mut self) -> io::Result<()> {
-        if let Self::File(path, _) = self {
-            *self = Self::open(path)?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Stderr => io::stderr().write_all(line),
-            Self::File(_, file) => file.write_all(line),
-        }
-    }
-}
-
-impl log::Log for Logger {
+impl log::Log for &'static Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= log::max_level()
     }
@@ -120,12 +101,25 @@ impl log::Log for Logger {
             return;
         }
         let line = line(self.format, OffsetDateTime::now_utc(), record);
-        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        // A log that cannot be written has nowhere to complain, and mail matters more.
-        let _ = sink.write(line.as_bytes());
+        self.sink.write(line.as_bytes());
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        self.sink.flush(LAST_WORDS);
+    }
+}
+
+/// What stands in place of lines that were dropped.
+fn dropped_line(count: u64) -> String {
+    let pairs = [("lines", count)];
+    let format = LOGGER.get().map_or(Format::Text, |logger| logger.format);
+    let record = Record::builder()
+        .level(Level::Warn)
+        .target("smtpd::log")
+        .args(format_args!("nobody read the log, and lines were dropped"))
+        .key_values(&pairs)
+        .build();
+    line(format, OffsetDateTime::now_utc(), &record)
 }
 
 fn line(format: Format, now: OffsetDateTime, record: &Record<'_>) -> String {
@@ -151,6 +145,9 @@ fn text_line(time: &str, target: &str, record: &Record<'_>) -> String {
     push_escaped(&mut line, &record.args().to_string());
     // Writing to a String does not fail, and a log line has no better answer if it did.
     let _ = record.key_values().visit(&mut TextPairs(&mut line));
+    if let Some(scope) = Scope::current() {
+        let _ = write!(line, " session={scope}");
+    }
     line.push('\n');
     line
 }
@@ -190,6 +187,9 @@ fn json_line(time: &str, target: &str, record: &Record<'_>) -> String {
     object.insert("target".into(), target.into());
     object.insert("message".into(), record.args().to_string().into());
     let _ = record.key_values().visit(&mut JsonPairs(&mut object));
+    if let Some(scope) = Scope::current() {
+        object.insert("session".into(), scope.to_string().into());
+    }
     let mut line = serde_json::Value::Object(object).to_string();
     line.push('\n');
     line
@@ -211,7 +211,12 @@ impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { level: Verbosity::Info, format: Format::Text, file: PathBuf::new() }
+        Self {
+            level: Verbosity::Info,
+            format: Format::Text,
+            file: PathBuf::new(),
+            file_bytes: 100 * 1024 * 1024,
+        }
     }
 }
 
@@ -233,6 +238,9 @@ impl fmt::Debug for Logger {
         f.debug_struct("Logger").field("format", &self.format).finish_non_exhaustive()
     }
 }
+
+/// How long the end of the process waits for whoever reads the log.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

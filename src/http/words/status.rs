@@ -1,0 +1,227 @@
+//! The words of the status page, and what each refusal means for who runs the server.
+
+use super::{Plural, Sentence};
+
+/// See the template `status.html`, and `base.html` for the way there.
+pub(in crate::http) struct Words {
+    pub(in crate::http) places: &'static str,
+    pub(in crate::http) title: &'static str,
+    pub(in crate::http) overview: &'static str,
+    pub(in crate::http) stale: &'static str,
+    pub(in crate::http) stored: &'static str,
+    pub(in crate::http) size: &'static str,
+    pub(in crate::http) on_disk: Sentence,
+    pub(in crate::http) store: &'static str,
+    pub(in crate::http) sqlite: &'static str,
+    pub(in crate::http) memory: &'static str,
+    pub(in crate::http) index: &'static str,
+    pub(in crate::http) index_current: &'static str,
+    pub(in crate::http) index_behind: Plural,
+    pub(in crate::http) taken: &'static str,
+    pub(in crate::http) not_taken: &'static str,
+    pub(in crate::http) dropped: Plural,
+    pub(in crate::http) logins_failed: &'static str,
+    pub(in crate::http) uptime: &'static str,
+    pub(in crate::http) days: Plural,
+    pub(in crate::http) hours: Plural,
+    pub(in crate::http) minutes: Plural,
+    pub(in crate::http) seconds: Plural,
+    pub(in crate::http) by_minute: &'static str,
+    pub(in crate::http) received: Plural,
+    pub(in crate::http) refused: Plural,
+    pub(in crate::http) quiet: &'static str,
+    pub(in crate::http) two_hours_ago: &'static str,
+    pub(in crate::http) one_hour_ago: &'static str,
+    pub(in crate::http) now: &'static str,
+    pub(in crate::http) doors: &'static str,
+    pub(in crate::http) address: &'static str,
+    pub(in crate::http) open_now: &'static str,
+    pub(in crate::http) since_start: &'static str,
+    pub(in crate::http) limits: &'static str,
+    pub(in crate::http) limit: &'static str,
+    pub(in crate::http) at_the_moment: &'static str,
+    pub(in crate::http) most: &'static str,
+    pub(in crate::http) turned_away: &'static str,
+    pub(in crate::http) smtp_connections: &'static str,
+    pub(in crate::http) http_connections: &'static str,
+    pub(in crate::http) open_pages: &'static str,
+    pub(in crate::http) why: &'static str,
+    pub(in crate::http) why_note: &'static str,
+    pub(in crate::http) often: &'static str,
+    pub(in crate::http) last: &'static str,
+    pub(in crate::http) times: &'static str,
+    pub(in crate::http) reply: &'static str,
+    pub(in crate::http) meaning: &'static str,
+    pub(in crate::http) find: &'static str,
+    pub(in crate::http) find_button: &'static str,
+    pub(in crate::http) show_all: &'static str,
+    pub(in crate::http) matching: Plural,
+    pub(in crate::http) none_refused: &'static str,
+    pub(in crate::http) none_found: &'static str,
+    pub(in crate::http) time: &'static str,
+    pub(in crate::http) client: &'static str,
+    pub(in crate::http) command: &'static str,
+    pub(in crate::http) from: &'static str,
+    pub(in crate::http) to: &'static str,
+    pub(in crate::http) null_sender: &'static str,
+    pub(in crate::http) unix_socket: &'static str,
+    /// How replies begin, and what they mean. The first that fits is taken.
+    hints: &'static [(&'static str, &'static str)],
+}
+
+impl Words {
+    /// What a reply means; empty where it says all there is to say.
+    pub(in crate::http) fn hint(&self, reply: &str) -> &'static str {
+        let hint = self.hints.iter().find(|(start, _)| reply.starts_with(start));
+        hint.map(|(_, hint)| *hint).unwrap_or_default()
+    }
+}
+
+pub(super) const ENGLISH: Words = Words {
+    places: "This server",
+    title: "Status",
+    overview: "Overview",
+    stale: "Not up to date: the server does not answer.",
+    stored: "Messages",
+    size: "Size",
+    on_disk: Sentence("{} on disk"),
+    store: "Store",
+    sqlite: "SQLite",
+    memory: "Memory",
+    index: "Search index",
+    index_current: "Up to date",
+    index_behind: Plural { one: "{} message behind", other: "{} messages behind" },
+    taken: "Received since start",
+    not_taken: "Refused after their data",
+    dropped: Plural { one: "{} dropped", other: "{} dropped" },
+    logins_failed: "Failed logins",
+    uptime: "Uptime",
+    days: Plural { one: "{} day", other: "{} days" },
+    hours: Plural { one: "{} hour", other: "{} hours" },
+    minutes: Plural { one: "{} minute", other: "{} minutes" },
+    seconds: Plural { one: "{} second", other: "{} seconds" },
+    by_minute: "Messages per minute",
+    received: Plural { one: "{} received", other: "{} received" },
+    refused: Plural { one: "{} refused", other: "{} refused" },
+    quiet: "Nothing in the last two hours",
+    two_hours_ago: "2 hours ago",
+    one_hour_ago: "1 hour ago",
+    now: "now",
+    doors: "Connections",
+    address: "Address",
+    open_now: "Open now",
+    since_start: "Since start",
+    limits: "Limits",
+    limit: "Limit",
+    at_the_moment: "Now",
+    most: "At most",
+    turned_away: "Turned away",
+    smtp_connections: "SMTP connections",
+    http_connections: "Web connections",
+    open_pages: "Live pages",
+    why: "Why did my mail not arrive?",
+    why_note: "Commands, messages and connections that were refused. The last 200 are kept in memory.",
+    often: "How often what was said",
+    last: "The last refusals",
+    times: "Times",
+    reply: "Reply",
+    meaning: "What it means",
+    find: "Find a client, an address or a word",
+    find_button: "Find",
+    show_all: "Show all",
+    matching: Plural { one: "{} found", other: "{} found" },
+    none_refused: "Nothing was refused since the start.",
+    none_found: "None of the last refusals has this in it.",
+    time: "Time",
+    client: "Client",
+    command: "Command",
+    from: "from",
+    to: "to",
+    null_sender: "(null sender)",
+    unix_socket: "Unix socket",
+    hints: &[
+        (
+            "dropped",
+            "The client believes that it was taken: policy.block_body with block_body_by = \"drop\".",
+        ),
+        ("421 4.3.2", "The server was shutting down. The client tries again."),
+        (
+            "421 4.4.2",
+            "The client was silent for too long: see greeting_seconds, idle_seconds, data_seconds and session_seconds of [limits].",
+        ),
+        ("421 4.5.3", "limits.messages is reached."),
+        ("421 4.7.0 Too many connections from", "policy.connections_per_client is reached."),
+        ("421 4.7.0 Too many new", "policy.connections_per_minute is reached."),
+        ("421 4.7.0 Too many connections", "limits.connections is reached."),
+        (
+            "421 4.7.0 Too many errors",
+            "limits.errors is reached: look at what it was refused before.",
+        ),
+        ("450 4.7.1 Too many messages", "policy.messages_per_minute is reached."),
+        ("450 4.7.1 Too many recipients", "policy.recipients_per_minute is reached."),
+        ("451 4.3.0", "The store failed: the log says why. The client tries again."),
+        (
+            "452 4.3.1",
+            "There is no room: the disk is full, or store.memory_max_bytes is used up. See [retention].",
+        ),
+        ("452 4.5.3", "limits.recipients is reached. The client sends to the rest by itself."),
+        (
+            "454 4.7.0",
+            "The login could not be checked: too many failed (auth.failures), or auth.http_url does not answer.",
+        ),
+        ("500 5.5.1 This is LMTP", "The door speaks LMTP (smtp.lmtp), the client SMTP."),
+        ("500 5.5.1 This is SMTP", "The client speaks LMTP: see smtp.lmtp."),
+        ("500 5.5.2 Line too long", "limits.command_line is reached."),
+        ("500 5.5.2", "The client said something that is no command."),
+        (
+            "501 5.1",
+            "The address cannot be read: look at what the application puts between < and >.",
+        ),
+        ("503 5.5.1", "The client said this at the wrong time."),
+        ("504 5.5.4", "auth.mechanisms does not offer what the client wants."),
+        ("530 5.7.0 Must issue", "Nothing goes without STARTTLS here: smtp.tls is \"required\"."),
+        ("530 5.7.0", "Nothing goes without a login here: auth.mode is \"required\"."),
+        ("535 5.7.8", "Wrong user name or password: see [auth]."),
+        ("538 5.7.11", "Logins go over TLS only: smtp.auth_needs_tls."),
+        ("550 5.6.0", "The message has a bare CR or LF: smtp.refuse_bare_line_ends."),
+        (
+            "550 5.7.1 Relay",
+            "The domain of the recipient is not in policy.local_domains, and the client did not log in.",
+        ),
+        ("550 5.7.1 HELO", "policy.block_helo has its name."),
+        ("550 5.7.1 Sender", "policy.block_senders has this sender."),
+        ("550 5.7.1 Recipient", "policy.block_recipients has this recipient."),
+        ("550 5.7.1 Message content", "An expression of policy.block_body matches."),
+        ("550 5.7.1 XCLIENT", "Only smtp.proxies may say who their client is."),
+        ("552 5.3.4", "Larger than limits.message_size."),
+        ("553 5.6.7", "The address is not ASCII and the client did not ask for SMTPUTF8."),
+        (
+            "554 5.7.1 Client host",
+            "Its address is in policy.block_networks, or not in policy.allow_networks.",
+        ),
+        (
+            "554 5.5.1 You talked",
+            "The client did not wait for the greeting: smtp.greeting_delay_seconds.",
+        ),
+        ("554 5.5.1 This is SMTP, not HTTP", "A browser or an HTTP client asked the SMTP port."),
+        ("554 5.5.1 No valid", "All recipients were refused before."),
+        (
+            "555 5.5.4",
+            "The client used a parameter that is not offered: see the switches of [smtp].",
+        ),
+    ],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::ENGLISH;
+
+    #[test]
+    fn every_hint_can_be_reached() {
+        for (at, (start, _)) in ENGLISH.hints.iter().enumerate() {
+            let first = ENGLISH.hints.iter().position(|(earlier, _)| start.starts_with(earlier));
+            assert_eq!(first, Some(at), "{start} is behind a shorter one");
+        }
+        assert_eq!(ENGLISH.hint("250 2.0.0 Ok"), "");
+    }
+}
