@@ -215,7 +215,7 @@ impl Trouble {
         let (before, rest) = q.split_at(start);
         let (here, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
         let [before, here, after] = [before, here, after].map(str::to_owned);
-        Self { why: error.to_string(), before, here, after }
+        Self { why: WORDS.shell.problem(&error.problem), before, here, after }
     }
 }
 

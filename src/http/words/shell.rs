@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Plural, Sentence};
+use crate::message::search::Problem;
 
 /// See the templates `base.html`, `boxes.html`, `list.html`, `row.html`, `help_card.html`,
 /// `confirm.html` and `error.html`.
@@ -80,6 +81,13 @@ pub(in crate::http) struct Words {
     pub(in crate::http) confirm_mailbox: Sentence,
     pub(in crate::http) no_way_back: &'static str,
     pub(in crate::http) keep: &'static str,
+    pub(in crate::http) no_value: Sentence,
+    pub(in crate::http) no_word: Sentence,
+    pub(in crate::http) unknown_value: Sentence,
+    pub(in crate::http) no_time: Sentence,
+    pub(in crate::http) no_size: Sentence,
+    pub(in crate::http) too_many_terms: Sentence,
+    pub(in crate::http) too_many_words: Sentence,
     pub(in crate::http) messages: Plural,
     pub(in crate::http) unread: Plural,
     pub(in crate::http) confirm_all: Plural,
@@ -87,6 +95,25 @@ pub(in crate::http) struct Words {
     pub(in crate::http) operators: &'static [(&'static str, &'static str)],
     /// Keys, one after the other, and what they do.
     pub(in crate::http) keys: &'static [(&'static str, &'static str)],
+}
+
+impl Words {
+    /// What is the matter with a search.
+    pub(in crate::http) fn problem(&self, problem: &Problem) -> String {
+        let count = |most: usize| most.to_string();
+        match problem {
+            Problem::NoValue(name) => self.no_value.with(name),
+            Problem::NoWord(name) => self.no_word.with(name),
+            Problem::Unknown(name, known) => {
+                let known: Vec<_> = known.iter().map(|value| format!("{name}:{value}")).collect();
+                format!("{} {}", self.unknown_value.with(name), known.join(", "))
+            }
+            Problem::NoTime(name) => self.no_time.with(name),
+            Problem::NoSize(name) => self.no_size.with(name),
+            Problem::TooManyTerms(most) => self.too_many_terms.with(&count(*most)),
+            Problem::TooManyWords(most) => self.too_many_words.with(&count(*most)),
+        }
+    }
 }
 
 /// See the scripts in `static/`.
@@ -180,13 +207,13 @@ pub(super) const ENGLISH: Words = Words {
     clear_search: "Clear search",
     delete_all: "Delete all…",
     delete: "Delete",
-    bulk: "Picked messages",
-    pick: "Pick",
-    pick_all: "Pick all that are shown",
-    pick_none: "Pick none",
-    pick_matching: "Pick all that match",
-    pick_mailbox: "Pick all in this mailbox",
-    pick_everything: "Pick all mail",
+    bulk: "Selected messages",
+    pick: "Select",
+    pick_all: "Select all that are shown",
+    pick_none: "Select none",
+    pick_matching: "Select all that match",
+    pick_mailbox: "Select all in this mailbox",
+    pick_everything: "Select all mail",
     mark_read: "Mark read",
     mark_unread: "Mark unread",
     star: "Star",
@@ -220,6 +247,15 @@ pub(super) const ENGLISH: Words = Words {
     ),
     no_way_back: "There is no way back.",
     keep: "Keep them",
+    no_value: Sentence("There is nothing behind {}: to look for."),
+    no_word: Sentence("There are no letters or digits behind {}: to look for."),
+    unknown_value: Sentence("What stands behind {}: is not known. There are"),
+    no_time: Sentence(
+        "{}: needs a day such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z.",
+    ),
+    no_size: Sentence("{}: needs a size such as 500, 10k or 1.5M."),
+    too_many_terms: Sentence("A search has at most {} terms."),
+    too_many_words: Sentence("A search has at most {} words."),
     messages: MESSAGES,
     unread: UNREAD,
     confirm_all: Plural {
@@ -244,7 +280,7 @@ pub(super) const ENGLISH_SCRIPTS: Scripts = Scripts {
     gone: "This message was deleted.",
     unreachable: "The server does not answer.",
     newest: "Newest mail",
-    all_picked: "All are picked",
+    all_picked: "All are selected",
     saved: "The search is saved.",
     forget: Sentence("Forget {}"),
     notify_denied: "The browser does not allow notifications from here.",
@@ -267,7 +303,7 @@ pub(super) const ENGLISH_SCRIPTS: Scripts = Scripts {
     a_saved: "saved search",
     now: "now",
     news: Plural { one: "{} new message", other: "{} new messages" },
-    picked: Plural { one: "{} picked", other: "{} picked" },
+    picked: Plural { one: "{} selected", other: "{} selected" },
     deleted: Plural { one: "{} message deleted", other: "{} messages deleted" },
     changed: Plural { one: "{} message changed", other: "{} messages changed" },
     confirm_delete: Plural {
@@ -309,11 +345,11 @@ const OPERATORS: [(&str, &str); 21] = [
 const KEYS: [(&str, &str); 14] = [
     ("j k", "Next, previous message"),
     ("Enter", "Open it"),
-    ("Esc", "Close it, or pick none"),
+    ("Esc", "Close it, or select none"),
     ("u r", "Mark unread, read"),
     ("s", "Star, or remove the star"),
-    ("x", "Pick it"),
-    ("d", "Delete it, or what is picked"),
+    ("x", "Select it"),
+    ("d", "Delete it, or what is selected"),
     ("/", "Search"),
     ("g i", "Go to all mail"),
     ("g u", "Go to unread"),

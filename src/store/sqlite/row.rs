@@ -97,6 +97,8 @@ struct SummaryRow<'a> {
     size: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<Text<'a>>,
+    #[serde(rename = "inline", skip_serializing_if = "is_zero")]
+    inline_images: usize,
     #[serde(skip_serializing_if = "is_empty")]
     snippet: Text<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -167,6 +169,7 @@ impl<'a> SummaryRow<'a> {
             message_id: text(&summary.message_id),
             size: summary.size,
             attachments: summary.attachments.iter().map(|name| text(name)).collect(),
+            inline_images: summary.inline_images,
             snippet: text(&summary.snippet),
             defects: summary.defects.iter().map(|defect| text(defect.name())).collect(),
         }
@@ -184,6 +187,7 @@ impl<'a> SummaryRow<'a> {
             message_id: self.message_id.into_owned(),
             size: self.size,
             attachments: self.attachments.into_iter().map(Cow::into_owned).collect(),
+            inline_images: self.inline_images,
             snippet: self.snippet.into_owned(),
             // A defect of a later version is one that this version has no word for.
             defects: self.defects.iter().filter_map(|name| Defect::from_name(name)).collect(),
@@ -197,6 +201,10 @@ fn text(text: &str) -> Text<'_> {
 
 fn is_empty(text: &str) -> bool {
     text.is_empty()
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn pairs(list: &[Parameter]) -> Pairs<'_, Option<Text<'_>>> {
@@ -264,6 +272,7 @@ mod tests {
             message_id: "m".into(),
             size: u64::MAX,
             attachments: vec![String::new(), "a.pdf".into()],
+            inline_images: 3,
             snippet: "t".into(),
             defects: Defect::ALL.to_vec(),
         };

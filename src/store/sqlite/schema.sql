@@ -13,7 +13,7 @@ CREATE TABLE messages (
     read       INTEGER NOT NULL DEFAULT 0,
     starred    INTEGER NOT NULL DEFAULT 0,
     tagged     INTEGER NOT NULL DEFAULT 0,
-    attachment INTEGER NOT NULL,
+    attachment INTEGER NOT NULL,        -- 1: has attachments, 2: shows images of its own, 3: both
     state      TEXT    NOT NULL,
     labels     TEXT    NOT NULL,        -- JSON array of labels.label: where to count when the message changes
     segment    INTEGER NOT NULL,        -- of the journal

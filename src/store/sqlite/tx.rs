@@ -202,7 +202,7 @@ impl<'a> Tx<'a> {
             head.id.as_bytes(),
             one.facts.received_ms,
             signed(head.size),
-            one.facts.has_attachment,
+            one.facts.files,
             State::Received.name(),
             labels_text(labels),
             one.segment,

@@ -69,7 +69,8 @@ pub(super) struct Placed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub(super) received_ms: i64,
-    pub(super) has_attachment: bool,
+    /// 1 for attachments, 2 for images shown in the text, 3 for both.
+    pub(super) files: i64,
     /// Mailbox keys, each once.
     pub(super) mailboxes: Vec<String>,
 }
@@ -160,7 +161,8 @@ impl Facts {
         mailboxes.dedup();
         Self {
             received_ms: envelope.received_ms,
-            has_attachment: !summary.attachments.is_empty(),
+            files: i64::from(!summary.attachments.is_empty())
+                + 2 * i64::from(summary.inline_images > 0),
             mailboxes,
         }
     }
