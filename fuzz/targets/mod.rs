@@ -9,6 +9,7 @@ pub mod config;
 pub mod content;
 pub mod html;
 pub mod http;
+pub mod login;
 pub mod mime;
 pub mod proxy;
 pub mod sasl;
@@ -21,7 +22,7 @@ pub mod xclient;
 pub type Target = fn(&[u8]);
 
 /// All targets, under the names of their corpora.
-pub const ALL: [(&str, Target); 11] = [
+pub const ALL: [(&str, Target); 12] = [
     ("session", session::run),
     ("command", command::run),
     ("content", content::run),
@@ -33,6 +34,7 @@ pub const ALL: [(&str, Target); 11] = [
     ("search", search::run),
     ("config", config::run),
     ("http", http::run),
+    ("login", login::run),
 ];
 
 /// Cuts octets into pieces, always the same for the same seed: small ones and large ones.
