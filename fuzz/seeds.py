@@ -115,6 +115,20 @@ def http():
     put("http", "frame", ("\0GET /ws HTTP/1.1\r\n" + host + fields[9] + "\r\n").encode() + b"\x81\x85\1\2\3\4abcde\x89\x80\1\2\3\4\x88\x80\0\0\0\0")
 
 
+def login():
+    for number, fields in enumerate([
+        "", "Cookie: smtpd=AAAA", "Cookie: a=b; smtpd=x; __Host-smtpd=y", "Cookie: smtpd=\"q\"\nCookie: smtpd-1=z", "Authorization: Basic YW5uOmI=",
+        "Authorization: Bearer x", "Authorization: bearer  x", "Authorization: Basic YW5uOg==\nAuthorization: Bearer y", "Authorization: Basic !",
+        "X-Forwarded-For: 127.0.0.1\nX-Forwarded-Proto: https", "Cookie: smtpd=", "Accept: text/html",
+        "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ]):
+        path = ["/", "/api/messages", "/login?to=/", "/messages/1/raw", "/ws", "/status/detail", "/static/style.css"][number % 7]
+        put("login", f"fields-{number}", f"\0{path}\n{fields}".encode())
+    for number, form in enumerate(["user=ann&password=b", "user=&password=&to=//evil.example", "user=ann&user=b", "password=%00&user=%ff", "to=%2f"]):
+        put("login", f"form-{number}", b"\1" + form.encode())
+
+
+login()
 dialogs()
 messages()
 others()

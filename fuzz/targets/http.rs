@@ -14,8 +14,9 @@ use smol::{
     io::{AsyncReadExt, AsyncWriteExt},
 };
 use smtpd::{
-    auth::{self, Auth},
+    auth::Auth,
     bus::{Bus, Event},
+    config::Config,
     desk::Desk,
     http::{self, App, Web},
     limits,
@@ -35,7 +36,7 @@ pub fn run(octets: &[u8]) {
     }
     static HOUSE: Mutex<Option<House>> = Mutex::new(None);
     let mut held = HOUSE.lock().expect("no panic before");
-    let house = held.get_or_insert_with(House::new);
+    let house = held.get_or_insert_with(|| House::new("[http]\npublic_hosts = [\"mail.example\"]"));
     let answer = house.answer(&request);
     check(&answer, is_foreign);
     // What was deleted is there again for the next one.
@@ -88,13 +89,16 @@ fn check(answer: &[u8], is_foreign: bool) {
     }
 }
 
-struct House {
+/// The web doors with messages behind them.
+pub struct House {
     web: Web,
     store: Arc<dyn Store>,
 }
 
 impl House {
-    fn new() -> Self {
+    /// As this configuration wants it.
+    pub fn new(configuration: &str) -> Self {
+        let loaded = Config::from_text("", configuration, []).expect("a configuration");
         let options = store::Options { kind: Kind::Memory, ..store::Options::default() };
         let store = store::open(&options).expect("a store");
         let bus = Bus::new(8);
@@ -103,13 +107,10 @@ impl House {
             store: store.clone(),
             bus: bus.clone(),
             desk: Desk::new(store.clone(), bus),
-            auth: Arc::new(Auth::new(auth::Options::default()).expect("users")),
+            auth: Arc::new(Auth::new(loaded.config.auth).expect("users")),
             metrics: Arc::default(),
             refusals: Arc::default(),
-            options: http::Options {
-                public_hosts: vec!["mail.example".into()],
-                ..http::Options::default()
-            },
+            options: loaded.config.http,
             limits: limits::Options::default(),
             store_kind: Kind::Memory,
             smtp: SocketAddr::from(([127, 0, 0, 1], 2525)),
@@ -123,7 +124,7 @@ impl House {
     }
 
     /// All that comes back on a connection on which this was said.
-    fn answer(&self, request: &[u8]) -> Vec<u8> {
+    pub fn answer(&self, request: &[u8]) -> Vec<u8> {
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         let socket = Socket::Unix(Async::new(ours).expect("a socket"));
         let mut client = Async::new(theirs).expect("a socket");
@@ -163,7 +164,8 @@ async fn fill(store: &dyn Store, bus: &Bus) {
     }
 }
 
-const SECRET: &str = "Kassenbuch";
+/// Stands in every message.
+pub const SECRET: &str = "Kassenbuch";
 
 const MESSAGES: [&str; 3] = [
     "Subject: Kassenbuch\r\nFrom: Ann <ann@example.org>\r\n\r\nKassenbuch\r\n",

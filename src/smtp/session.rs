@@ -366,20 +366,6 @@ mod tests {
     }
 
     #[test]
-    fn replies_do_not_pile_up() {
-        let (mut session, now) = session(Options::default());
-        let said = "EHLO a\r\n".repeat(10_000);
-        let mut input = said.as_bytes();
-        let (mut flushed, mut longest) = (0, 0);
-        while session.step(&mut input, now) == Step::Flush {
-            longest = longest.max(session.output().len());
-            session.output().clear();
-            flushed += 1;
-        }
-        assert!(flushed > 100 && longest < 2 * MOST_OUTPUT, "{flushed} times, {longest} octets");
-    }
-
-    #[test]
     fn a_wait_beyond_all_clocks_is_no_panic() {
         let (session, start) = session(Options {
             greeting_idle: Duration::MAX,
