@@ -87,6 +87,8 @@ fn weight(record: &Record) -> usize {
 /// Octets of events that are remembered, roughly: ordinary ones take a kilobyte, but a header may be
 /// hundreds, and thousands of those would take all memory.
 const MOST_OCTETS: usize = 16 * 1024 * 1024;
+/// Octets of events that are heard at once, roughly: a browser that takes nothing holds as many.
+const MOST_AT_ONCE: usize = 64 * 1024;
 /// What an entry of a list takes besides its text.
 const EACH: usize = 48;
 
@@ -133,7 +135,7 @@ impl Bus {
 }
 
 impl Subscription {
-    /// Waits for what comes next, at most `most` events at a time.
+    /// Waits for what comes next, at most `most` events at a time, and less if they are large.
     pub async fn next(&mut self, most: usize) -> Heard {
         let bus = self.bus.clone();
         loop {
@@ -154,7 +156,17 @@ impl Subscription {
             return Some(Heard::Missed(end));
         }
         let skip = usize::try_from(self.next - history.first).unwrap_or(usize::MAX);
-        let events: Vec<_> = history.events.iter().skip(skip).take(most).cloned().collect();
+        let mut octets = 0;
+        let fits = |event: &&Event| {
+            octets += event.weight();
+            octets <= MOST_AT_ONCE
+        };
+        let coming = || history.events.iter().skip(skip).take(most);
+        let mut events: Vec<_> = coming().take_while(fits).cloned().collect();
+        if events.is_empty() {
+            // One that is larger than all that goes with others goes alone.
+            events.extend(coming().next().cloned());
+        }
         if events.is_empty() {
             return None;
         }
@@ -168,6 +180,18 @@ impl Subscription {
 mod tests {
     use super::*;
     use crate::message::Summary;
+
+    fn record(length: usize) -> Arc<Record> {
+        Arc::new(Record {
+            id: MessageId::from_bytes([0; 12]),
+            envelope: Default::default(),
+            summary: Summary { subject: "x".repeat(length), ..Summary::default() },
+            read: false,
+            starred: false,
+            tags: Vec::new(),
+            state: Default::default(),
+        })
+    }
 
     fn numbers(heard: Option<Heard>) -> String {
         match heard {
@@ -195,17 +219,6 @@ mod tests {
 
     #[test]
     fn large_events_are_forgotten_sooner() {
-        let record = |length: usize| {
-            Arc::new(Record {
-                id: MessageId::from_bytes([0; 12]),
-                envelope: Default::default(),
-                summary: Summary { subject: "x".repeat(length), ..Summary::default() },
-                read: false,
-                starred: false,
-                tags: Vec::new(),
-                state: Default::default(),
-            })
-        };
         let bus = Bus::new(1_000);
         let fat = record(MOST_OCTETS / 10);
         for _ in 0..1_000 {
@@ -220,6 +233,18 @@ mod tests {
         }
         assert_eq!(bus.history().events.len(), 1_000);
         assert_eq!(bus.history().octets, 1_000 * weight(&record(100)));
+    }
+
+    #[test]
+    fn large_events_are_heard_a_few_at_a_time() {
+        let bus = Bus::new(100);
+        for length in [MOST_AT_ONCE / 3, MOST_AT_ONCE / 3, MOST_AT_ONCE / 3, 2 * MOST_AT_ONCE, 1] {
+            bus.publish(Event::New(record(length)));
+        }
+        let mut subscription = bus.subscribe(Some(1));
+        for expected in ["2 from 1", "1 from 3", "1 from 4", "1 from 5", "nothing"] {
+            assert_eq!(numbers(subscription.try_next(9)), expected);
+        }
     }
 
     #[test]

@@ -5,39 +5,46 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
 };
 
-/// A table by client that forgets who was not seen for longest.
+/// A table, by client if nothing else is said, that forgets who was not seen for longest.
 ///
 /// It has two generations of half its size. Who is seen moves to the younger; when that is full it
 /// becomes the older, and the older one is forgotten. Somebody with addresses enough to push others out
 /// could do so with any table; nobody is refused because of strangers.
 #[derive(Debug)]
-pub struct Remembered<V> {
-    young: HashMap<IpAddr, V>,
-    old: HashMap<IpAddr, V>,
+pub struct Remembered<V, K = IpAddr> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
     /// Entries in each of the two.
     half: usize,
 }
 
-impl<V: Default> Remembered<V> {
-    /// A table for at most so many clients, at least two.
-    pub fn new(clients: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), half: (clients / 2).max(1) }
+impl<V: Default, K: Copy + Eq + Hash> Remembered<V, K> {
+    /// A table for at most so many, at least two.
+    pub fn new(most: usize) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), half: (most / 2).max(1) }
     }
 
-    /// What is remembered of the client at this address, which is now the one seen last.
-    pub fn entry(&mut self, address: IpAddr) -> &mut V {
-        let client = client(address);
-        if !self.young.contains_key(&client) {
-            let value = self.old.remove(&client).unwrap_or_default();
+    /// What is remembered of this one, which is now the one seen last.
+    pub fn entry_of(&mut self, key: K) -> &mut V {
+        if !self.young.contains_key(&key) {
+            let value = self.old.remove(&key).unwrap_or_default();
             if self.young.len() >= self.half {
                 self.old = std::mem::take(&mut self.young);
             }
-            self.young.insert(client, value);
+            self.young.insert(key, value);
         }
-        self.young.entry(client).or_default()
+        self.young.entry(key).or_default()
+    }
+}
+
+impl<V: Default> Remembered<V> {
+    /// What is remembered of the client at this address, which is now the one seen last.
+    pub fn entry(&mut self, address: IpAddr) -> &mut V {
+        self.entry_of(client(address))
     }
 
     /// What is remembered of the client, without making it the one seen last.

@@ -110,6 +110,8 @@ impl Config {
             [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
         let is_required = |door: &listeners::Listener| door.auth == auth::Mode::Required;
         let required = listeners::all(self).iter().any(is_required);
+        let asks_who = self.http.login == http::LoginMode::Required;
+        let has_tokens = !self.http.tokens.is_empty() || !self.http.read_tokens.is_empty();
         let rules: &[(bool, &'static str, &'static str)] = &[
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
             (limits.recipients > 0, "limits.recipients", "expected at least 1"),
@@ -157,6 +159,23 @@ impl Config {
                 "smtp.listen",
                 "expected an address, or at least one entry in smtp.listeners",
             ),
+            (
+                !asks_who || self.auth.knows_passwords() || has_tokens,
+                "http.login",
+                "\"required\" needs somebody: see users, secrets, users_file, http_url of [auth], and http.tokens",
+            ),
+            (
+                asks_who || !has_tokens,
+                "http.login",
+                "expected \"required\" where http.tokens or http.read_tokens are given: while nobody is asked they protect nothing",
+            ),
+            (self.http.sessions > 0, "http.sessions", "expected at least 1"),
+            (
+                self.http.session_idle_seconds > 0,
+                "http.session_idle_seconds",
+                "expected at least 1 second",
+            ),
+            (self.http.session_seconds > 0, "http.session_seconds", "expected at least 1 second"),
             (
                 !required || self.auth.knows_anybody(),
                 "auth.mode",
@@ -284,9 +303,20 @@ fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error {
     let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key);
     match (section, key) {
         (Some(section), Some(key)) => {
-            Error(format!("{name}:{line}: {}.{}: {message}", section.trim(), key.trim()))
+            let key = format!("{}.{}", section.trim(), key.trim());
+            let message = without_secrets(&key, message);
+            Error(format!("{name}:{line}: {key}: {message}"))
         }
         _ => Error(format!("{name}:{line}: {message}")),
+    }
+}
+
+/// A message that quotes what stands where passwords should stand quotes a password.
+fn without_secrets(key: &str, message: String) -> String {
+    let is_secret = SECRET.iter().any(|secret| key.starts_with(secret));
+    match (message.split_once('"'), message.rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) if is_secret => format!("{before}***{after}"),
+        _ => message,
     }
 }
 
@@ -325,6 +355,9 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Keys whose values are not repeated.
+const SECRET: [&str; 3] = ["auth.secrets", "auth.tokens", "auth.users"];
 
 /// What every variable begins with.
 const PREFIX: &str = "SMTPD_";

@@ -86,9 +86,31 @@ mod tests {
 
     use super::*;
     use crate::{
+        bus::Heard,
         message::{Envelope, Summary},
         store,
     };
+
+    #[test]
+    fn a_change_of_many_is_one_event() {
+        let store = store::Options { kind: store::Kind::Memory, ..store::Options::default() };
+        let (store, bus) = (store::open(&store).unwrap(), Bus::new(8));
+        let desk = Desk::new(store.clone(), bus.clone());
+        block_on(async {
+            for (count, change, is_named) in
+                [(EVENT_IDS, Change::Starred(true), true), (1, Change::Read(true), false)]
+            {
+                for _ in 0..count {
+                    let draft = store.begin().await.unwrap();
+                    draft.commit(Envelope::default(), Summary::default()).await.unwrap();
+                }
+                let mut news = bus.subscribe(None);
+                desk.change(Selection::All, change).await.unwrap();
+                let Some(Heard::Events(_, events)) = news.try_next(1) else { panic!("no news") };
+                assert_eq!(matches!(events[..], [Event::Changed(_)]), is_named);
+            }
+        });
+    }
 
     #[test]
     fn who_goes_away_half_way_leaves_nobody_with_old_news() {

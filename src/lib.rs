@@ -16,6 +16,7 @@
 pub mod clients;
 pub mod id;
 pub mod metrics;
+pub mod panics;
 pub mod refusals;
 pub mod reload;
 pub mod secret;
@@ -32,7 +33,9 @@ pub mod bus;
 pub mod limits;
 pub mod log;
 pub mod net;
+pub mod notify;
 pub mod policy;
+pub mod process;
 pub mod store;
 
 // Flow: call rooms in order.

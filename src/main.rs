@@ -13,11 +13,12 @@ use smtpd::{
     VERSION,
     auth::{Stored, TokenHash},
     config::{CONFIG_VARIABLE, Config},
-    log,
+    log, notify, panics, process,
     reload::Reload,
     secret::Secret,
     server::{self, Doors},
     shutdown::Shutdown,
+    store,
 };
 
 /// glibc gives memory back and takes it again for every message, each time interrupting the other cores;
@@ -64,7 +65,9 @@ struct HashPassword {
 
 fn main() -> ExitCode {
     let flags: Flags = argh::from_env();
-    match run(flags) {
+    let ended = run(flags);
+    ::log::logger().flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("smtpd: {message}");
@@ -77,6 +80,7 @@ fn run(flags: Flags) -> Result<(), String> {
     if flags.version {
         return say(&format!("smtpd {VERSION}"));
     }
+    process::harden()?;
     if let Some(Command::HashPassword(how)) = flags.command {
         return hash_password(&how);
     }
@@ -91,16 +95,18 @@ fn run(flags: Flags) -> Result<(), String> {
         return say("OK");
     }
     log::init(&loaded.config.log)?;
+    panics::watch();
     for warning in loaded.warnings {
         ::log::warn!("{warning}");
     }
     let shutdown = Shutdown::new();
     let reload = Reload::new();
     watch_signals(shutdown.clone(), reload.clone())?;
-    server::run(loaded.config, shutdown, reload, announce)
+    server::run(loaded.config, store::open, shutdown, reload, announce)
 }
 
 fn announce(doors: Doors) {
+    notify::ready();
     let mut text = format!("smtpd {VERSION}");
     for url in doors.smtp {
         text.push_str(&format!("\n  SMTP    {url}"));

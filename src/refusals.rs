@@ -5,7 +5,7 @@
 //! a command that was not understood may be a password.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{
         Mutex, PoisonError,
@@ -36,6 +36,7 @@ pub struct Refusal {
 #[derive(Debug, Default)]
 pub struct Refusals {
     ring: Mutex<VecDeque<Refusal>>,
+    by_reply: Mutex<BTreeMap<String, u64>>,
     total: AtomicU64,
 }
 
@@ -43,6 +44,7 @@ impl Refusals {
     /// Keeps one, and forgets the oldest if there is no place.
     pub fn push(&self, refusal: Refusal) {
         self.total.fetch_add(1, Ordering::Relaxed);
+        self.count(&refusal.text);
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.len() >= PLACES {
             ring.pop_front();
@@ -56,6 +58,25 @@ impl Refusals {
         ring.iter().rev().cloned().collect()
     }
 
+    /// How many there were of each reply since the process started, the most frequent first. Replies are
+    /// our own words, so there are only so many.
+    pub fn by_reply(&self) -> Vec<(String, u64)> {
+        let counts = self.by_reply.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts: Vec<_> =
+            counts.iter().map(|(text, count)| (text.clone(), *count)).collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts
+    }
+
+    fn count(&self, text: &str) {
+        let mut counts = self.by_reply.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(text) {
+            *count += 1;
+        } else if counts.len() < REPLIES {
+            counts.insert(text.to_owned(), 1);
+        }
+    }
+
     /// How many there were since the process started.
     pub fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
@@ -64,6 +85,9 @@ impl Refusals {
 
 /// Places in the ring: with the longest addresses about 200 KB.
 const PLACES: usize = 200;
+
+/// Different replies that are counted; there are about a hundred.
+const REPLIES: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -86,5 +110,6 @@ mod tests {
         let kept: Vec<i64> = refusals.newest().iter().map(|refusal| refusal.at_ms).collect();
         assert_eq!(kept, (800..1_000).rev().collect::<Vec<_>>());
         assert_eq!(refusals.total(), 1_000);
+        assert_eq!(refusals.by_reply(), [("550 5.7.1 Relay access denied".to_owned(), 1_000)]);
     }
 }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-/// Holds a password or token. `Debug` shows nothing of it; the only way in is [`Secret::declassify`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret<T>(T);
+use zeroize::Zeroize;
 
-impl<T> Secret<T> {
+/// Holds a password or token. `Debug` shows nothing of it; the only way in is [`Secret::declassify`]. Its
+/// memory is wiped when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<T: Zeroize>(T);
+
+impl<T: Zeroize> Secret<T> {
     /// Wraps a value.
     pub const fn new(value: T) -> Self {
         Self(value)
@@ -18,8 +21,36 @@ impl<T> Secret<T> {
     }
 }
 
-impl<T> fmt::Debug for Secret<T> {
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn it_is_wiped_and_never_shown() {
+        static WIPED: AtomicBool = AtomicBool::new(false);
+        struct Told;
+        impl Zeroize for Told {
+            fn zeroize(&mut self) {
+                WIPED.store(true, Ordering::SeqCst);
+            }
+        }
+        let secret = Secret::new(Told);
+        assert_eq!(format!("{secret:?}"), "***");
+        drop(secret);
+        assert!(WIPED.load(Ordering::SeqCst));
     }
 }

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(e2fsprogs git curl openssl python3 nginx libnginx-mod-mail haproxy postfix swaks libnet-ssleay-perl
-    msmtp chromium nodejs npm musl-tools procps)
+    msmtp chromium nodejs npm musl-tools procps systemd strace util-linux)
 target=x86_64-unknown-linux-musl
 
 if [[ ${1-} == --install ]]; then
@@ -23,6 +23,7 @@ if [[ ${1-} == --install ]]; then
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     fi
     rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
+    rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal
     rustup target list --installed | grep -qx "$target" || rustup target add "$target"
     (cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent)
 fi
@@ -37,6 +38,16 @@ cargo clippy --locked --all-targets -- -D warnings
 
 step "tests"
 cargo test --locked
+
+step "hostile octets, 30 seconds a target"
+if rustup toolchain list 2>/dev/null | grep -q '^nightly'; then
+    JOBS=2 fuzz/run.sh 30
+elif [[ ${TEST_EVERYTHING-} ]]; then
+    echo "no nightly compiler" >&2
+    exit 1
+else
+    printf '\n*** NOT TESTED: new hostile octets (the known ones were replayed): needs rustup toolchain install nightly ***\n'
+fi
 
 step "the static binary does the main job"
 if rustup target list --installed 2>/dev/null | grep -qx "$target" && command -v musl-gcc >/dev/null; then

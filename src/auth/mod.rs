@@ -15,6 +15,7 @@
 
 mod endpoint;
 mod failures;
+mod login;
 mod options;
 mod stored;
 mod token;
@@ -28,14 +29,19 @@ use std::{
 };
 
 use smol::{Timer, future, lock::Semaphore};
+use subtle::ConstantTimeEq as _;
 
 pub use self::{
     endpoint::Endpoint,
+    login::{Denied, Standing},
     options::{MechanismName, Mode, Options, Password},
     stored::Stored,
     token::TokenHash,
 };
-use self::{failures::Failures, users::Users};
+use self::{
+    failures::{Failures, UserKey},
+    users::Users,
+};
 use crate::{
     smtp::Verdict,
     wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, cram_md5},
@@ -236,7 +242,7 @@ impl Refused for Verdict {
 
 /// Takes as long wherever the difference is.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
-    token::sha256(&[one]) == token::sha256(&[other])
+    token::sha256(&[one]).ct_eq(&token::sha256(&[other])).into()
 }
 
 /// What these locks guard is whole between any two statements, so a panic elsewhere spoils nothing.
@@ -385,6 +391,47 @@ mod tests {
         assert_eq!(smol::block_on(future::poll_once(&mut waiting)), None);
         drop(turn);
         assert_eq!(smol::block_on(waiting), Verdict::Refused);
+    }
+
+    /// How long a refusal takes, and how much of that on the thread that asked.
+    fn cost(auth: &Auth, user: &str) -> (Duration, Duration) {
+        let begun = Instant::now();
+        let mut checking = Box::pin(auth.check(Mode::Required, password(user, "wrong"), None));
+        let first = smol::block_on(future::poll_once(&mut checking));
+        let here = begun.elapsed();
+        assert_eq!(first.unwrap_or_else(|| smol::block_on(checking)), Verdict::Refused);
+        (begun.elapsed(), here)
+    }
+
+    #[test]
+    fn a_refusal_tells_nothing_by_its_time_and_keeps_no_thread_of_the_executor() {
+        let secret = Secret::new("geheim".to_owned());
+        let hash = String::from(Stored::argon2(&secret).unwrap());
+        let auth = auth(&format!("users = {{ ann = '{hash}' }}\nsecrets = {{ cat = 'geheim' }}"));
+        let fastest = |user| (0..8).map(|_| cost(&auth, user)).min().unwrap();
+        let (known, _) = fastest("ann");
+        for user in ["ann", "cat", "nobody"] {
+            let (whole, here) = fastest(user);
+            assert!(whole > known / 3 && whole < known * 3, "{user}: {whole:?}, not {known:?}");
+            assert!(here < whole / 4, "{user}: {here:?} of {whole:?} on the thread that asked");
+        }
+    }
+
+    #[test]
+    fn comparing_takes_as_long_wherever_the_difference_is() {
+        let right = vec![0; 4 << 20];
+        let fastest = |at: usize| {
+            let mut wrong = right.clone();
+            wrong[at] = 1;
+            let time = |_| {
+                let begun = Instant::now();
+                assert!(!is_same(&right, &wrong));
+                begun.elapsed()
+            };
+            (0..5).map(time).min().unwrap()
+        };
+        let (first, last) = (fastest(0), fastest(right.len() - 1));
+        assert!(first > last / 2 && first < last * 2, "{first:?} and {last:?}");
     }
 
     #[test]

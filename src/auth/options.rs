@@ -32,7 +32,11 @@ pub struct Options {
     pub failure_seconds: u64,
     /// Most failed logins of one client in ten minutes; then 454 4.7.0 without a look. 0 is no bound.
     pub failures: u32,
-    /// How many clients that failed are remembered. The one not seen for longest is forgotten first.
+    /// Most failed logins of one user on the web in ten minutes, whoever tried; then 429 without a look,
+    /// except for clients from which that user logged in before. 0 is no bound.
+    pub user_failures: u32,
+    /// How many clients, and how many users, that failed are remembered. The one not seen for longest is
+    /// forgotten first.
     pub clients_remembered: usize,
     /// User names and what is kept of their passwords, as `smtpd hash-password` prints it.
     pub users: BTreeMap<String, Stored>,
@@ -80,6 +84,7 @@ impl Default for Options {
             checks_at_a_time: 4,
             failure_seconds: 1,
             failures: 50,
+            user_failures: 100,
             clients_remembered: 10_000,
             users: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -91,12 +96,15 @@ impl Default for Options {
 impl Options {
     /// True if there may be somebody who can log in.
     pub fn knows_anybody(&self) -> bool {
+        self.knows_passwords() || !self.tokens.is_empty() || self.external
+    }
+
+    /// True if there may be somebody who can log in with a name and a password.
+    pub fn knows_passwords(&self) -> bool {
         !self.users.is_empty()
             || !self.secrets.is_empty()
-            || !self.tokens.is_empty()
             || !self.users_file.as_os_str().is_empty()
             || self.http_url.is_some()
-            || self.external
     }
 
     pub(super) const fn http_wait(&self) -> Duration {

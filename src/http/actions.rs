@@ -1,14 +1,18 @@
-//! What forms do: mark, star, delete; one message or all that a list shows.
+//! What forms do: mark, star, tag, delete; one message, those that are picked, or all that a list
+//! shows.
 
 use axum::{
     extract::{Path, Request, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::Serialize;
 
-use super::{Site, body, error::Error, list::Asked};
-use crate::store::{Change, Selection};
+use super::{Site, body, error::Error, list::Asked, status::json};
+use crate::{
+    id::MessageId,
+    store::{Change, Selection, tag_key},
+};
 
 /// `POST /messages/{id}`
 pub(super) async fn one(
@@ -16,54 +20,125 @@ pub(super) async fn one(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Error> {
-    let Form { action, .. } = body::form(&site, request).await?;
+    let form = Form::new(body::form(&site, request).await?)?;
     let id = site.record(&id).await?.id;
-    act(&site, &action, Selection::Ids(vec![id])).await?;
+    act(&site, &form.action, Selection::Ids(vec![id])).await?;
     // An unread message would be read again at once if we went back to its page.
-    let stays = matches!(action, Action::Star | Action::Unstar | Action::Read);
-    Ok(see_other(if stays { format!("/messages/{id}") } else { "/".to_owned() }))
+    let leaves = matches!(form.action, Action::Delete | Action::Change(Change::Read(false)));
+    Ok(see_other(if leaves { "/".to_owned() } else { format!("/messages/{id}") }))
 }
 
-/// `POST /messages`: everything that the list of this search and mailbox shows.
-pub(super) async fn many(State(site): State<Site>, request: Request) -> Result<Response, Error> {
-    let Form { action, asked } = body::form(&site, request).await?;
-    act(&site, &action, asked.selection()?).await?;
-    let emptied = matches!(action, Action::Delete) && asked.q.is_empty();
-    Ok(see_other(if emptied { "/".to_owned() } else { asked.link("/") }))
-}
-
-async fn act(site: &Site, action: &Action, which: Selection) -> Result<(), Error> {
-    let change = match action {
-        Action::Read => Change::Read(true),
-        Action::Unread => Change::Read(false),
-        Action::Star => Change::Starred(true),
-        Action::Unstar => Change::Starred(false),
-        Action::Delete => {
-            site.desk.delete(which).await?;
-            return Ok(());
-        }
+/// `POST /messages`: those that are picked, or everything that the list of this search and mailbox
+/// shows. A script that asks for JSON is told how many it were.
+pub(super) async fn many(
+    State(site): State<Site>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Error> {
+    let form = Form::new(body::form(&site, request).await?)?;
+    let which = match form.ids {
+        Some(ids) => Selection::Ids(ids),
+        None => form.asked.selection()?,
     };
-    site.desk.change(which, change).await?;
-    Ok(())
+    let whole = !matches!(which, Selection::Ids(_));
+    let changed = act(&site, &form.action, which).await?;
+    let accepts = headers.get(header::ACCEPT).is_some_and(|it| it == "application/json");
+    if accepts {
+        return json(&headers, &Changed { changed }).await;
+    }
+    let emptied = whole && matches!(form.action, Action::Delete) && form.asked.q.is_empty();
+    Ok(see_other(if emptied { "/".to_owned() } else { form.asked.link("/") }))
+}
+
+/// Returns how many messages are different now.
+async fn act(site: &Site, action: &Action, which: Selection) -> Result<u64, Error> {
+    Ok(match action {
+        Action::Delete => site.desk.delete(which).await?,
+        Action::Change(change) => site.desk.change(which, change.clone()).await? as u64,
+    })
 }
 
 fn see_other(location: String) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize)]
+struct Changed {
+    changed: u64,
+}
+
+/// What a form asks for.
 struct Form {
     action: Action,
-    #[serde(flatten)]
+    /// The picked messages, which may be none; or else the whole list.
+    ids: Option<Vec<MessageId>>,
     asked: Asked,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
 enum Action {
-    Read,
-    Unread,
-    Star,
-    Unstar,
+    Change(Change),
     Delete,
 }
+
+impl Form {
+    /// Reads the fields; a name may stand more than once.
+    fn new(fields: Vec<(String, String)>) -> Result<Self, Error> {
+        let mut asked = Asked::default();
+        let (mut action, mut tag, mut only) = (String::new(), String::new(), false);
+        let (mut ids, mut one) = (Vec::new(), None);
+        for (name, value) in fields {
+            match name.as_str() {
+                "action" => action = value,
+                // The button of a row: it says what to do and with which, whatever else is picked.
+                "one" => {
+                    let (what, id) = value.split_once(' ').unwrap_or_default();
+                    one = Some((what.to_owned(), parse(id)?));
+                }
+                "id" => ids.push(parse(&value)?),
+                "ids" => {
+                    let named = value.split(',').filter(|id| !id.is_empty());
+                    ids.extend(named.map(parse).collect::<Result<Vec<_>, _>>()?);
+                }
+                "only" => only = value == "picked",
+                "tag" => tag = value,
+                "q" => asked.q = value,
+                "mailbox" => asked.mailbox = value,
+                "before" => asked.before = value,
+                _ => {}
+            }
+        }
+        if let Some((what, id)) = one {
+            (action, ids) = (what, vec![id]);
+        }
+        let action = Action::new(&action, tag)?;
+        Ok(Self { action, ids: (only || !ids.is_empty()).then_some(ids), asked })
+    }
+}
+
+impl Action {
+    fn new(name: &str, tag: String) -> Result<Self, Error> {
+        Ok(Self::Change(match name {
+            "read" => Change::Read(true),
+            "unread" => Change::Read(false),
+            "star" => Change::Starred(true),
+            "unstar" => Change::Starred(false),
+            "tag" | "untag" if tag_key(&tag).is_empty() => {
+                return Err(Error::bad_request("The tag has no name."));
+            }
+            "tag" | "untag" if tag.chars().count() > LONGEST_TAG => {
+                return Err(Error::bad_request("The name of the tag is too long."));
+            }
+            "tag" => Change::Tag(tag),
+            "untag" => Change::Untag(tag),
+            "delete" => return Ok(Self::Delete),
+            _ => return Err(Error::bad_request("The form cannot be read.")),
+        }))
+    }
+}
+
+fn parse(id: &str) -> Result<MessageId, Error> {
+    id.parse().map_err(|_| Error::bad_request("The form names no message."))
+}
+
+/// Characters of a tag that a form may add.
+const LONGEST_TAG: usize = 100;

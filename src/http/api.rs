@@ -37,8 +37,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let limit = paging.limit.unwrap_or(FEW).clamp(1, MANY);
-    let wait = Duration::from_secs(paging.wait.unwrap_or(0).min(LONGEST_WAIT));
-    let page = found(&site, asked.query(limit)?, Instant::now() + wait).await?;
+    let page = found(&site, asked.query(limit)?, Instant::now() + paging.wait()).await?;
     let next = page.records.last().filter(|_| page.more).map(|record| record.id.to_string());
     json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next }).await
 }
@@ -90,6 +89,7 @@ pub(super) async fn patch(
     request: Request,
 ) -> Result<Response, Error> {
     let patch: Patch = parse(&body::collect(&site, request).await?)?;
+    patch.check()?;
     let record = site.record(&id).await?;
     for change in patch.changes(&record) {
         site.desk.change(Selection::Ids(vec![record.id]), change).await?;
@@ -116,6 +116,12 @@ pub(super) struct Paging {
     limit: Option<usize>,
     /// Seconds.
     wait: Option<u64>,
+}
+
+impl Paging {
+    fn wait(&self) -> Duration {
+        Duration::from_secs(self.wait.unwrap_or(0).min(LONGEST_WAIT))
+    }
 }
 
 /// A page, waiting for its first message until the deadline while it is empty.
@@ -172,6 +178,18 @@ struct Patch {
 }
 
 impl Patch {
+    /// Tags are for people to read, and each costs a row.
+    fn check(&self) -> Result<(), Error> {
+        let tags = self.tags.as_deref().unwrap_or_default();
+        if tags.len() > MOST_TAGS {
+            return Err(Error::bad_request(format!("A message has at most {MOST_TAGS} tags.")));
+        }
+        if tags.iter().any(|tag| tag.len() > LONGEST_TAG) {
+            return Err(Error::bad_request(format!("A tag has at most {LONGEST_TAG} octets.")));
+        }
+        Ok(())
+    }
+
     /// What has to change; `tags` names all that the message is to have.
     fn changes(self, record: &Record) -> Vec<Change> {
         let tags = self.tags.as_ref();
@@ -196,5 +214,20 @@ const MANY: usize = 500;
 /// Longest wait in seconds, below the minute after which proxies give up a silent connection.
 const LONGEST_WAIT: u64 = 55;
 
+/// Most tags of a message, and octets of each.
+const MOST_TAGS: usize = 50;
+const LONGEST_TAG: usize = 100;
+
 /// Events taken off the bus at once; here only that they came matters.
 const EVENTS_AT_ONCE: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        let wait = |wait| Paging { limit: None, wait }.wait().as_secs();
+        assert_eq!((wait(None), wait(Some(7)), wait(Some(u64::MAX))), (0, 7, LONGEST_WAIT));
+    }
+}

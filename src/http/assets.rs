@@ -1,9 +1,12 @@
-//! Our own files: a stylesheet, two scripts, an icon. They are part of the program.
+//! Our own files: a stylesheet, scripts, icons. They are part of the program.
+//!
+//! Their address names the version of all of them together, so that browsers keep them for ever and
+//! a script that imports its neighbour by a relative path gets the one of the same version.
 
 use std::sync::LazyLock;
 
 use axum::{
-    extract::{Path, RawQuery},
+    extract::Path,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -11,27 +14,29 @@ use flate2::Compression;
 
 use super::{error::Error, page};
 
-/// `GET /static/{name}`
-pub(super) async fn asset(
-    Path(name): Path<String>,
-    RawQuery(query): RawQuery,
+/// `GET /static/{version}/{name}`
+pub(super) async fn versioned(
+    Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let asset = find(&name).ok_or_else(Error::no_page)?;
-    Ok(asset.answer(&headers, query.as_deref()))
+    Ok(asset.answer(&headers, version == *VERSION))
+}
+
+/// `GET /static/{name}`: whichever version this is.
+pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+    let asset = find(&name).ok_or_else(Error::no_page)?;
+    Ok(asset.answer(&headers, false))
 }
 
 /// `GET /favicon.ico`, which browsers ask for without being told.
 pub(super) async fn favicon(headers: HeaderMap) -> Result<Response, Error> {
-    find("favicon.svg").map(|icon| icon.answer(&headers, None)).ok_or_else(Error::no_page)
+    find("favicon.svg").map(|icon| icon.answer(&headers, false)).ok_or_else(Error::no_page)
 }
 
-/// The address of a file of ours, different for each content, so that it may be kept for ever.
+/// The address of a file of ours, different for each version, so that it may be kept for ever.
 pub(super) fn url(name: &str) -> String {
-    match find(name) {
-        Some(asset) => format!("/static/{name}?v={}", asset.version),
-        None => format!("/static/{name}"),
-    }
+    format!("/static/{}/{name}", *VERSION)
 }
 
 struct Asset {
@@ -39,21 +44,19 @@ struct Asset {
     content_type: &'static str,
     plain: &'static [u8],
     gzip: Vec<u8>,
-    version: String,
+    hash: u64,
 }
 
 impl Asset {
     fn new(name: &'static str, content_type: &'static str, plain: &'static [u8]) -> Self {
         let gzip = page::gzip(plain, Compression::best());
-        Self { name, content_type, plain, gzip, version: format!("{:016x}", hash(plain)) }
+        Self { name, content_type, plain, gzip, hash: hash(plain) }
     }
 
-    fn answer(&self, headers: &HeaderMap, query: Option<&str>) -> Response {
-        let is_this_version =
-            query.and_then(|query| query.strip_prefix("v=")) == Some(&self.version);
+    fn answer(&self, headers: &HeaderMap, is_this_version: bool) -> Response {
         let cache =
             if is_this_version { "public, max-age=31536000, immutable" } else { "no-cache" };
-        let etag = format!("\"{}\"", self.version);
+        let etag = format!("\"{:016x}\"", self.hash);
         let common = [
             (header::ETAG, etag.as_str()),
             (header::CACHE_CONTROL, cache),
@@ -98,13 +101,62 @@ const STYLE: &str = concat!(
     include_str!("../../static/status.css"),
 );
 
+/// A script of `static/`.
+macro_rules! script {
+    ($name:literal) => {
+        Asset::new(
+            $name,
+            "text/javascript; charset=utf-8",
+            include_bytes!(concat!("../../static/", $name)),
+        )
+    };
+}
+
 /// Compressed once, when the first page is asked for.
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
-    let script = "text/javascript; charset=utf-8";
-    [
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    let icon = "image/svg+xml";
+    vec![
         Asset::new("style.css", "text/css; charset=utf-8", STYLE.as_bytes()),
-        Asset::new("page.js", script, include_bytes!("../../static/page.js")),
-        Asset::new("live.js", script, include_bytes!("../../static/live.js")),
-        Asset::new("favicon.svg", "image/svg+xml", include_bytes!("../../static/favicon.svg")),
+        script!("theme.js"),
+        script!("page.js"),
+        script!("words.js"),
+        script!("times.js"),
+        script!("rows.js"),
+        script!("list.js"),
+        script!("pick.js"),
+        script!("pane.js"),
+        script!("live.js"),
+        script!("boxes.js"),
+        script!("alerts.js"),
+        script!("search.js"),
+        script!("suggest.js"),
+        script!("palette.js"),
+        script!("keys.js"),
+        script!("status.js"),
+        Asset::new("favicon.svg", icon, include_bytes!("../../static/favicon.svg")),
+        Asset::new("favicon-unread.svg", icon, include_bytes!("../../static/favicon-unread.svg")),
     ]
+});
+
+/// The scripts that `page.js` imports, so that a browser need not find out one after the other.
+pub(super) const MODULES: [&str; 13] = [
+    "words.js",
+    "times.js",
+    "rows.js",
+    "list.js",
+    "pick.js",
+    "pane.js",
+    "live.js",
+    "boxes.js",
+    "alerts.js",
+    "search.js",
+    "suggest.js",
+    "palette.js",
+    "keys.js",
+];
+
+/// Of all files together.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let all: Vec<u8> = ASSETS.iter().flat_map(|asset| asset.hash.to_be_bytes()).collect();
+    format!("{:016x}", hash(&all))
 });

@@ -3,6 +3,9 @@
 //!
 //! The answer is always 200; what it says stands in its fields. nginx sends a failed client our text,
 //! so it never says more than the client may know.
+//!
+//! Only nginx is answered: on this machine, or in `http.proxies`. To others this would be a way to try
+//! passwords, each in the name of another client.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -11,7 +14,7 @@ use std::{
 
 use axum::{
     extract::{Extension, Query, State},
-    http::{HeaderMap, HeaderName, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -23,6 +26,7 @@ use super::{
     error::Error,
     guard::Host,
     list::{self, Asked},
+    visitor::Visitor,
 };
 use crate::{
     auth::Mode,
@@ -35,13 +39,20 @@ use crate::{
 pub(super) async fn or_list(
     State(site): State<Site>,
     host: Extension<Host>,
+    visitor: Extension<Visitor>,
     asked: Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if headers.contains_key("auth-method") && headers.contains_key("auth-protocol") {
-        return Ok(auth_smtp(State(site), Query(Wanted::default()), headers).await);
+    if is_asked(&headers, &visitor) {
+        return auth_smtp(State(site), visitor, Query(Wanted::default()), headers).await;
     }
     list::list(State(site), host, asked, headers).await
+}
+
+/// True if it is nginx that asks at the root.
+pub(super) fn is_asked(headers: &HeaderMap, visitor: &Visitor) -> bool {
+    let asks = ["auth-method", "auth-protocol"].iter().all(|name| headers.contains_key(*name));
+    asks && visitor.may_be_nginx
 }
 
 /// Which door nginx is to be sent to.
@@ -55,11 +66,16 @@ pub(super) struct Wanted {
 /// `GET /auth-smtp`
 pub(super) async fn auth_smtp(
     State(site): State<Site>,
+    Extension(visitor): Extension<Visitor>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, Error> {
+    if !visitor.may_be_nginx {
+        let text = "Only nginx is answered here, on this machine or in http.proxies.";
+        return Err(Error::new(StatusCode::FORBIDDEN, text));
+    }
     let door = if wanted.proxy_protocol == "on" { site.smtp_proxied } else { site.smtp };
-    match verdict(&site, &headers).await {
+    Ok(match verdict(&site, &headers).await {
         Ok(()) => {
             let server = reachable(door.ip()).to_string();
             let port = door.port().to_string();
@@ -74,7 +90,7 @@ pub(super) async fn auth_smtp(
             }
             fields(&refusal)
         }
-    }
+    })
 }
 
 struct Refusal {

@@ -21,7 +21,7 @@ use smol::{
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower_service::Service;
 
-use super::{Web, live};
+use super::{Options, Web, guard, live, visitor::Peer};
 use crate::net::{Socket, Stream, tls::Certificates};
 
 /// Serves one connection to its end. When shutdown begins, the answer under way is finished, an idle
@@ -34,6 +34,7 @@ pub async fn serve_connection(
 ) {
     let site = &web.site;
     let _open = site.metrics.http_connections_now.hold();
+    let visitor = Peer { address: peer.map(|peer| peer.ip()), is_tls: certificates.is_some() };
     let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
     let stream = match certificates {
         None => Stream::clear(socket),
@@ -48,13 +49,19 @@ pub async fn serve_connection(
             }
         }
     };
-    let patience = Duration::from_secs(site.options.write_seconds);
-    let io = FuturesIo::new(Patient { stream, patience, stalled: None });
+    let speaks_clear_to_tls = certificates.is_some() && !stream.is_encrypted();
+    let io = FuturesIo::new(Patient::new(stream, &site.options));
 
     let switch = Switch::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(switch.clone());
-        web.router.clone().call(request)
+        request.extensions_mut().insert(visitor);
+        async move {
+            if speaks_clear_to_tls {
+                return Ok(guard::to_https(request.into_parts().0, &site.options.public_hosts));
+            }
+            web.router.clone().call(request).await
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -103,11 +110,16 @@ impl Switch {
     }
 }
 
-/// A stream that fails when its peer takes nothing for too long, instead of waiting for ever.
+/// A stream that fails when its peer takes nothing for too long, or takes an answer so slowly that it
+/// is not done in time, instead of waiting for ever.
 pub(super) struct Patient {
     stream: Stream,
     patience: Duration,
     stalled: Option<Timer>,
+    /// Longest time from the first octet of an answer to its last.
+    longest_answer: Duration,
+    /// Since when we have been writing without hearing anything.
+    answering: Option<Instant>,
 }
 
 impl AsyncRead for Patient {
@@ -116,7 +128,11 @@ impl AsyncRead for Patient {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        // What the peer says now asks for the next answer. Whoever pipelines gets no more out of it than
+        // the buffer for headers holds: during an answer no more than that is read.
+        self.answering = None;
+        Poll::Ready(read)
     }
 }
 
@@ -126,11 +142,7 @@ impl AsyncWrite for Patient {
         cx: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, octets) {
-            self.stalled = None;
-            return Poll::Ready(written);
-        }
-        self.poll_patience(cx)
+        self.poll_patiently(cx, |stream, cx| stream.poll_write(cx, octets))
     }
 
     fn poll_write_vectored(
@@ -138,11 +150,7 @@ impl AsyncWrite for Patient {
         cx: &mut Context<'_>,
         octets: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write_vectored(cx, octets) {
-            self.stalled = None;
-            return Poll::Ready(written);
-        }
-        self.poll_patience(cx)
+        self.poll_patiently(cx, |stream, cx| stream.poll_write_vectored(cx, octets))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -155,7 +163,29 @@ impl AsyncWrite for Patient {
 }
 
 impl Patient {
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn new(stream: Stream, options: &Options) -> Self {
+        Self {
+            stream,
+            patience: Duration::from_secs(options.write_seconds),
+            stalled: None,
+            longest_answer: Duration::from_secs(options.answer_seconds),
+            answering: None,
+        }
+    }
+
+    fn poll_patiently(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let began = *self.answering.get_or_insert_with(Instant::now);
+        if began.elapsed() > self.longest_answer {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if let Poll::Ready(written) = write(Pin::new(&mut self.stream), cx) {
+            self.stalled = None;
+            return Poll::Ready(written);
+        }
         let patience = self.patience;
         let timer = self.stalled.get_or_insert_with(|| Timer::after(patience));
         ready!(Pin::new(timer).poll(cx));

@@ -41,11 +41,16 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, external)
     }
 
+    /// 500 for a handler that panicked, which the log has been told.
+    pub(super) fn bug() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, FAILED)
+    }
+
     /// 500 for what should not happen; the client learns nothing of it.
     pub(super) fn internal(internal: impl Into<String>) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            external: "Something failed on our side. The log says what.".into(),
+            external: FAILED.into(),
             internal: Some(internal.into()),
         }
     }
@@ -79,3 +84,5 @@ impl IntoResponse for Error {
         response
     }
 }
+
+const FAILED: &str = "Something failed on our side. The log says what.";

@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 
-use super::{Site, error::Error, files, guard::Host, message::How, page, view::Opened};
+use super::{Site, error::Error, files, guard::Host, message::How, page, view, view::Opened};
 use crate::message::html::{self, Sanitised};
 
 /// `GET /messages/{id}/frame`
@@ -41,15 +41,18 @@ pub(super) async fn rendered(opened: &Opened, how: &How) -> Result<Option<Saniti
     let Some(part) = opened.scanned.outline.html() else { return Ok(None) };
     let text = opened.text_of(part).await?.text;
     let (id, scanned, remote) = (opened.record.id, opened.scanned.clone(), how.remote == "1");
+    let passes = opened.passes.clone();
     let picture = move |content_id: &str| {
         let number = scanned.outline.by_content_id(content_id)?;
         let part = scanned.outline.parts.get(number)?;
-        files::is_picture(&part.content_type)
-            .then(|| format!("/messages/{id}/parts/{number}?inline"))
+        let path = format!("/messages/{id}/parts/{number}");
+        // The frame's origin is nobody's, so its pictures come without the cookie of a session.
+        let pass = passes.as_ref().map(|passes| passes.stamp(&path)).unwrap_or_default();
+        files::is_picture(&part.content_type).then(|| format!("{path}?inline{pass}"))
     };
     let options = html::Options { remote, content_id: Arc::new(picture) };
     let sanitise = move || html::sanitise(&text, &options);
-    Ok(Some(smol::unblock(sanitise).await))
+    Ok(Some(view::aside(sanitise).await))
 }
 
 /// Our origin is named, because `'self'` matches nothing in a sandboxed page. Both schemes are, for

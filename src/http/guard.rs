@@ -1,8 +1,15 @@
 //! Keeps other sites' pages out, and ours in.
 //!
-//! The pages ask for no password, so a browser's help is needed: a name that is not ours may be a DNS
-//! name rebound to this machine, hence the Host check; another site's form or websocket carries its
-//! Origin, hence the Origin check. Programs that are no browsers send neither and may pass.
+//! A name that is not ours may be a DNS name rebound to this machine, hence the Host check; another
+//! site's form or websocket carries its Origin, hence the Origin check. Programs that are no browsers
+//! send no Origin and may pass, unless they show the cookie of a session, which is a browser's.
+//!
+//! There are no CSRF tokens. Every browser since 2020 says with a POST or a websocket where it comes
+//! from, and a session's request that does not say so is refused (`admission`), so a token would only
+//! prove the same again, in every form.
+//!
+//! There is no HSTS either: it holds for all ports of a name, and on localhost or a shared host would
+//! break what other programs serve there in clear.
 
 use std::net::IpAddr;
 
@@ -18,7 +25,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Site, error::Error, page};
+use super::{
+    Site, admission,
+    error::Error,
+    page,
+    visitor::{Peer, Visitor},
+};
+use crate::panics::{self, Panicked};
 
 /// The checked authority under which the client reached us: a host that is ours, perhaps with a port.
 /// Empty for a client of HTTP/1.0 that named none.
@@ -31,29 +44,83 @@ pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next
     let (mut parts, body) = request.into_parts();
     let wants_page = page::wants_page(&parts.headers);
     let (host, answer) = match check(&parts, &site.options.public_hosts) {
-        Ok(host) => {
-            parts.extensions.insert(host.clone());
-            (host, next.run(Request::from_parts(parts, body)).await)
-        }
+        Ok(host) => match admit(&site, &mut parts, &host).await {
+            Ok(()) => (host, run(next, Request::from_parts(parts, body)).await),
+            Err(answer) => (host, answer),
+        },
         Err(error) => (Host::default(), error.into_response()),
     };
     let mut answer = page::finish(answer, wants_page);
-    harden(answer.headers_mut(), &host);
+    harden(&mut answer, &host);
     answer
+}
+
+/// Sees who asks, and leaves for the handlers what was found.
+async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Response> {
+    let Some(peer) = parts.extensions.get::<Peer>().copied() else {
+        return Err(Error::internal("a request without a connection").into_response());
+    };
+    let visitor = Visitor::new(peer, &parts.headers, &site.options.proxies);
+    let who = admission::admit(site, parts, host, &visitor).await?;
+    parts.extensions.insert(host.clone());
+    parts.extensions.insert(visitor);
+    parts.extensions.insert(who);
+    Ok(())
+}
+
+/// The answer to who speaks in clear where TLS is spoken: the same address with https, or what is wrong.
+/// Nothing but the address is looked at; a form that came this way was seen by others.
+pub(super) fn to_https(parts: Parts, public_hosts: &[String]) -> Response {
+    let is_looking = matches!(parts.method, Method::GET | Method::HEAD);
+    let found = host(&parts, public_hosts).and_then(|host| {
+        let text = "This address speaks https. Use https:// in place of http://.";
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        match is_looking && !host.0.is_empty() && path.starts_with('/') {
+            true => Ok(format!("https://{}{path}", host.0)),
+            false => Err(Error::bad_request(text)),
+        }
+    });
+    let mut answer = match found {
+        // Not for ever: the switch may be off tomorrow.
+        Ok(to) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response(),
+        Err(error) => page::finish(error.into_response(), page::wants_page(&parts.headers)),
+    };
+    let close = HeaderValue::from_static("close");
+    answer.headers_mut().insert(header::CONNECTION, close);
+    harden(&mut answer, &Host::default());
+    answer
+}
+
+/// A handler that panics has answered, too.
+async fn run(next: Next, request: Request) -> Response {
+    panics::catch(next.run(request)).await.unwrap_or_else(|Panicked| Error::bug().into_response())
 }
 
 /// Refuses names that are not ours and requests that another site's page made.
 fn check(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
     let host = host(parts, public_hosts)?;
-    let changes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let upgrades = parts.headers.contains_key(header::UPGRADE);
-    if (changes || upgrades) && !is_ours(&parts.headers, &host) {
+    if acts(parts) && !is_ours(&parts.headers, &host) {
         return Err(Error::new(
             StatusCode::FORBIDDEN,
             "This request came from another site's page, so it is refused.",
         ));
     }
     Ok(host)
+}
+
+/// True if the request does more than look: another site's page must not make it.
+pub(super) fn acts(parts: &Parts) -> bool {
+    changes(&parts.method) || parts.headers.contains_key(header::UPGRADE)
+}
+
+/// True if the method changes something.
+pub(super) fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// True if the request says which page made it, as all browsers do.
+pub(super) fn names_its_page(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN)
 }
 
 /// The authority of the request (RFC 9112 §3.2), if it is one of ours.
@@ -107,8 +174,15 @@ fn is_ours(headers: &HeaderMap, host: &Host) -> bool {
 }
 
 /// The headers of every answer; a handler that set one of them keeps its own.
-fn harden(headers: &mut HeaderMap, host: &Host) {
+fn harden(answer: &mut Response, host: &Host) {
     let policy = page_policy(host);
+    // Basic is taken, too, but asking for it would make a browser put its own box over our page.
+    let needed = match answer.status() {
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer realm=\"smtpd\"")),
+        StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "600")),
+        _ => None,
+    };
+    let headers = answer.headers_mut();
     let fixed: [(HeaderName, &str); 7] = [
         (header::CONTENT_SECURITY_POLICY, &policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -119,7 +193,7 @@ fn harden(headers: &mut HeaderMap, host: &Host) {
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    for (name, value) in fixed {
+    for (name, value) in fixed.into_iter().chain(needed) {
         if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
             headers.insert(name, value);
         }

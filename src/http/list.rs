@@ -1,4 +1,4 @@
-//! The list of messages, and the question before many are deleted.
+//! The list of messages: as a page, and as rows alone for a page that is open already.
 
 use askama::Template;
 use axum::{
@@ -9,10 +9,18 @@ use axum::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{Site, error::Error, guard::Host, page, row::Row};
+use super::{
+    LoginMode, Site,
+    boxes::Boxes,
+    error::Error,
+    guard::Host,
+    page,
+    row::Row,
+    words::{WORDS, Words},
+};
 use crate::{
-    message::search::{self, SearchError},
-    store::{self, Counts, Mailbox, Page, Selection, mailbox_key},
+    message::search::{self, SearchError, Test},
+    store::{self, Counts, Page, Selection, mailbox_key},
 };
 
 /// What a list is asked for, as it stands in the address.
@@ -25,6 +33,8 @@ pub(super) struct Asked {
     pub(super) mailbox: String,
     /// Only older messages than this one.
     pub(super) before: String,
+    /// The message that is open beside the list, and perhaps its tab: `{id}` or `{id}/headers`.
+    pub(super) open: String,
 }
 
 /// What stands around every page.
@@ -35,6 +45,8 @@ pub(super) struct Shell {
     /// The number of the last event that the page has seen.
     pub(super) seen: u64,
     pub(super) version: &'static str,
+    /// There is a login, so one can log out.
+    pub(super) asks_who: bool,
 }
 
 /// `GET /`
@@ -48,43 +60,62 @@ pub(super) async fn list(
     // the script knows the row already. The other order could lose one.
     let shell = Shell::new(&site, asked).await?;
     let asked = &shell.asked;
-    let (found, problem) = match asked.filter() {
+    let (found, trouble) = match asked.filter() {
         Ok(_) => (site.store.list(asked.query(PAGE_ROWS)?).await?, None),
-        Err(problem) => (Page { records: Vec::new(), more: false }, Some(problem.to_string())),
+        Err(error) => (NOTHING, Some(Trouble::new(&asked.q, error))),
     };
     let older = found.records.last().filter(|_| found.more).map(|last| {
         let before = last.id.to_string();
-        Asked { before, ..asked.clone() }.link("/")
+        Asked { before, ..asked.whole() }.link("/")
     });
-    let mailboxes = site.store.mailboxes(None, MAILBOXES + 1).await?;
+    let boxes = Boxes::new(&site, asked).await?;
     let list = ListPage {
+        w: WORDS,
         rows: found.records.iter().map(Row::new).collect(),
         blank: Row::default(),
         older,
-        has_more_mailboxes: mailboxes.len() > MAILBOXES,
-        mailboxes: mailboxes.into_iter().take(MAILBOXES).map(|it| Link::new(it, asked)).collect(),
+        boxes: &boxes,
+        hits: asked.hits(),
         smtp: smtp_address(&site, &host),
         smtp_port: site.smtp.port(),
         shell: &shell,
-        problem,
+        trouble,
     };
     let mut answer = page::page(&headers, &list).await?;
-    if list.problem.is_some() {
+    if list.trouble.is_some() {
         *answer.status_mut() = StatusCode::BAD_REQUEST;
     }
     Ok(answer)
 }
 
-/// `GET /delete`: asks before everything that a list shows is deleted.
-pub(super) async fn confirm(
+/// `GET /rows`: a piece of a list, or the messages of these ids as a list shows them now.
+pub(super) async fn rows(
     State(site): State<Site>,
     Query(asked): Query<Asked>,
+    Query(named): Query<Named>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    // What cannot be searched for cannot be deleted either, so say it before the question.
-    asked.selection()?;
-    let shell = Shell::new(&site, asked).await?;
-    page::page(&headers, &ConfirmPage { shell: &shell }).await
+    let found = match named.ids.as_str() {
+        "" => site.store.list(asked.query(PAGE_ROWS)?).await?,
+        ids => {
+            let mut records = Vec::new();
+            for id in ids.split(',').take(MOST_NAMED) {
+                let id = id.parse().map_err(|_| Error::bad_request("`ids` has no message id."))?;
+                records.extend(site.store.get(id).await?);
+            }
+            Page { records, more: false }
+        }
+    };
+    let rows: Vec<_> = found.records.iter().map(Row::new).collect();
+    page::page(&headers, &RowsPiece { w: WORDS, rows, more: found.more }).await
+}
+
+/// Which rows, if not those of a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Named {
+    /// Ids with commas between them.
+    ids: String,
 }
 
 impl Asked {
@@ -93,13 +124,13 @@ impl Asked {
         match self.filter() {
             Ok((search, None)) if search.is_empty() => Ok(Selection::All),
             Ok((search, mailbox)) => Ok(Selection::Matching(search, mailbox)),
-            Err(problem) => Err(Error::bad_request(problem.to_string())),
+            Err(error) => Err(Error::bad_request(error.to_string())),
         }
     }
 
     /// A page of them.
     pub(super) fn query(&self, limit: usize) -> Result<store::Query, Error> {
-        let filter = self.filter().map_err(|problem| Error::bad_request(problem.to_string()));
+        let filter = self.filter().map_err(|error| Error::bad_request(error.to_string()));
         let (search, mailbox) = filter?;
         let before = match self.before.as_str() {
             "" => None,
@@ -111,7 +142,12 @@ impl Asked {
     /// The address that shows it, below this path.
     pub(super) fn link(&self, path: &str) -> String {
         let mut link = path.to_owned();
-        let pairs = [("q", &self.q), ("mailbox", &self.mailbox), ("before", &self.before)];
+        let pairs = [
+            ("q", &self.q),
+            ("mailbox", &self.mailbox),
+            ("before", &self.before),
+            ("open", &self.open),
+        ];
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
             let mark = if link.contains('?') { '&' } else { '?' };
             let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
@@ -120,66 +156,94 @@ impl Asked {
         link
     }
 
+    /// The same list from its newest message on.
+    pub(super) fn whole(&self) -> Self {
+        Self { q: self.q.clone(), mailbox: self.mailbox.clone(), ..Self::default() }
+    }
+
+    /// The same list without the search.
+    fn everything(&self) -> Self {
+        Self { q: String::new(), ..self.whole() }
+    }
+
     fn filter(&self) -> Result<(search::Query, Option<String>), SearchError> {
         let mailbox = Some(mailbox_key(&self.mailbox)).filter(|mailbox| !mailbox.is_empty());
         Ok((search::Query::parse(&self.q)?, mailbox))
     }
 
-    /// How a script keeps this list up to date: by adding rows, or by saying that there is news.
+    /// How a script keeps this list up to date: by adding rows, or by asking for them.
     fn live(&self) -> &'static str {
-        if self.q.trim().is_empty() && self.before.is_empty() { "rows" } else { "hint" }
+        if self.q.trim().is_empty() { "rows" } else { "search" }
+    }
+
+    /// The words that are looked for, so that a script can mark them in the rows; one that is the
+    /// beginning of others ends with an asterisk.
+    fn hits(&self) -> String {
+        let mut hits = Vec::new();
+        for term in search::Query::parse(&self.q).unwrap_or_default().terms {
+            if let (Test::Words { words, prefix, .. }, false) = (term.test, term.negated) {
+                let last = words.len();
+                let ended = |(at, word)| if prefix && at + 1 == last { word + "*" } else { word };
+                hits.extend(words.into_iter().enumerate().map(ended));
+            }
+        }
+        hits.join(" ")
     }
 }
 
 impl Shell {
-    /// The address of the first page of the same list.
-    fn newest(&self) -> String {
-        Asked { before: String::new(), ..self.asked.clone() }.link("/")
-    }
-
     /// What stands around a page about this.
     pub(super) async fn new(site: &Site, asked: Asked) -> Result<Self, Error> {
         let seen = site.bus.next_number() - 1;
         let counts = site.store.counts().await?;
-        Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version })
+        let asks_who = site.options.login != LoginMode::Off;
+        Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version, asks_who })
+    }
+}
+
+/// A search that cannot be understood: why, and the search taken apart around the trouble.
+struct Trouble {
+    why: String,
+    before: String,
+    here: String,
+    after: String,
+}
+
+impl Trouble {
+    fn new(q: &str, error: SearchError) -> Self {
+        let start = q.char_indices().nth(error.position).map_or(q.len(), |(start, _)| start);
+        let (before, rest) = q.split_at(start);
+        let (here, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
+        let [before, here, after] = [before, here, after].map(str::to_owned);
+        Self { why: WORDS.shell.problem(&error.problem), before, here, after }
     }
 }
 
 #[derive(Template)]
 #[template(path = "list.html")]
 struct ListPage<'a> {
+    w: &'static Words,
     shell: &'a Shell,
     /// Why the search means nothing.
-    problem: Option<String>,
+    trouble: Option<Trouble>,
     rows: Vec<Row>,
     blank: Row,
     older: Option<String>,
-    mailboxes: Vec<Link>,
-    has_more_mailboxes: bool,
+    boxes: &'a Boxes,
+    /// See [`Asked::hits`].
+    hits: String,
     /// Host to send mail to, and the same with its port.
     smtp: (String, String),
     smtp_port: u16,
 }
 
 #[derive(Template)]
-#[template(path = "confirm.html")]
-struct ConfirmPage<'a> {
-    shell: &'a Shell,
-}
-
-/// A mailbox in the left column.
-struct Link {
-    mailbox: Mailbox,
-    href: String,
-    is_current: bool,
-}
-
-impl Link {
-    fn new(mailbox: Mailbox, asked: &Asked) -> Self {
-        let here = Asked { mailbox: mailbox.name.clone(), ..Asked::default() };
-        let is_current = mailbox_key(&asked.mailbox) == mailbox.name;
-        Self { mailbox, href: here.link("/"), is_current }
-    }
+#[template(path = "rows.html")]
+struct RowsPiece {
+    w: &'static Words,
+    rows: Vec<Row>,
+    /// Older ones follow.
+    more: bool,
 }
 
 /// Where to send mail, as seen from the browser: the host alone, and with its port.
@@ -200,5 +264,29 @@ fn smtp_address(site: &Site, Host(host): &Host) -> (String, String) {
 /// Messages on a page.
 const PAGE_ROWS: usize = 50;
 
-/// Mailboxes in the left column.
-const MAILBOXES: usize = 100;
+/// Most rows that are asked for by their ids at once.
+const MOST_NAMED: usize = 100;
+
+const NOTHING: Page = Page { records: Vec::new(), more: false };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_are_what_is_looked_for() {
+        let hits = |q: &str| Asked { q: q.into(), ..Asked::default() }.hits();
+        assert_eq!(hits("from:Ann -spam \"weekly rep\"* is:read"), "ann weekly rep*");
+        assert_eq!(hits("larger:elephant"), "");
+    }
+
+    #[test]
+    fn trouble_is_shown_where_it_is() {
+        let q = "é is:green x";
+        let trouble = Trouble::new(q, search::Query::parse(q).unwrap_err());
+        assert_eq!(
+            [trouble.before, trouble.here, trouble.after],
+            ["é ", "is:green", " x"].map(str::to_owned)
+        );
+    }
+}

@@ -18,7 +18,7 @@ use async_tungstenite::{
     },
 };
 use axum::{
-    extract::{Extension, Query, State},
+    extract::{Extension, Query},
     http::{HeaderMap, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
@@ -32,6 +32,7 @@ use smol::{
 
 use super::{
     Site,
+    admission::Who,
     connection::{Io, Patient, Switch},
     error::Error,
     row::Row,
@@ -39,6 +40,7 @@ use super::{
 use crate::{
     bus::{Event, Heard, Subscription},
     id::MessageId,
+    panics::{self, Panicked},
     store::Counts,
 };
 
@@ -46,6 +48,7 @@ use crate::{
 pub(super) struct Request {
     upgrade: OnUpgrade,
     asked: Asked,
+    who: Who,
 }
 
 /// What the client knows already.
@@ -60,9 +63,9 @@ pub(super) struct Asked {
 
 /// `GET /ws`: the handshake (RFC 6455 §4.2).
 pub(super) async fn upgrade(
-    State(site): State<Site>,
     Query(asked): Query<Asked>,
     Extension(switch): Extension<Switch>,
+    Extension(who): Extension<Who>,
     headers: HeaderMap,
     mut request: axum::extract::Request,
 ) -> Result<Response, Error> {
@@ -79,10 +82,6 @@ pub(super) async fn upgrade(
         let error = Error::bad_request("The version of WebSocket must be 13.");
         return Ok(([(header::SEC_WEBSOCKET_VERSION, "13")], error).into_response());
     }
-    if site.metrics.websockets_now.value() >= MOST_CLIENTS {
-        let text = "Too many pages are open.";
-        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
-    }
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (Some(upgrade), Some(key), Version::HTTP_11) =
         (upgrade, headers.get(header::SEC_WEBSOCKET_KEY), request.version())
@@ -94,7 +93,7 @@ pub(super) async fn upgrade(
         (header::CONNECTION, "Upgrade".to_owned()),
         (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
     ];
-    switch.ask(Request { upgrade, asked });
+    switch.ask(Request { upgrade, asked, who });
     Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
 }
 
@@ -113,8 +112,9 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let socket =
         WebSocketStream::from_partially_read(io, parts.read_buf.into(), Role::Server, Some(config));
     let now = Instant::now();
-    let client = Client {
+    let mut client = Client {
         socket: socket.await,
+        who: &request.who,
         events: site.bus.subscribe(None),
         site,
         counts: Counts::default(),
@@ -123,7 +123,11 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
         next_ping: now + Duration::from_secs(site.options.ping_seconds),
         is_heard: true,
     };
-    if let Err(error) = client.run(&request.asked).await {
+    let ended = match panics::catch(client.run(&request.asked)).await {
+        Ok(ended) => ended,
+        Err(Panicked) => client.goodbye(Some(CloseCode::Error)).await,
+    };
+    if let Err(error) = ended {
         log::debug!("{peer}: live feed: {error}");
     }
 }
@@ -132,6 +136,8 @@ struct Client<'a> {
     socket: WebSocketStream<Patient>,
     events: Subscription,
     site: &'a Site,
+    /// Who was let in, and may have logged out since.
+    who: &'a Who,
     counts: Counts,
     counts_sent: Instant,
     /// When to look whether the totals changed, once something happened.
@@ -152,10 +158,14 @@ enum Wake {
 type WsError = async_tungstenite::tungstenite::Error;
 
 impl Client<'_> {
-    async fn run(mut self, asked: &Asked) -> Result<(), WsError> {
+    async fn run(&mut self, asked: &Asked) -> Result<(), WsError> {
         self.hello(asked).await?;
         loop {
-            match self.wake().await {
+            let wake = self.wake().await;
+            if !self.site.still_admits(self.who) {
+                return self.goodbye(Some(CloseCode::Library(LOGGED_OUT))).await;
+            }
+            match wake {
                 Wake::Bus(Heard::Missed(next)) => {
                     self.send(&Frame::Missed { next }).await?;
                     self.count_soon();
@@ -255,7 +265,7 @@ impl Client<'_> {
 
     /// Says goodbye, or answers the client's, and waits a moment for the other side to hang up
     /// (RFC 6455 §7.1.1).
-    async fn goodbye(mut self, code: Option<CloseCode>) -> Result<(), WsError> {
+    async fn goodbye(&mut self, code: Option<CloseCode>) -> Result<(), WsError> {
         if let Some(code) = code {
             let frame = CloseFrame { code, reason: Default::default() };
             self.socket.send(Message::Close(Some(frame))).await?;
@@ -333,6 +343,10 @@ const STATS_APART: Duration = Duration::from_millis(250);
 /// Totals wait so long for the rest of a burst.
 const STATS_SETTLE: Duration = Duration::from_millis(25);
 
+/// What the script hears when its user logged out or is gone: the code of HTTP, in the range for us
+/// (RFC 6455 §7.4.2).
+const LOGGED_OUT: u16 = 4401;
+
 /// How long the other side may take to hang up.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -346,4 +360,4 @@ const MOST_WRITTEN: usize = 4 * 1024 * 1024;
 const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// Most open live feeds. Each costs some 10 KB.
-const MOST_CLIENTS: u64 = 10_000;
+pub(super) const MOST_CLIENTS: u64 = 10_000;

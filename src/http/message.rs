@@ -16,6 +16,7 @@ use super::{
     page,
     row::{Row, When, octets},
     view::{Excerpt, MOST_SHOWN, Opened},
+    words::{WORDS, Words},
 };
 use crate::{
     message::{Address, Defect, Encoding, Parameter, Tls, search},
@@ -61,6 +62,7 @@ pub(super) async fn show(
     let shell = Shell::new(&site, Asked::default()).await?;
     let record = &opened.record;
     let message = MessagePage {
+        w: WORDS,
         shell: &shell,
         row: Row::new(record),
         people: people(record),
@@ -79,6 +81,7 @@ pub(super) async fn show(
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage<'a> {
+    w: &'static Words,
     shell: &'a Shell,
     row: Row,
     people: Vec<(&'static str, &'a [Address])>,

@@ -5,38 +5,58 @@
 //! (`frame`). What another site's page asks for is refused before any handler sees it (`guard`).
 
 mod actions;
+mod admission;
 mod api;
 mod assets;
 mod auth_http;
 mod body;
+mod boxes;
+mod chart;
+mod confirm;
 mod connection;
 mod disposition;
 mod error;
 mod files;
 mod frame;
 mod guard;
+mod help;
 mod list;
 mod live;
+mod login;
 mod message;
 mod page;
+mod pass;
 mod range;
 mod refusals;
 mod router;
 mod row;
+mod session;
 mod shapes;
 mod status;
+mod status_page;
+mod tokens;
 mod view;
+mod visitor;
+mod words;
 
-use std::{net::SocketAddr, ops::Deref, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, net::SocketAddr, ops::Deref, sync::Arc, time::Instant};
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
 
-pub use self::connection::serve_connection;
-use self::view::Scans;
+pub use self::{connection::serve_connection, tokens::ApiToken};
+use self::{pass::Passes, session::Sessions, view::Scans};
 use crate::{
-    auth::Auth, bus::Bus, desk::Desk, metrics::Metrics, net::Address, refusals::Refusals,
-    shutdown::Shutdown, store::Store,
+    auth::Auth,
+    bus::Bus,
+    desk::Desk,
+    limits,
+    metrics::Metrics,
+    net::Address,
+    refusals::Refusals,
+    shutdown::Shutdown,
+    store::{self, Store},
+    wire::network::Network,
 };
 
 /// What the doors need of the house.
@@ -53,6 +73,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What was refused lately.
     pub refusals: Arc<Refusals>,
+    /// `[limits]`, to be shown beside what there is.
+    pub limits: limits::Options,
+    /// What the store is.
+    pub store_kind: store::Kind,
     /// `[http]`.
     pub options: Options,
     /// Where SMTP listens: nginx is sent there, and the empty list names it. Port 0 if nowhere.
@@ -83,13 +107,15 @@ struct Site(Arc<Inner>);
 struct Inner {
     app: App,
     scans: Scans,
+    sessions: Sessions,
+    passes: Passes,
 }
 
 /// `[http]`: the web interface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Address and port to listen on. Only this machine by default: the pages ask for no password.
+    /// Address and port to listen on. Only this machine by default, where the pages ask for no password.
     pub listen: Address,
     /// Whether the pages are served over TLS, with the certificate of `[tls]`.
     pub tls: TlsMode,
@@ -104,11 +130,41 @@ pub struct Options {
     pub body_seconds: u64,
     /// Seconds that a client may take no octet of an answer before it is given up.
     pub write_seconds: u64,
+    /// Longest time for an answer, or for what is told of a burst of events, in seconds: a client that
+    /// takes an octet now and then does not stay for ever. A download that was cut off goes on with
+    /// Range.
+    pub answer_seconds: u64,
     /// Longest request body in octets. Nothing we take is longer than a list of ids.
     pub max_body: usize,
     /// Seconds between the pings of the live feed; a client that does not answer one before the next
     /// is closed. Below the 60 seconds after which proxies give up a silent connection.
     pub ping_seconds: u64,
+    /// Whether pages and API ask who somebody is.
+    pub login: LoginMode,
+    /// A session ends so many seconds after its last request.
+    pub session_idle_seconds: u64,
+    /// A session ends so many seconds after its login, however busy it is.
+    pub session_seconds: u64,
+    /// Most sessions at a time; with one more the one ends that was not used for longest.
+    pub sessions: usize,
+    /// Networks of proxies that may say by X-Forwarded-For who their client is, by X-Forwarded-Proto
+    /// that it came by https, and ask as nginx does who may log in.
+    pub proxies: Vec<Network>,
+    /// Names and tokens (or `sha256:` and their hashes) of programs that may do everything.
+    pub tokens: BTreeMap<String, ApiToken>,
+    /// The same for programs that may look.
+    pub read_tokens: BTreeMap<String, ApiToken>,
+}
+
+/// Whether pages and API ask who somebody is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoginMode {
+    /// Whoever reaches them may do everything.
+    #[default]
+    Off,
+    /// Only users and tokens come in.
+    Required,
 }
 
 /// Whether the pages are served over TLS.
@@ -131,8 +187,16 @@ impl Default for Options {
             header_seconds: 60,
             body_seconds: 20,
             write_seconds: 30,
+            answer_seconds: 3_600,
             max_body: 64 * 1024,
             ping_seconds: 30,
+            login: LoginMode::Off,
+            session_idle_seconds: 12 * 3600,
+            session_seconds: 7 * 24 * 3600,
+            sessions: 1_000,
+            proxies: Vec::new(),
+            tokens: BTreeMap::new(),
+            read_tokens: BTreeMap::new(),
         }
     }
 }
@@ -140,9 +204,20 @@ impl Default for Options {
 impl Web {
     /// The doors of this house.
     pub fn new(app: App) -> Self {
-        let site = Site(Arc::new(Inner { app, scans: Scans::default() }));
+        let (scans, sessions) = (Scans::default(), Sessions::new(&app.options));
+        let site = Site(Arc::new(Inner { app, scans, sessions, passes: Passes::new() }));
         let router = router::router(site.clone());
         Self { site, router }
+    }
+}
+
+impl Site {
+    fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    fn passes(&self) -> &Passes {
+        &self.0.passes
     }
 }
 

@@ -9,7 +9,10 @@ use axum::{
 };
 use flate2::{Compression, write::GzEncoder};
 
-use super::error::Error;
+use super::{
+    error::Error,
+    words::{WORDS, Words},
+};
 
 /// A page from a template.
 pub(super) async fn page(
@@ -51,7 +54,7 @@ pub(super) fn wants_page(headers: &HeaderMap) -> bool {
 pub(super) fn finish(mut answer: Response, wants_page: bool) -> Response {
     let Some(error) = answer.extensions_mut().remove::<Error>() else { return answer };
     let status = error.status;
-    let template = ErrorPage { status, text: &error.external };
+    let template = ErrorPage { w: WORDS, status, text: &error.external };
     if let (true, Ok(html)) = (wants_page, template.render()) {
         // The headers of the answer stay (Allow of a 405), only the body changes.
         let (mut head, _) = answer.into_parts();
@@ -84,6 +87,7 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
+    w: &'static Words,
     status: StatusCode,
     text: &'a str,
 }

@@ -1,17 +1,48 @@
-//! `/api/refusals`: why a mail did not arrive.
+//! Why a mail did not arrive: `/api/refusals`, and the same list on the status page.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
-use serde::Serialize;
+use axum::{
+    extract::{Query, State},
+    http::HeaderMap,
+    response::Response,
+};
+use serde::{Deserialize, Serialize};
 
 use super::{Site, error::Error, row::When, status::json};
 use crate::refusals;
 
+/// Which refusals are wanted.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Find {
+    /// Those in which this text stands, in any case; empty for all.
+    pub(super) find: String,
+}
+
+impl Find {
+    /// Those of the last ones that are wanted, newest first.
+    pub(super) fn among(&self, site: &Site) -> Vec<refusals::Refusal> {
+        let wanted = self.find.trim().to_lowercase();
+        let has = |text: &str| text.to_lowercase().contains(&wanted);
+        let mut newest = site.refusals.newest();
+        newest.retain(|refusal| {
+            wanted.is_empty()
+                || has(&refusal.text)
+                || has(refusal.command)
+                || refusal.client.is_some_and(|client| has(&client.to_string()))
+                || refusal.sender.as_deref().is_some_and(has)
+                || refusal.recipient.as_deref().is_some_and(has)
+        });
+        newest
+    }
+}
+
 /// `GET /api/refusals`: the last ones, newest first.
 pub(super) async fn newest(
     State(site): State<Site>,
+    Query(find): Query<Find>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let newest = site.refusals.newest();
+    let newest = find.among(&site);
     let list =
         List { total: site.refusals.total(), refusals: newest.iter().map(Refusal::new).collect() };
     json(&headers, &list).await

@@ -6,8 +6,8 @@ use axum::{
 };
 
 use super::{
-    Site, actions, api, assets, auth_http, error::Error, files, frame, guard, list, live, message,
-    message::Tab, refusals, status,
+    Site, actions, api, assets, auth_http, boxes, confirm, error::Error, files, frame, guard, help,
+    list, live, login, message, message::Tab, refusals, status,
 };
 
 /// The table.
@@ -20,14 +20,20 @@ pub(super) fn router(site: Site) -> Router {
     Router::new()
         // Pages.
         .route("/", get(auth_http::or_list))
-        .route("/delete", get(list::confirm))
+        .route("/delete", get(confirm::confirm))
+        .route("/help", get(help::help))
         .route("/messages", post(actions::many))
+        // Pieces of pages, for the scripts.
+        .route("/rows", get(list::rows))
+        .route("/boxes", get(boxes::boxes))
         .route("/messages/{id}", tab(None).post(actions::one))
         .route("/messages/{id}/html", tab(Some(Tab::Html)))
         .route("/messages/{id}/text", tab(Some(Tab::Text)))
         .route("/messages/{id}/source", tab(Some(Tab::Source)))
         .route("/messages/{id}/headers", tab(Some(Tab::Headers)))
         .route("/messages/{id}/parts", tab(Some(Tab::Parts)))
+        .route("/login", get(login::form).post(login::log_in))
+        .route("/logout", post(login::log_out))
         // What came in the mail.
         .route("/messages/{id}/frame", get(frame::frame))
         .route("/messages/{id}/raw", get(files::raw))
@@ -45,6 +51,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/auth-smtp", get(auth_http::auth_smtp))
         // Ours.
         .route("/static/{name}", get(assets::asset))
+        .route("/static/{version}/{name}", get(assets::versioned))
         .route("/favicon.ico", get(assets::favicon))
         .fallback(|| async { Error::no_page() })
         .method_not_allowed_fallback(|| async {

@@ -1,6 +1,8 @@
 //! A message as a list shows it: the same words in the page and in the live feed, so that a row that
 //! a script adds looks like one that the server drew.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -94,6 +96,12 @@ impl When {
             human: format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC"),
         }
     }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Who wrote a message, in one short text.

@@ -1,13 +1,14 @@
-//! How the server is: for people, probes and scripts.
+//! How the server is, for probes and scripts. The page for people is in `status_page`.
 
 use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use serde::Serialize;
 
-use super::{Site, error::Error, page};
+use super::{Site, error::Error, page, refusals::Find, row, status_page};
+use crate::{log, metrics, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
 pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
@@ -15,13 +16,25 @@ pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Erro
         let text = "The server is shutting down.";
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
+    // A store that has stopped taking mail still tells what it has.
+    site.store.begin().await?;
     site.store.counts().await?;
     Ok("ready\n")
 }
 
-/// `GET /status`
-pub(super) async fn brief(State(site): State<Site>, headers: HeaderMap) -> Result<Response, Error> {
-    json(&headers, &Brief::new(&site).await?).await
+/// `GET /status`: a page for who wants pages, the most important numbers in JSON for others.
+pub(super) async fn brief(
+    State(site): State<Site>,
+    Query(find): Query<Find>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let mut answer = match page::wants_page(&headers) {
+        true => status_page::page(&site, find, &headers).await?,
+        false => json(&headers, &Brief::new(&site).await?).await?,
+    };
+    let varies = HeaderValue::from_static("Accept, Accept-Encoding");
+    answer.headers_mut().insert(header::VARY, varies);
+    Ok(answer)
 }
 
 /// `GET /status/detail`
@@ -45,8 +58,13 @@ pub(super) async fn detail(
         refusals: site.refusals.total(),
         http_requests: metrics.http_requests.value(),
         http_connections_now: metrics.http_connections_now.value(),
+        http_connections_refused: metrics.http_connections_refused.value(),
         websockets_now: metrics.websockets_now.value(),
         events: site.bus.next_number() - 1,
+        log_lines_dropped: log::dropped(),
+        received_by_minute: metrics.received_lately.last(row::now_ms()).to_vec(),
+        refused_by_minute: metrics.refused_lately.last(row::now_ms()).to_vec(),
+        doors: metrics.doors().iter().map(|door| Door::new(door)).collect(),
     };
     json(&headers, &detail).await
 }
@@ -73,6 +91,8 @@ struct Brief {
     disk_bytes: u64,
     /// Messages that the search index has still to take in.
     index_lag: u64,
+    /// Times that our own code was wrong; the log says where.
+    panics: u64,
 }
 
 impl Brief {
@@ -86,6 +106,7 @@ impl Brief {
             bytes: counts.bytes,
             disk_bytes: counts.disk_bytes,
             index_lag: counts.index_lag,
+            panics: panics::total(),
         })
     }
 }
@@ -109,6 +130,31 @@ struct Detail {
     refusals: u64,
     http_requests: u64,
     http_connections_now: u64,
+    http_connections_refused: u64,
     websockets_now: u64,
     events: u64,
+    /// Lines of the log that nobody read in time.
+    log_lines_dropped: u64,
+    /// The last two hours, the minute under way last.
+    received_by_minute: Vec<u32>,
+    refused_by_minute: Vec<u32>,
+    doors: Vec<Door>,
+}
+
+/// Where connections come in.
+#[derive(Serialize)]
+struct Door {
+    address: String,
+    connections: u64,
+    connections_now: u64,
+}
+
+impl Door {
+    fn new(door: &metrics::Door) -> Self {
+        Self {
+            address: door.address.clone(),
+            connections: door.connections.value(),
+            connections_now: door.connections_now.value(),
+        }
+    }
 }

@@ -8,7 +8,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Site, error::Error};
+use smol::lock::Semaphore;
+
+use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
     message::{Part, Scanned, Scanner, decode::Decoder, text},
@@ -20,6 +22,8 @@ pub(super) struct Opened {
     pub(super) record: Record,
     pub(super) raw: Arc<Raw>,
     pub(super) scanned: Arc<Scanned>,
+    /// For the links to its pictures, where somebody has to log in.
+    pub(super) passes: Option<Passes>,
 }
 
 /// A text that is cut if there is too much of it.
@@ -58,7 +62,8 @@ impl Site {
                 scanned
             }
         };
-        Ok(Opened { record, raw, scanned })
+        let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
+        Ok(Opened { record, raw, scanned, passes })
     }
 }
 
@@ -107,8 +112,15 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Raw) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
     let raw = raw.clone();
-    let done = smol::unblock(move || work(&raw)).await;
+    let done = aside(move || work(&raw)).await;
     done.map_err(|error| Error::internal(format!("reading a message: {error}")))
+}
+
+/// Does what takes time and memory where blocking is allowed, a few at a time: what waits for its turn
+/// holds nothing yet.
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let _turn = TURNS.acquire().await;
+    smol::unblock(work).await
 }
 
 /// Reads a whole message, a chunk at a time.
@@ -171,3 +183,48 @@ const MOST_TEXT_KEPT: usize = 64 * 1024;
 
 /// Scans kept: a handful of people reading a message each.
 const SCANS_KEPT: usize = 16;
+
+/// How many messages are read or rendered at the same time: each may take some 50 MB for a moment.
+const MOST_AT_WORK: usize = 8;
+static TURNS: Semaphore = Semaphore::new(MOST_AT_WORK);
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        thread::sleep,
+        time::Duration,
+    };
+
+    use super::*;
+
+    #[test]
+    fn few_scans_are_kept() {
+        let scans = Scans::default();
+        for number in 0..100 {
+            let id = MessageId::from_bytes([number; 12]);
+            scans.keep(id, Arc::new(Scanner::new(0).finish()));
+        }
+        assert_eq!(scans.0.lock().unwrap().len(), SCANS_KEPT);
+        assert!(scans.find(MessageId::from_bytes([99; 12])).is_some());
+        assert!(scans.find(MessageId::from_bytes([0; 12])).is_none());
+    }
+
+    #[test]
+    fn a_crowd_of_readers_waits_for_its_turn() {
+        static NOW: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        let work = || {
+            MOST.fetch_max(NOW.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            sleep(Duration::from_millis(5));
+            NOW.fetch_sub(1, Ordering::SeqCst);
+        };
+        let readers: Vec<_> = (0..10 * MOST_AT_WORK).map(|_| smol::spawn(aside(work))).collect();
+        smol::block_on(async {
+            for reader in readers {
+                reader.await;
+            }
+        });
+        assert_eq!(MOST.load(Ordering::SeqCst), MOST_AT_WORK);
+    }
+}

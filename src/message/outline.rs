@@ -46,6 +46,12 @@ impl Outline {
         }) && self.ancestors(index).any(|part| part.content_type == "multipart/related")
     }
 
+    /// How many images the HTML of the message itself shows by their Content-ID.
+    pub fn inline_images(&self) -> usize {
+        let is_shown = |&index: &usize| self.is_inline_image(index) && !self.is_enclosed(index);
+        (0..self.parts.len()).filter(is_shown).count()
+    }
+
     /// The part to show as plain text: the first of the message itself that is not attached.
     pub fn plain_text(&self) -> Option<&Part> {
         self.body_of_type("text/plain")

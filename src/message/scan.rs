@@ -150,6 +150,7 @@ impl Scanner {
         let mut summary = Summary {
             size,
             attachments: self.outline.attachments().map(|part| part.file_name.clone()).collect(),
+            inline_images: self.outline.inline_images(),
             snippet: readable::snippet(&text),
             defects: self.defects.into_vec(),
             ..self.summary

@@ -81,6 +81,8 @@ pub struct Summary {
     /// File names of the attachments (empty string: one without a name). Inline images shown by the
     /// HTML are not attachments.
     pub attachments: Vec<String>,
+    /// How many images the HTML shows in its place that came with the message.
+    pub inline_images: usize,
     /// The beginning of the readable text in one line, at most [`SNIPPET_CHARS`] characters.
     pub snippet: String,
     /// What is wrong with the message, each kind once.

@@ -49,3 +49,17 @@ const SIZE: usize = 64 * 1024;
 
 /// Buffers kept for the next reader; more than this many are busy only in a burst.
 const POOLED: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_buffers_are_kept() {
+        let lent: Vec<_> = (0..4 * POOLED).map(|_| Buffer::lend()).collect();
+        drop(lent);
+        // Other tests take and give at the same time, but never beyond.
+        let pool = POOL.lock().unwrap();
+        assert!((1..=POOLED).contains(&pool.len()), "{}", pool.len());
+    }
+}

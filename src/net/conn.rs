@@ -182,7 +182,7 @@ impl Conn {
     }
 
     pub(super) fn into_stream(self) -> Stream {
-        Stream::from_parts(self.socket, self.tls)
+        Stream::from_parts(self.socket, self.tls, self.unread)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

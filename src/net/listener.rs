@@ -1,13 +1,13 @@
 //! Listening and accepting.
 
 use std::{
+    fs::Permissions,
     io,
     net::{SocketAddr, TcpListener},
     os::unix::{
-        fs::FileTypeExt as _,
+        fs::{FileTypeExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
-    panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -17,13 +17,13 @@ use std::{
 };
 
 use event_listener::Event;
-use smol::{
-    Async, Executor, Timer,
-    future::{self, FutureExt as _},
-};
+use smol::{Async, Executor, Timer, future};
 
 use super::{Activation, Address, Socket, activation::Handed};
-use crate::shutdown::Shutdown;
+use crate::{
+    panics::{self, Scope},
+    shutdown::Shutdown,
+};
 
 /// An open door of any kind.
 #[derive(Debug)]
@@ -76,6 +76,8 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
         std::fs::remove_file(path)?;
     }
     let listener = Async::<UnixListener>::bind(path)?;
+    // Whoever may write to it may connect, and is then trusted as a proxy is.
+    std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
     Ok(Listener::Unix(listener, Some(SocketFile(path.to_owned()))))
 }
 
@@ -91,6 +93,14 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.get_ref().local_addr().ok(),
             Self::Unix(..) => None,
+        }
+    }
+
+    /// The file of a Unix socket that we made.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(_, Some(SocketFile(path))) => Some(path),
+            _ => None,
         }
     }
 
@@ -111,9 +121,15 @@ impl Listener {
     }
 }
 
-/// Accepts until shutdown begins and runs `handle` for each connection in a task of its own.
-pub async fn serve<F, H>(listener: Listener, tasks: Tasks, shutdown: Shutdown, handle: H)
-where
+/// Accepts until shutdown begins and runs `handle` for each connection in a task of its own; `kind` names
+/// them in the log.
+pub async fn serve<F, H>(
+    kind: &'static str,
+    listener: Arc<Listener>,
+    tasks: Tasks,
+    shutdown: Shutdown,
+    handle: H,
+) where
     F: Future<Output = ()> + Send + 'static,
     H: Fn(Socket, Option<SocketAddr>) -> F,
 {
@@ -128,7 +144,7 @@ where
             None => return,
             Some(Ok((socket, peer))) => {
                 pause = FIRST_PAUSE;
-                tasks.spawn(handle(socket, peer));
+                tasks.spawn(Scope::next(kind), handle(socket, peer));
             }
             Some(Err(error)) => {
                 // Out of file descriptors, mostly: without a pause this would spin, and giving up
@@ -160,20 +176,20 @@ impl Tasks {
         Self { executor, open: Arc::default() }
     }
 
-    /// Starts a task.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task in this scope.
+    pub fn spawn(&self, scope: Scope, task: impl Future<Output = ()> + Send + 'static) {
         let open = self.open.clone();
         open.count.fetch_add(1, Ordering::SeqCst);
         let guard = Guard(open);
         // Boxed, because moving it into the block and then into what catches panics would make room for
         // it twice, for as long as the connection lives.
-        let task = Box::pin(AssertUnwindSafe(task).catch_unwind());
+        let task = Box::pin(panics::catch(task));
+        let task = panics::within(scope, task);
         self.executor
             .spawn(async move {
                 let _guard = guard;
-                if task.await.is_err() {
-                    log::error!("a connection ended in a panic: please report this as a bug");
-                }
+                // The log knows already, and there is nothing left to close.
+                let _ = task.await;
             })
             .detach();
     }
@@ -199,6 +215,9 @@ impl Drop for Guard {
         }
     }
 }
+
+/// Our user and our group may connect to a Unix socket.
+const SOCKET_MODE: u32 = 0o660;
 
 /// Pauses after a failed accept double from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

@@ -11,37 +11,68 @@ use std::{
 use rustls::ServerConfig;
 use smol::io::{AsyncRead, AsyncWrite};
 
-use super::{Conn, Socket, tls};
+use super::{Conn, Received, Socket, tls};
 
 /// A stream of octets over a socket.
 #[derive(Debug)]
 pub struct Stream {
     socket: Socket,
     tls: Option<Box<tls::Session>>,
+    /// Octets that were read already.
+    unread: Vec<u8>,
 }
 
 impl Stream {
     /// A stream in clear.
     pub fn clear(socket: Socket) -> Self {
-        Self { socket, tls: None }
+        Self { socket, tls: None, unread: Vec::new() }
     }
 
-    /// A stream over TLS, after its handshake, which fails with `TimedOut` at the deadline.
+    /// A stream over TLS, after its handshake, which fails with `TimedOut` at the deadline. If the
+    /// client begins with a letter, it does not speak TLS, and the stream is in clear: somebody may want
+    /// to tell it so.
     pub async fn encrypted(
         socket: Socket,
         config: Arc<ServerConfig>,
         deadline: Instant,
     ) -> io::Result<Self> {
         let mut conn = Conn::new(socket);
-        conn.start_tls(config, deadline).await?;
+        let starts_with_letter = match conn.receive(deadline).await? {
+            Received::Octets(octets, count) => {
+                let octets = octets.get(..count).unwrap_or_default();
+                conn.unread(octets);
+                // A record of TLS begins with 22, its content type (RFC 8446 §5.1).
+                octets.first().is_some_and(u8::is_ascii_alphabetic)
+            }
+            Received::End => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Received::Late => return Err(io::ErrorKind::TimedOut.into()),
+        };
+        if !starts_with_letter {
+            conn.start_tls(config, deadline).await?;
+        }
         Ok(conn.into_stream())
     }
 
-    pub(super) fn from_parts(socket: Socket, tls: Option<Box<tls::Session>>) -> Self {
-        Self { socket, tls }
+    /// True if it is over TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub(super) fn from_parts(
+        socket: Socket,
+        tls: Option<Box<tls::Session>>,
+        unread: Vec<u8>,
+    ) -> Self {
+        Self { socket, tls, unread }
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.unread.is_empty() {
+            let count = self.unread.as_slice().read(buffer)?;
+            self.unread.drain(..count);
+            self.unread.shrink_to_fit();
+            return Ok(count);
+        }
         match &mut self.tls {
             None => (&self.socket).read(buffer),
             Some(tls) => tls.read(&self.socket, buffer),

@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     Late,
     /// The peer went away, as scanners and health checks do.
     Gone,
+    /// Our own code was wrong.
+    Panicked,
     /// The service ends before anything was said.
     Ending,
     /// The socket failed.
@@ -92,6 +94,7 @@ impl fmt::Display for Refusal {
             Self::NoHeader => f.write_str("no header of the PROXY protocol"),
             Self::Late => f.write_str("no header of the PROXY protocol in time"),
             Self::Gone => f.write_str("it went away before its first word"),
+            Self::Panicked => f.write_str("it panicked"),
             Self::Ending => f.write_str("the service ends"),
             Self::Io(error) => error.fmt(f),
         }

@@ -6,7 +6,6 @@ pub mod smtp;
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,8 +22,10 @@ use crate::{
     feed, http,
     intake::Intake,
     metrics::Metrics,
-    net::{self, Activation, Listener, Tasks, tls::Certificates},
+    net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
+    notify, panics,
     policy::Policy,
+    process::{self, Identity},
     refusals::Refusals,
     reload::Reload,
     retention,
@@ -36,6 +37,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
+    /// Who the process becomes once its doors are bound, if it was started as root: a name or a number.
+    /// Empty: it stays who it is.
+    pub user: String,
+    /// The group of that user, if it is to be another than its own.
+    pub group: String,
     /// Threads that serve connections; 0 for one a core.
     pub threads: usize,
     /// Longest wait for sessions under way when smtpd is told to end, in seconds.
@@ -44,7 +50,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 0, drain_seconds: 10 }
+        Self { user: String::new(), group: String::new(), threads: 0, drain_seconds: 10 }
     }
 }
 
@@ -57,10 +63,11 @@ pub struct Doors {
     pub http: String,
 }
 
-/// Serves until `shutdown` begins, then lets sessions finish and closes the store. `opened` is told
-/// where the doors are. The error is one line for people.
+/// Serves until `shutdown` begins, then lets sessions finish and closes the store that `open_store`
+/// opened, once the doors are bound. `opened` is told where they are. The error is one line for people.
 pub fn run(
     config: Config,
+    open_store: impl FnOnce(&store::Options) -> Result<Arc<dyn Store>, store::Error>,
     shutdown: Shutdown,
     reload: Reload,
     opened: impl FnOnce(Doors),
@@ -77,7 +84,7 @@ pub fn run(
                 .map_err(|error| format!("server.threads: cannot start a thread: {error}"))
         })
         .collect::<Result<_, _>>()?;
-    let service = serve(config, handed, executor.clone(), shutdown, reload, opened);
+    let service = serve(config, handed, executor.clone(), open_store, shutdown, reload, opened);
     let result = smol::block_on(executor.run(service));
     stop.begin();
     for thread in threads {
@@ -90,6 +97,7 @@ async fn serve(
     config: Config,
     mut handed: Activation,
     executor: Arc<Executor<'static>>,
+    open_store: impl FnOnce(&store::Options) -> Result<Arc<dyn Store>, store::Error>,
     shutdown: Shutdown,
     reload: Reload,
     opened: impl FnOnce(Doors),
@@ -105,14 +113,18 @@ async fn serve(
         http: http_url(&http_listener, &config.http),
     };
 
-    let store = store::open(&config.store).map_err(|error| error.to_string())?;
+    drop_privileges(&config, &smtp_listeners)?;
+
+    let store = open_store(&config.store).map_err(|error| error.to_string())?;
     let bus = Bus::new(EVENT_HISTORY);
     let metrics = Arc::new(Metrics::default());
     let refusals = Arc::new(Refusals::default());
     let auth = Arc::new(Auth::new(config.auth.clone())?);
+    let counted = |(listener, door): &(_, _)| metrics.open_door(smtp_url(listener, door));
+    let counts: Vec<_> = smtp_listeners.iter().map(counted).collect();
     let policy = Arc::new(Policy::new(config.policy.clone())?);
     let desk = Desk::new(store.clone(), bus.clone());
-    let news = feed::run(&*store, bus.clone(), shutdown.clone());
+    let (news, feed_bus) = (store.news(), bus.clone());
     let intake = Intake::new(store.clone(), bus.clone());
     let tasks = Tasks::new(executor.clone());
 
@@ -124,6 +136,8 @@ async fn serve(
         metrics: metrics.clone(),
         refusals: refusals.clone(),
         options: config.http.clone(),
+        limits: config.limits.clone(),
+        store_kind: config.store.kind,
         smtp: door_for(&smtp_listeners, false),
         smtp_proxied: door_for(&smtp_listeners, true),
         started: Instant::now(),
@@ -141,6 +155,9 @@ async fn serve(
         certificates,
         shutdown: shutdown.clone(),
     };
+    if let Some(often) = notify::watchdog() {
+        executor.spawn(panics::keep_going("watchdog", move || stay_alive(often))).detach();
+    }
     let mut services = vec![
         executor.spawn(serve_http(
             http_listener,
@@ -150,19 +167,27 @@ async fn serve(
             web,
             &config,
         )),
-        executor.spawn(retention::run(config.retention.clone(), desk, shutdown.clone())),
-        executor.spawn(reload_files(rooms.clone(), reload)),
-        executor.spawn(news),
+        executor.spawn({
+            let (options, shutdown) = (config.retention.clone(), shutdown.clone());
+            panics::keep_going("retention", move || {
+                retention::run(options.clone(), desk.clone(), shutdown.clone())
+            })
+        }),
+        executor.spawn({
+            let rooms = rooms.clone();
+            panics::keep_going("reload", move || reload_files(rooms.clone(), reload.clone()))
+        }),
+        executor.spawn({
+            let (bus, shutdown) = (feed_bus, shutdown.clone());
+            panics::keep_going("feed", move || {
+                feed::run(news.clone(), bus.clone(), shutdown.clone())
+            })
+        }),
     ];
-    for (listener, door) in smtp_listeners {
-        let door = smtp::Door::new(&config, door, rooms.clone());
+    for ((listener, door), counts) in smtp_listeners.into_iter().zip(counts) {
+        let door = smtp::Door::new(&config, door, counts, rooms.clone());
         let handle = move |socket, peer| door.clone().connection(socket, peer);
-        services.push(executor.spawn(net::serve(
-            listener,
-            tasks.clone(),
-            shutdown.clone(),
-            handle,
-        )));
+        services.push(executor.spawn(accept("smtp", listener, &tasks, &shutdown, handle)));
     }
     opened(doors);
 
@@ -170,6 +195,7 @@ async fn serve(
     for service in services {
         service.await;
     }
+    notify::stopping();
     drain(&tasks, Duration::from_secs(config.server.drain_seconds)).await;
     close(&*store).await
 }
@@ -183,15 +209,64 @@ fn serve_http(
     config: &Config,
 ) -> impl Future<Output = ()> + Send + use<> {
     let most = config.limits.http_connections as u64;
-    net::serve(listener, tasks, rooms.shutdown.clone(), move |socket, peer| {
-        let (web, metrics) = (web.clone(), rooms.metrics.clone());
+    let shutdown = rooms.shutdown.clone();
+    let counts = rooms.metrics.open_door(http_url(&listener, &config.http));
+    accept("http", listener, &tasks, &shutdown, move |socket, peer| {
+        let (web, metrics, counts) = (web.clone(), rooms.metrics.clone(), counts.clone());
         let certificates = certificates.clone();
         async move {
+            let _open = counts.connections_now.hold();
+            counts.connections.add(1);
             // Over the bound the socket is closed at once: there is no answer before a request.
             if metrics.http_connections_now.value() < most {
                 http::serve_connection(socket, peer, certificates.as_deref(), &web).await;
+            } else {
+                metrics.http_connections_refused.add(1);
             }
         }
+    })
+}
+
+/// Says so as long as tasks have their turn.
+async fn stay_alive(often: Duration) {
+    loop {
+        notify::alive();
+        Timer::after(often).await;
+    }
+}
+
+/// What is made or opened from here on is the user's: the store, the users, and certificates on SIGHUP.
+fn drop_privileges(
+    config: &Config,
+    listeners: &[(Listener, listeners::Listener)],
+) -> Result<(), String> {
+    let Some(identity) = Identity::find(&config.server.user, &config.server.group)? else {
+        return Ok(());
+    };
+    let sockets = listeners.iter().filter_map(|(listener, _)| listener.file());
+    let log = Some(config.log.file.as_path()).filter(|path| !path.as_os_str().is_empty());
+    // Whoever is that user already owns what it made.
+    if process::is_root() {
+        sockets.chain(log).try_for_each(|path| identity.own(path))?;
+    }
+    identity.assume()
+}
+
+/// Serves one door as long as the service lives.
+fn accept<F, H>(
+    kind: &'static str,
+    listener: Listener,
+    tasks: &Tasks,
+    shutdown: &Shutdown,
+    handle: H,
+) -> impl Future<Output = ()> + Send + use<F, H>
+where
+    F: Future<Output = ()> + Send + 'static,
+    H: Fn(Socket, Option<SocketAddr>) -> F + Clone + Send + Sync,
+{
+    let (listener, tasks, shutdown) = (Arc::new(listener), tasks.clone(), shutdown.clone());
+    panics::keep_going(kind, move || {
+        net::serve(kind, listener.clone(), tasks.clone(), shutdown.clone(), handle.clone())
     })
 }
 
@@ -299,9 +374,9 @@ fn epoch() -> String {
 
 /// The host name, for a banner when none is configured.
 pub(crate) fn host_name() -> String {
-    std::fs::read_to_string(PathBuf::from("/proc/sys/kernel/hostname"))
-        .map(|name| name.trim().to_owned())
+    nix::unistd::gethostname()
         .ok()
+        .and_then(|name| name.into_string().ok())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "localhost".to_owned())
 }

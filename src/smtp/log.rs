@@ -78,3 +78,20 @@ impl Tally {
 
 /// Refusals kept of one batch of commands, so that a flood of them takes no memory.
 const MOST_UNTOLD: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_noted_in_a_few() {
+        let mut tally = Tally::default();
+        for number in 0..1_000 {
+            let reply = if number == 999 { Reply::TIMEOUT } else { Reply::LOCAL_ERROR };
+            tally.refusal(None, &reply);
+        }
+        assert_eq!((tally.refused, tally.tell().len()), (1_000, MOST_UNTOLD));
+        assert_eq!(tally.last_refusal().map(|it| &it.reply), Some(&Reply::TIMEOUT));
+        assert_eq!(tally.tell().len(), 0);
+    }
+}

@@ -142,9 +142,9 @@ const fn is_absent(value: Option<&str>) -> bool {
     value.is_none()
 }
 
-/// RFC 4954 §5. Who vouches for the sender makes no difference to us: we only write it down.
+/// RFC 4954 §5: at most 500 characters. Who vouches for the sender makes no difference to us: we only write it down.
 fn is_auth(value: Option<&str>) -> bool {
-    value.is_some_and(|mailbox| mailbox == "<>" || is_xtext(mailbox))
+    value.is_some_and(|it| it == "<>" || (it.len() <= MAX_AUTH && is_xtext(it)))
 }
 
 /// RFC 3461 §4.3
@@ -161,13 +161,14 @@ fn is_envid(value: Option<&str>) -> bool {
     })
 }
 
-/// RFC 3461 §4.1: NEVER stands alone.
+/// RFC 3461 §4.1: NEVER stands alone; there are three other words.
 fn is_notify(value: Option<&str>) -> bool {
     value.is_some_and(|notify| {
         is("NEVER", notify)
             || notify
                 .split(',')
                 .all(|when| ["SUCCESS", "FAILURE", "DELAY"].iter().any(|it| is(it, when)))
+                && notify.len() <= "SUCCESS,FAILURE,DELAY".len()
     })
 }
 
@@ -230,6 +231,9 @@ const MAIL: [Known; 11] = [
 
 const RCPT: [Known; 2] =
     [("NOTIFY", Extension::Dsn, is_notify), ("ORCPT", Extension::Dsn, is_orcpt)];
+
+/// Longest AUTH of MAIL, in octets (RFC 4954 §5).
+const MAX_AUTH: usize = 500;
 
 #[cfg(test)]
 mod tests {
@@ -369,6 +373,7 @@ mod tests {
             "NOTIFY",
             "NOTIFY=NEVER,SUCCESS",
             "NOTIFY=SUCCESS,",
+            "NOTIFY=DELAY,DELAY,DELAY,DELAY",
             "NOTIFY=SOMETIMES",
             "ORCPT=bob@b.example",
             "ORCPT=;bob",

@@ -98,6 +98,9 @@ impl Session {
             if let Some(pause) = self.pause.take() {
                 return Step::Pause(self.wait(pause));
             }
+            if self.output.len() >= MOST_OUTPUT {
+                return Step::Flush;
+            }
             let step = match self.state {
                 State::Command | State::Auth(_) => self.line(input),
                 State::Body(_) => self.body(input),
@@ -124,8 +127,8 @@ impl Session {
         }
     }
 
-    /// Replies that were not written yet. Write and clear them when a step is [`Step::Read`] or
-    /// [`Step::Close`], and before anything that takes long. Taking the vector away leaves an idle
+    /// Replies that were not written yet. Write and clear them when a step is [`Step::Read`],
+    /// [`Step::Flush`] or [`Step::Close`], and before anything that takes long. Taking the vector away leaves an idle
     /// session without heap memory for it.
     pub const fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
@@ -298,6 +301,10 @@ fn later(from: Instant, wait: Duration) -> Instant {
     from.checked_add(wait).unwrap_or_else(|| from + TEN_YEARS)
 }
 
+/// Octets of replies that are enough to be written before more are made. A buffer of EHLO, 8 octets
+/// each, would be answered by 2 MB.
+const MOST_OUTPUT: usize = 4 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,6 +366,20 @@ mod tests {
     }
 
     #[test]
+    fn replies_do_not_pile_up() {
+        let (mut session, now) = session(Options::default());
+        let said = "EHLO a\r\n".repeat(10_000);
+        let mut input = said.as_bytes();
+        let (mut flushed, mut longest) = (0, 0);
+        while session.step(&mut input, now) == Step::Flush {
+            longest = longest.max(session.output().len());
+            session.output().clear();
+            flushed += 1;
+        }
+        assert!(flushed > 100 && longest < 2 * MOST_OUTPUT, "{flushed} times, {longest} octets");
+    }
+
+    #[test]
     fn a_wait_beyond_all_clocks_is_no_panic() {
         let (session, start) = session(Options {
             greeting_idle: Duration::MAX,
@@ -405,6 +426,19 @@ mod tests {
         let (mut session, now) = self::session(Options::default());
         session.talked_early();
         assert!(talk(&mut session, now, "HELO a\r\n").ends_with(" ready\r\n250 localhost\r\n"));
+    }
+
+    #[test]
+    fn replies_do_not_gather_without_bound() {
+        let (mut session, now) = session(Options::default());
+        let flood = "EHLO a\r\n".repeat(8_000);
+        let (mut input, mut written) = (flood.as_bytes(), 0);
+        while session.step(&mut input, now) == Step::Flush {
+            assert!(session.output().len() < 2 * MOST_OUTPUT);
+            written += std::mem::take(session.output()).len();
+        }
+        assert!(input.is_empty());
+        assert!(written > 20 * flood.len());
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::wire::sasl::Claim;
 pub enum Step<'a> {
     /// All input is consumed: write the output, read more.
     Read,
+    /// There are many replies: write the output before going on. Nothing is to be answered. Whoever
+    /// says much and reads nothing has to wait here, instead of filling our memory with replies.
+    Flush,
     /// `220 2.0.0 Ready to start TLS` is in the output: write it, do the handshake, and answer with
     /// [`Session::tls_started`](super::Session::tls_started). There is no input behind the command, or the session would have ended.
     StartTls,

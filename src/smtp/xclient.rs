@@ -114,6 +114,12 @@ mod tests {
     }
 
     #[test]
+    fn xclient_values_are_bounded() {
+        let name = |length| read(&format!("NAME={}", "x".repeat(length)));
+        assert!(name(MAX_VALUE).is_ok() && name(MAX_VALUE + 1).is_err());
+    }
+
+    #[test]
     fn what_the_proxy_does_not_know() {
         let read = read("NAME=[UNAVAILABLE] ADDR=[tempunavail] LOGIN=[UNAVAILABLE] PROTO=SMTP");
         assert_eq!(read, Ok(XClient { esmtp: Some(false), ..XClient::default() }));

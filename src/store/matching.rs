@@ -67,6 +67,7 @@ fn facts(record: &Record) -> Facts<'_> {
         starred: record.starred,
         tags: &record.tags,
         attachment: !record.summary.attachments.is_empty(),
+        inline: record.summary.inline_images > 0,
         received_ms: record.envelope.received_ms,
         size: record.summary.size,
     }

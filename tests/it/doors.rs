@@ -17,16 +17,16 @@ use crate::harness::Client;
 pub(crate) use authority::Authority;
 
 /// A client over TLS.
-type Encrypted = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Encrypted = StreamOwned<ClientConnection, TcpStream>;
 
 /// Goes on over TLS, as a client that wants to reach `name`.
-fn encrypted(stream: TcpStream, config: &Arc<ClientConfig>, name: &str) -> Encrypted {
+pub(crate) fn encrypted(stream: TcpStream, config: &Arc<ClientConfig>, name: &str) -> Encrypted {
     let name = name.to_owned().try_into().unwrap();
     StreamOwned::new(ClientConnection::new(config.clone(), name).unwrap(), stream)
 }
 
 /// Reads the greeting of a client that is over TLS from the first octet on.
-fn greeted<S: std::io::Read + std::io::Write>(stream: S) -> Client<S> {
+pub(crate) fn greeted<S: std::io::Read + std::io::Write>(stream: S) -> Client<S> {
     let mut client = Client::over(stream);
     assert!(client.reply().unwrap().starts_with("220 "));
     client

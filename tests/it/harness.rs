@@ -4,10 +4,14 @@ use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
+
+/// The program.
+pub(crate) const SMTPD: &str = env!("CARGO_BIN_EXE_smtpd");
 
 /// A running smtpd with a folder of its own.
 pub(crate) struct Server {
@@ -41,8 +45,27 @@ impl Server {
 
     /// Starts on a folder that stays; its log is appended to `smtpd.log` there.
     pub(crate) fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_by(Command::new(SMTPD), folder, environment)
+    }
+
+    /// Starts on an empty folder with room for so many open files.
+    pub(crate) fn start_with_files(files: u32, environment: &[(&str, &str)]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\""), SMTPD]);
+        let mut server = Self::start_by(shell, temporary.path(), environment);
+        server._temporary = Some(temporary);
+        server
+    }
+
+    /// The same, by a command that becomes smtpd.
+    pub(crate) fn start_by(
+        mut command: Command,
+        folder: &Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("smtpd.log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_smtpd"))
+        let mut child = command
             .current_dir(folder)
             .env("SMTPD_SMTP_LISTEN", "127.0.0.1:0")
             .env("SMTPD_HTTP_LISTEN", "127.0.0.1:0")
@@ -81,6 +104,27 @@ impl Server {
         let url = &self.announced[number + 1];
         let (_, address) = url.split_once("://").unwrap();
         address.parse().unwrap()
+    }
+
+    /// Files and sockets that it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// Octets of memory that it has in use.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Processor time that it has used, all threads together.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        // utime and stime, proc(5), in ticks of 10 ms.
+        let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap());
+        Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -283,11 +327,25 @@ pub(crate) fn have(programs: &[&str]) -> bool {
     if missing.is_empty() {
         return true;
     }
-    let test = std::thread::current().name().unwrap_or_default().to_owned();
-    assert!(std::env::var_os("TEST_EVERYTHING").is_none(), "{test}: missing {missing:?}");
-    // Written past the capture of the test harness: nobody should think that this was tested.
-    let _ = writeln!(io::stderr(), "\n*** NOT TESTED: {test}: missing {missing:?} ***");
+    not_tested(&format!("missing {missing:?}"));
     false
+}
+
+/// True for root. Otherwise says so, as [`have`] does.
+pub(crate) fn am_root() -> bool {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
+    if !is_root {
+        not_tested("needs root");
+    }
+    is_root
+}
+
+/// Says loudly that something was not tested, and fails where everything must be.
+fn not_tested(why: &str) {
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    assert!(std::env::var_os("TEST_EVERYTHING").is_none(), "{test}: {why}");
+    // Written past the capture of the test harness: nobody should think that this was tested.
+    let _ = writeln!(io::stderr(), "\n*** NOT TESTED: {test}: {why} ***");
 }
 
 fn exists(program: &str) -> bool {

@@ -4,13 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod api;
+mod attacks;
 mod auth_http;
 mod client;
 mod connection;
 mod files;
+mod https;
+mod list;
 mod live;
+mod login;
 mod pages;
 mod shelf;
+mod status;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -26,11 +31,13 @@ use smtpd::{
     bus::{Bus, Event},
     desk::Desk,
     http::{self, App, Web},
+    limits,
     message::{Envelope, ForwardPath},
     metrics::Metrics,
     net::Socket,
+    refusals::Refusals,
     shutdown::Shutdown,
-    store::{Record, Store},
+    store::{self, Record, Store},
 };
 
 /// A server on a port of its own, gone when dropped.
@@ -38,7 +45,9 @@ struct Server {
     address: SocketAddr,
     shelf: Shelf,
     bus: Arc<Bus>,
+    auth: Arc<Auth>,
     metrics: Arc<Metrics>,
+    refusals: Arc<Refusals>,
     shutdown: Shutdown,
     _accepting: smol::Task<()>,
 }
@@ -51,14 +60,18 @@ impl Server {
     fn with(options: http::Options, auth: auth::Options) -> Self {
         let (shelf, bus, shutdown) = (Shelf::new(), Bus::new(8), Shutdown::new());
         let metrics = Arc::new(Metrics::default());
+        let refusals = Arc::<Refusals>::default();
+        let auth = Arc::new(Auth::new(auth).unwrap());
         let store: Arc<dyn Store> = Arc::new(shelf.clone());
         let web = Web::new(App {
             store: store.clone(),
             bus: bus.clone(),
             desk: Desk::new(store, bus.clone()),
-            auth: Arc::new(Auth::new(auth).unwrap()),
-            refusals: Arc::default(),
+            auth: auth.clone(),
+            refusals: refusals.clone(),
             metrics: metrics.clone(),
+            limits: limits::Options::default(),
+            store_kind: store::Kind::Memory,
             options,
             smtp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2525)),
             smtp_proxied: SocketAddr::from((Ipv4Addr::LOCALHOST, 2526)),
@@ -80,7 +93,7 @@ impl Server {
                 .detach();
             }
         });
-        Self { address, shelf, bus, metrics, shutdown, _accepting: accepting }
+        Self { address, shelf, bus, auth, metrics, refusals, shutdown, _accepting: accepting }
     }
 
     fn client(&self) -> Client {

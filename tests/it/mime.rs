@@ -101,6 +101,7 @@ fn check_search(line: &str) {
     let folded: Vec<_> = words(line).take(200).collect();
     let query = Query::parse(&format!("\"{}\"", folded.join(" "))).unwrap();
     let facts = smtpd::message::search::Facts {
+        inline: false,
         read: false,
         starred: false,
         tags: &[],
@@ -111,7 +112,9 @@ fn check_search(line: &str) {
     assert!(query.matches(&document, &facts), "{line}");
     match Query::parse(line) {
         Ok(query) => assert!(query.terms.len() <= line.len()),
-        Err(error) => assert!(error.position <= line.chars().count() && !error.message.is_empty()),
+        Err(error) => {
+            assert!(error.position <= line.chars().count() && !error.to_string().is_empty())
+        }
     }
 }
 

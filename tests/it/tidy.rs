@@ -7,11 +7,11 @@ use std::{
 
 /// Which row a module stands in; it may use only lower rows, and its own.
 const ROWS: [&[&str]; 9] = [
-    &["id", "secret", "metrics", "reload", "shutdown", "clients", "refusals"],
+    &["id", "secret", "metrics", "panics", "reload", "shutdown", "clients", "refusals"],
     &["wire"],
     &["message"],
     &["smtp"],
-    &["store", "auth", "limits", "policy", "net", "log"],
+    &["store", "auth", "limits", "policy", "net", "log", "process", "notify"],
     &["bus"],
     &["intake", "desk", "feed"],
     &["http", "retention"],

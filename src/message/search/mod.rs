@@ -8,7 +8,7 @@ mod document;
 mod parse;
 mod words;
 
-pub use parse::SearchError;
+pub use parse::{Problem, SearchError};
 pub use words::words;
 
 /// What a message must match. The empty query matches all.
@@ -61,6 +61,8 @@ pub enum Test {
     Tag(String),
     /// `has:attachment`.
     Attachment,
+    /// `has:inline`: images that came with the message stand in its text.
+    Inline,
     /// `before:2026-01-31`: received before this time (milliseconds since 1970).
     Before(i64),
     /// `after:2026-01-31`: received at or after this time (milliseconds since 1970).
@@ -84,6 +86,7 @@ impl Test {
             Self::Tagged => !facts.tags.is_empty(),
             Self::Tag(name) => facts.tags.iter().any(|tag| tag.to_lowercase() == *name),
             Self::Attachment => facts.attachment,
+            Self::Inline => facts.inline,
             Self::Before(time_ms) => facts.received_ms < *time_ms,
             Self::After(time_ms) => facts.received_ms >= *time_ms,
             Self::Larger(size) => facts.size > *size,
@@ -133,6 +136,8 @@ pub struct Facts<'a> {
     pub tags: &'a [String],
     /// It has attachments.
     pub attachment: bool,
+    /// It shows images of its own.
+    pub inline: bool,
     /// When it was received, in milliseconds since 1970.
     pub received_ms: i64,
     /// Octets.

@@ -12,10 +12,29 @@ use super::{Field, Query, Term, Test, words::words};
 /// Why a search could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchError {
-    /// A sentence for the person who typed it.
-    pub message: String,
+    /// What is the matter.
+    pub problem: Problem,
     /// Where the term begins, in characters from the start of the search.
     pub position: usize,
+}
+
+/// What can be the matter with a search. An operator is named as it was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Nothing stands behind the operator.
+    NoValue(String),
+    /// What stands behind the operator has no letter and no digit.
+    NoWord(String),
+    /// The operator knows only these.
+    Unknown(String, &'static [&'static str]),
+    /// No day or time stands behind the operator.
+    NoTime(String),
+    /// No size stands behind the operator.
+    NoSize(String),
+    /// More than so many terms.
+    TooManyTerms(usize),
+    /// More than so many words.
+    TooManyWords(usize),
 }
 
 impl Query {
@@ -25,23 +44,17 @@ impl Query {
         let mut rest = text.trim_start();
         while !rest.is_empty() {
             let start = text.len() - rest.len();
-            let term = term(&mut rest).map_err(|message| SearchError {
-                message,
-                position: text[..start].chars().count(),
-            })?;
+            let position = text[..start].chars().count();
+            let term = term(&mut rest).map_err(|problem| SearchError { problem, position })?;
             if let Some(Term { test: Test::Words { words: more, .. }, .. }) = &term {
                 words += more.len();
             }
             terms.extend(term);
-            let too_much = |most: usize, what: &str| SearchError {
-                message: format!("a search has at most {most} {what}"),
-                position: text[..start].chars().count(),
-            };
             if terms.len() > MAX_TERMS {
-                return Err(too_much(MAX_TERMS, "terms"));
+                return Err(SearchError { problem: Problem::TooManyTerms(MAX_TERMS), position });
             }
             if words > MAX_WORDS {
-                return Err(too_much(MAX_WORDS, "words"));
+                return Err(SearchError { problem: Problem::TooManyWords(MAX_WORDS), position });
             }
             rest = rest.trim_start();
         }
@@ -50,7 +63,7 @@ impl Query {
 }
 
 /// Takes one term off `rest`; none if it has nothing to look for, like a lone `&`.
-fn term(rest: &mut &str) -> Result<Option<Term>, String> {
+fn term(rest: &mut &str) -> Result<Option<Term>, Problem> {
     let unsigned = rest.strip_prefix(['-', '!']);
     let negated = unsigned.is_some();
     *rest = unsigned.unwrap_or(rest);
@@ -81,13 +94,17 @@ enum Operator {
 
 /// The operator that the text begins with. Other words with a colon, as in a URL, are just words.
 fn operator(text: &str) -> Option<(&str, Operator)> {
-    let (name, _) = text.split_once(':')?;
+    // No further than the longest name reaches: a search of a million quotes has as many terms, and
+    // each would look for a colon through all that follow.
+    let colon = text.bytes().take(LONGEST_NAME + 1).position(|octet| octet == b':')?;
+    let name = text.get(..colon)?;
     let operator = match name.to_ascii_lowercase().as_str() {
         "from" => Operator::Words(&[Field::From]),
         "to" => Operator::Words(&[Field::To]),
         "cc" => Operator::Words(&[Field::Cc]),
         "bcc" => Operator::Words(&[Field::Bcc]),
         "reply-to" => Operator::Words(&[Field::ReplyTo]),
+        "recipient" => Operator::Words(&RECIPIENT),
         "addressed" => Operator::Words(&ADDRESSED),
         "subject" => Operator::Words(&[Field::Subject]),
         "message-id" => Operator::Words(&[Field::MessageId]),
@@ -105,43 +122,39 @@ fn operator(text: &str) -> Option<(&str, Operator)> {
 }
 
 impl Operator {
-    fn test(self, name: &str, value: &Value<'_>) -> Result<Test, String> {
+    fn test(self, name: &str, value: &Value<'_>) -> Result<Test, Problem> {
+        let typed = || name.to_owned();
         let text = value.text.trim();
         if text.is_empty() {
-            return Err(format!("{name}: needs a value"));
+            return Err(Problem::NoValue(typed()));
         }
         match (self, text.to_lowercase().as_str()) {
-            (Self::Words(fields), _) => value
-                .words(fields)
-                .ok_or_else(|| format!("{name}: needs letters or digits to look for")),
+            (Self::Words(fields), _) => value.words(fields).ok_or_else(|| Problem::NoWord(typed())),
             (Self::Is, "read") => Ok(Test::Read(true)),
             (Self::Is, "unread") => Ok(Test::Read(false)),
             (Self::Is, "starred") => Ok(Test::Starred),
             (Self::Is, "tagged") => Ok(Test::Tagged),
-            (Self::Is, _) => Err(format!("{name}: knows read, unread, starred and tagged")),
-            (Self::Has, "attachment" | "attachments") => Ok(Test::Attachment),
-            // Images shown inside the text are not counted when a message is taken in.
-            (Self::Has, "inline" | "inlines") => {
-                Err(format!("{name}: knows attachment; inline images are not searched"))
+            (Self::Is, _) => {
+                Err(Problem::Unknown(typed(), &["read", "unread", "starred", "tagged"]))
             }
-            (Self::Has, _) => Err(format!("{name}: knows attachment")),
+            (Self::Has, "attachment" | "attachments") => Ok(Test::Attachment),
+            (Self::Has, "inline" | "inlines") => Ok(Test::Inline),
+            (Self::Has, _) => Err(Problem::Unknown(typed(), &["attachment", "inline"])),
             (Self::Tag, tag) => Ok(Test::Tag(tag.to_owned())),
-            (Self::Before, _) => time_ms(text).map(Test::Before).ok_or_else(|| time_wanted(name)),
-            (Self::After, _) => time_ms(text).map(Test::After).ok_or_else(|| time_wanted(name)),
-            (Self::Larger, size) => octets(size).map(Test::Larger).ok_or_else(|| size_wanted(name)),
+            (Self::Before, _) => {
+                time_ms(text).map(Test::Before).ok_or_else(|| Problem::NoTime(typed()))
+            }
+            (Self::After, _) => {
+                time_ms(text).map(Test::After).ok_or_else(|| Problem::NoTime(typed()))
+            }
+            (Self::Larger, size) => {
+                octets(size).map(Test::Larger).ok_or_else(|| Problem::NoSize(typed()))
+            }
             (Self::Smaller, size) => {
-                octets(size).map(Test::Smaller).ok_or_else(|| size_wanted(name))
+                octets(size).map(Test::Smaller).ok_or_else(|| Problem::NoSize(typed()))
             }
         }
     }
-}
-
-fn time_wanted(name: &str) -> String {
-    format!("{name}: needs a day such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z")
-}
-
-fn size_wanted(name: &str) -> String {
-    format!("{name}: needs a size such as 500, 10k or 1.5M")
 }
 
 /// What a term looks for.
@@ -212,7 +225,18 @@ fn octets(text: &str) -> Option<u64> {
 
 impl fmt::Display for SearchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        match &self.problem {
+            Problem::NoValue(name) => write!(f, "{name}: needs a value"),
+            Problem::NoWord(name) => write!(f, "{name}: needs letters or digits to look for"),
+            Problem::Unknown(name, known) => write!(f, "{name}: knows {}", known.join(", ")),
+            Problem::NoTime(name) => write!(
+                f,
+                "{name}: needs a day such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z"
+            ),
+            Problem::NoSize(name) => write!(f, "{name}: needs a size such as 500, 10k or 1.5M"),
+            Problem::TooManyTerms(most) => write!(f, "a search has at most {most} terms"),
+            Problem::TooManyWords(most) => write!(f, "a search has at most {most} words"),
+        }
     }
 }
 
@@ -221,12 +245,19 @@ impl std::error::Error for SearchError {}
 /// `addressed:` looks wherever an address can stand.
 const ADDRESSED: [Field; 5] = [Field::From, Field::To, Field::Cc, Field::Bcc, Field::ReplyTo];
 
+/// `recipient:` looks where whoever gets the message can stand: a forward-path that is in no field
+/// counts as Bcc.
+const RECIPIENT: [Field; 3] = [Field::To, Field::Cc, Field::Bcc];
+
 /// Most terms of a search: each costs a look at every message when there is no index.
 const MAX_TERMS: usize = 50;
 
 /// Most words of a search, those in phrases too: looking for a phrase of thousands of words in a text
 /// that repeats them costs their product.
 const MAX_WORDS: usize = 200;
+
+/// Octets of the longest name of an operator: `message-id` and `attachment`.
+const LONGEST_NAME: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -271,6 +302,8 @@ mod tests {
             ("from:ann", look(&[Field::From], &["ann"], false)),
             ("FROM:\"Ann Lee\"", look(&[Field::From], &["ann", "lee"], false)),
             ("addressed:a@b.c", look(&ADDRESSED, &["a", "b", "c"], false)),
+            ("recipient:\"@b.example\"", look(&RECIPIENT, &["b", "example"], false)),
+            ("has:inline", Test::Inline),
             ("filename:pdf", look(&[Field::Attachment], &["pdf"], false)),
             ("message-id:<a.b@c>", look(&[Field::MessageId], &["a", "b", "c"], false)),
             ("is:unread", Test::Read(false)),
@@ -295,17 +328,20 @@ mod tests {
             ("é from: x", 2, "from: needs a value"),
             ("a -to:\"\"", 2, "to: needs a value"),
             ("cc:@", 0, "cc: needs letters or digits to look for"),
-            ("is:green", 0, "is: knows read, unread, starred and tagged"),
-            ("has:inline", 0, "has: knows attachment; inline images are not searched"),
+            ("is:green", 0, "is: knows read, unread, starred, tagged"),
+            ("has:wings", 0, "has: knows attachment, inline"),
             ("larger:big", 0, "larger: needs a size such as 500, 10k or 1.5M"),
             ("larger:.", 0, "larger: needs a size such as 500, 10k or 1.5M"),
         ] {
             let error = Query::parse(text).unwrap_err();
-            assert_eq!((error.position, error.message.as_str()), (position, message), "{text}");
+            assert_eq!((error.position, error.to_string().as_str()), (position, message), "{text}");
         }
         for text in ["before:tomorrow", "before:2026-02-30", "after:2026-1", "after:2026-01-01-01"]
         {
-            assert!(Query::parse(text).unwrap_err().message.contains("needs a day"), "{text}");
+            assert!(
+                matches!(Query::parse(text).unwrap_err().problem, Problem::NoTime(_)),
+                "{text}"
+            );
         }
         assert!(Query::parse(&"a ".repeat(MAX_TERMS + 1)).is_err());
         let phrase = |words| Query::parse(&format!("\"{}\"", "a ".repeat(words)));
@@ -327,6 +363,7 @@ mod tests {
             starred: true,
             tags: &tags,
             attachment: false,
+            inline: true,
             received_ms: 1_769_817_600_000,
             size: 2_000,
         };
@@ -340,7 +377,8 @@ mod tests {
             ("-to:ann", true),
             ("addressed:lee", true),
             ("is:unread is:starred tag:work is:tagged", true),
-            ("-has:attachment", true),
+            ("-has:attachment has:inline", true),
+            ("-has:inline", false),
             ("before:2026-01-31", false),
             ("after:2026-01-31", true),
             ("larger:1k smaller:2k", true),

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Shown, Talk, unix_ms};
+use super::{Rooms, Shown, Talk, unix_ms};
 use crate::{
     policy::BlockBy,
-    refusals::{Refusal, Refusals},
+    refusals::Refusal,
     smtp::{Reply, Verb, Verdict, XClient},
     wire::sasl::Claim,
 };
@@ -20,7 +20,10 @@ impl Talk<'_> {
         let Some(envelope) = self.session.envelope() else { return };
         let (helo, sender) = (&envelope.helo, &envelope.reverse_path);
         match policy.mail(&self.guest, helo, sender, Instant::now()) {
-            Ok(()) => self.session.accept(),
+            Ok(()) => {
+                self.sender.clone_from(sender);
+                self.session.accept();
+            }
             Err(reply) => {
                 let sender = Some(sender.clone());
                 self.refuse(reply, sender, None);
@@ -129,7 +132,7 @@ impl Talk<'_> {
             BlockBy::Drop => {
                 log("message dropped by policy.block_body");
                 self.door.rooms.metrics.messages_dropped.add(1);
-                self.door.rooms.refusals.push(Refusal {
+                self.door.rooms.remember(Refusal {
                     at_ms: unix_ms(SystemTime::now()),
                     client: self.client,
                     command: Verb::Data.name(),
@@ -157,13 +160,17 @@ impl Talk<'_> {
             .map(|refusal| {
                 let (sender, recipient) = std::mem::take(&mut context);
                 let under_way = || self.session.envelope().map(|it| it.reverse_path.clone());
+                let is_end = matches!(refusal.verb, Some(Verb::Data | Verb::Bdat))
+                    && refusal.reply.code() != OUT_OF_SEQUENCE;
                 Refusal {
                     at_ms: unix_ms(SystemTime::now()),
                     client: self.client,
                     command: refusal.verb.map_or("?", Verb::name),
                     code: refusal.reply.code(),
                     text: refusal.reply.to_string(),
-                    sender: sender.or_else(under_way),
+                    sender: sender
+                        .or_else(under_way)
+                        .or_else(|| is_end.then(|| self.sender.clone())),
                     recipient,
                 }
             })
@@ -174,7 +181,7 @@ impl Talk<'_> {
                 let ip = self.client.map(|client| client.ip());
                 wait = wait.max(rooms.auth.failed(ip, Instant::now()));
             }
-            rooms.refusals.push(refusal);
+            rooms.remember(refusal);
         }
         wait
     }
@@ -192,9 +199,16 @@ impl Talk<'_> {
     }
 }
 
+impl Rooms {
+    fn remember(&self, refusal: Refusal) {
+        self.metrics.refused_lately.add(refusal.at_ms);
+        self.refusals.push(refusal);
+    }
+}
+
 /// Remembers a connection that was refused.
-pub(super) fn note_connection(refusals: &Refusals, client: Option<SocketAddr>, reply: &Reply) {
-    refusals.push(Refusal {
+pub(super) fn note_connection(rooms: &Rooms, client: Option<SocketAddr>, reply: &Reply) {
+    rooms.remember(Refusal {
         at_ms: unix_ms(SystemTime::now()),
         client,
         command: "connect",
@@ -216,6 +230,9 @@ fn like_an_id() -> crate::id::MessageId {
 }
 
 const LOGIN_PUT_OFF: Reply = Reply::new(454, "4.7.0", "Temporary authentication failure");
+
+/// The code of a command at the wrong time (RFC 5321 §4.2.2): there may have been no transaction.
+const OUT_OF_SEQUENCE: u16 = 503;
 
 /// The code of a failed login (RFC 4954 §6).
 const LOGIN_FAILED: u16 = 535;

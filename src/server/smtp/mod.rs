@@ -21,8 +21,9 @@ use crate::{
     config::Config,
     intake::{Incoming, Intake},
     message::Tls,
-    metrics::Metrics,
+    metrics::{self, Metrics},
     net::{Conn, Received, Socket, tls::Certificates},
+    panics,
     policy::{BodyWatch, Guest, Policy},
     refusals::Refusals,
     shutdown::Shutdown,
@@ -60,6 +61,7 @@ pub struct Door(Arc<Inner>);
 struct Inner {
     rooms: Rooms,
     listener: Listener,
+    counts: Arc<metrics::Door>,
     session: Arc<smtp::Options>,
     proxies: Vec<Network>,
     /// Most connections of all doors together.
@@ -68,12 +70,18 @@ struct Inner {
 
 impl Door {
     /// A door as the configuration wants it.
-    pub fn new(config: &Config, listener: Listener, rooms: Rooms) -> Self {
+    pub fn new(
+        config: &Config,
+        listener: Listener,
+        counts: Arc<metrics::Door>,
+        rooms: Rooms,
+    ) -> Self {
         let session = options::session(config, &listener, &rooms);
         Self(Arc::new(Inner {
             rooms,
             session,
             listener,
+            counts,
             proxies: config.smtp.proxies.clone(),
             connections: config.limits.connections as u64,
         }))
@@ -83,8 +91,9 @@ impl Door {
     pub async fn connection(self, socket: Socket, peer: Option<SocketAddr>) {
         let door = &*self.0;
         let metrics = &door.rooms.metrics;
-        let open = metrics.smtp_connections_now.hold();
+        let open = (metrics.smtp_connections_now.hold(), door.counts.connections_now.hold());
         metrics.smtp_connections.add(1);
+        door.counts.connections.add(1);
         let mut conn = Conn::new(socket);
         if metrics.smtp_connections_now.value() > door.connections {
             metrics.smtp_connections_refused.add(1);
@@ -99,7 +108,8 @@ impl Door {
             door.rooms.shutdown.begun().await;
             Err(Refusal::Ending)
         });
-        match future::or(arrival, ended).await {
+        let arrived = panics::catch(future::or(arrival, ended)).await;
+        match arrived.unwrap_or(Err(Refusal::Panicked)) {
             Err(Refusal::Policy(client, reply)) => {
                 metrics.smtp_connections_refused.add(1);
                 log::warn!(client:% = Shown(client), reply:% = reply; "connection refused");
@@ -107,12 +117,23 @@ impl Door {
             }
             Err(why) => {
                 log::info!(client:% = Shown(peer), why:% = why; "connection refused");
+                if let Refusal::Panicked = why {
+                    Box::pin(door.turn_away(&mut conn, peer, &STUMBLED)).await;
+                }
             }
             Ok((client, guest, session)) => {
-                let mut talk = Talk::new(door, conn, client, guest, session, started);
-                let end = talk.run().await;
+                let mut talk = Talk::new(door, &mut conn, client, guest, session, started);
+                // The socket stays out here: the client of a conversation that panicked hears of it.
+                let end = {
+                    // Pinned here, because handing it over would make room for it twice.
+                    let running = std::pin::pin!(talk.run());
+                    panics::catch(running).await.unwrap_or(End::Panicked)
+                };
                 talk.log(end);
-                conn = talk.conn;
+                drop(talk);
+                if let End::Panicked = end {
+                    Box::pin(say(&mut conn, &STUMBLED)).await;
+                }
             }
         }
         Box::pin(conn.finish()).await;
@@ -156,13 +177,18 @@ impl Inner {
 
     /// Says why there is no greeting.
     async fn turn_away(&self, conn: &mut Conn, client: Option<SocketAddr>, reply: &Reply) {
-        access::note_connection(&self.rooms.refusals, client, reply);
+        access::note_connection(&self.rooms, client, reply);
         // Where TLS comes first, words in clear would only confuse.
         if self.listener.tls != TlsMode::Implicit {
-            let line = format!("{reply}\r\n");
-            let _ = conn.send(line.as_bytes(), Instant::now() + Duration::from_secs(1)).await;
+            say(conn, reply).await;
         }
     }
+}
+
+/// A last word outside of a session, to whoever still listens.
+async fn say(conn: &mut Conn, reply: &Reply) {
+    let line = format!("{reply}\r\n");
+    let _ = conn.send(line.as_bytes(), Instant::now() + Duration::from_secs(1)).await;
 }
 
 /// A client in the log.
@@ -180,7 +206,7 @@ impl fmt::Display for Shown {
 /// One conversation.
 struct Talk<'a> {
     door: &'a Inner,
-    conn: Conn,
+    conn: &'a mut Conn,
     /// None on a Unix socket.
     client: Option<SocketAddr>,
     guest: Guest,
@@ -189,6 +215,8 @@ struct Talk<'a> {
     body: Body,
     /// Octets of the messages that were kept.
     kept_octets: u64,
+    /// The reverse-path of the last transaction: a message that is refused at its end has none any more.
+    sender: String,
 }
 
 /// The message under way.
@@ -210,19 +238,22 @@ enum End {
     Gone,
     /// The socket failed, or the client did not read its replies.
     Broken,
+    /// We did.
+    Panicked,
 }
 
 impl<'a> Talk<'a> {
     fn new(
         door: &'a Inner,
-        conn: Conn,
+        conn: &'a mut Conn,
         client: Option<SocketAddr>,
         guest: Guest,
         peer: Peer,
         started: Instant,
     ) -> Self {
         let session = Session::new(door.session.clone(), peer, Instant::now());
-        Self { door, conn, client, guest, started, session, body: Body::None, kept_octets: 0 }
+        let (body, kept_octets, sender) = (Body::None, 0, String::new());
+        Self { door, conn, client, guest, started, session, body, kept_octets, sender }
     }
 
     async fn run(&mut self) -> End {
@@ -284,6 +315,7 @@ impl<'a> Talk<'a> {
         loop {
             match self.session.step(&mut input, Instant::now()) {
                 Step::Read => return Ok(false),
+                Step::Flush => self.flush().await?,
                 Step::Body(run) => self.take(run).await,
                 Step::Begin => Box::pin(self.begin()).await,
                 Step::End => {
@@ -316,7 +348,7 @@ impl<'a> Talk<'a> {
     /// expects nothing in clear any more.
     async fn start_tls(&mut self) -> io::Result<()> {
         self.flush().await?;
-        match arrival::encrypt(&mut self.conn, self.door.rooms.certificates.as_ref()).await {
+        match arrival::encrypt(self.conn, self.door.rooms.certificates.as_ref()).await {
             Ok(tls) => {
                 self.session.tls_started(tls);
                 Ok(())
@@ -375,6 +407,7 @@ impl<'a> Talk<'a> {
         match kept {
             Ok(record) => {
                 self.door.rooms.metrics.messages_received.add(1);
+                self.door.rooms.metrics.received_lately.add(record.envelope.received_ms);
                 self.door.rooms.metrics.bytes_received.add(record.summary.size);
                 self.kept_octets += record.summary.size;
                 log::info!(
@@ -439,6 +472,7 @@ impl<'a> Talk<'a> {
             End::Closed => "closed",
             End::Gone => "gone",
             End::Broken => "broken",
+            End::Panicked => "panicked",
         };
         let refusal = log.last_refusal.map(|refusal| {
             let verb = refusal.verb.map_or("-", smtp::Verb::name);
@@ -474,6 +508,9 @@ fn unix_ms(at: SystemTime) -> i64 {
         .and_then(|since| i64::try_from(since.as_millis()).ok())
         .unwrap_or(0)
 }
+
+/// What the client hears when our own code was wrong: its message is not stored, or it was not told so.
+const STUMBLED: Reply = Reply::new(421, "4.3.0", "Internal error, try again later");
 
 const TOO_MANY: Reply = Reply::new(421, "4.7.0", "Too many connections, try again later");
 

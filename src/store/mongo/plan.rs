@@ -100,6 +100,8 @@ fn fact(test: &Test, negated: bool) -> Option<Document> {
         Test::Tag(tag) if negated => doc! { "tags": { "$ne": tag_key(tag) } },
         Test::Tag(tag) => doc! { "tags": tag_key(tag) },
         Test::Attachment => doc! { "attachment": !negated },
+        Test::Inline if negated => doc! { "summary.inline_images": { "$not": { "$gt": 0 } } },
+        Test::Inline => doc! { "summary.inline_images": { "$gt": 0 } },
         Test::Before(ms) if negated => doc! { "received": { "$gte": time(*ms) } },
         Test::Before(ms) => doc! { "received": { "$lt": time(*ms) } },
         Test::After(ms) if negated => doc! { "received": { "$lt": time(*ms) } },

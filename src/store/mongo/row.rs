@@ -235,6 +235,8 @@ struct SummaryRow {
     message_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    inline_images: i64,
     snippet: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     defects: Vec<String>,
@@ -332,6 +334,7 @@ impl From<&Summary> for SummaryRow {
             date: summary.date_ms.map(DateTime::from_millis),
             message_id: summary.message_id.clone(),
             attachments: summary.attachments.clone(),
+            inline_images: i64::try_from(summary.inline_images).unwrap_or(i64::MAX),
             snippet: summary.snippet.clone(),
             defects: summary.defects.iter().map(|defect| defect.name().to_owned()).collect(),
         }
@@ -351,6 +354,7 @@ impl SummaryRow {
             message_id: self.message_id,
             size,
             attachments: self.attachments,
+            inline_images: usize::try_from(self.inline_images).unwrap_or(0),
             snippet: self.snippet,
             // A defect of a later version is one that this version has no word for.
             defects: self.defects.iter().filter_map(|name| Defect::from_name(name)).collect(),
@@ -377,6 +381,10 @@ impl<'a> From<&'a Part> for PartRow<'a> {
             body: [place(part.body.start), place(part.body.end)],
         }
     }
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 fn headers(part: &Part) -> Vec<HeaderRow<'_>> {

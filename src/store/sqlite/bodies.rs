@@ -1,10 +1,11 @@
 //! Large bodies as files.
 //!
-//! A file counts only if a row names it. So a body is written and synced first, then the folder is
-//! synced, so that the name survives a power cut too, and only then is the row committed. Whatever
-//! happens in between leaves a file without a row, and start-up removes those. Names are random and
-//! used once, so no rename is needed to tell a finished file from an unfinished one, and an unlink
-//! that comes late never hits a newer body. All of this blocks: call it where blocking is allowed.
+//! A file counts only if a record of the journal names it. So a body is written and synced first, then
+//! the folder is synced, once for all who wait, so that the name survives a power cut too, and only then
+//! is the record written. Whatever happens in between leaves a file without a record, and start-up
+//! removes those. Names are random and used once, so no rename is needed to tell a finished file from an
+//! unfinished one, and an unlink that comes late never hits a newer body. All of this blocks: call it
+//! where blocking is allowed.
 
 use std::{
     collections::HashSet,
@@ -20,7 +21,7 @@ pub(super) struct Bodies {
     folder: PathBuf,
 }
 
-/// A body that is being written, or is written and waits for its row. Dropping it removes the file.
+/// A body that is being written, or is written and waits for its record. Dropping it removes the file.
 #[derive(Debug)]
 pub(super) struct BodyFile {
     file: File,
@@ -45,6 +46,11 @@ impl Bodies {
         let path = self.folder.join(&name);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(BodyFile { file, path, name, length: 0, kept: false })
+    }
+
+    /// Makes the names of all files durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
     }
 
     /// Opens the body of that name for reading.
@@ -79,14 +85,12 @@ impl BodyFile {
         Ok(())
     }
 
-    /// Makes the file and its name durable. Then, and not before, a row may name it.
+    /// Makes what was written durable, but not yet the name ([`Bodies::sync`]).
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()?;
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
+        self.file.sync_data()
     }
 
-    /// What the row calls it.
+    /// What the record calls it.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -96,7 +100,7 @@ impl BodyFile {
         self.length
     }
 
-    /// The row is committed: the file stays.
+    /// The record is written: the file stays.
     pub(super) fn keep(mut self) {
         self.kept = true;
     }

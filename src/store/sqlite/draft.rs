@@ -1,27 +1,22 @@
 //! A message on its way in: in memory while it is small, then a file.
 
-use std::{
-    io,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Shared,
     bodies::BodyFile,
-    row,
-    tx::{Body, New},
-    writer::Writer,
+    journal::{Entry, Head, Journal},
 };
 use crate::{
     message::{Envelope, Summary},
-    store::{Draft, Error, Later, Record, mailbox_key},
+    store::{Draft, Error, Later, Record},
 };
 
 /// A draft of the SQLite store. Dropping it drops its file, which removes it.
 pub(super) struct SqliteDraft {
     shared: Arc<Shared>,
-    writer: Writer,
-    /// What is not in the file yet.
+    journal: Journal,
+    /// Room for the head of a record, and what is not in the file yet.
     buffer: Vec<u8>,
     place: Place,
     _counted: Counted,
@@ -51,9 +46,9 @@ impl Drop for Counted {
 }
 
 impl SqliteDraft {
-    pub(super) fn new(shared: Arc<Shared>, writer: Writer) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, journal: Journal) -> Self {
         let counted = Counted::new(&shared);
-        Self { shared, writer, buffer: Vec::new(), place: Place::Memory, _counted: counted }
+        Self { shared, journal, buffer: Vec::new(), place: Place::Memory, _counted: counted }
     }
 
     /// Moves the buffer into the file, which is begun if need be. Not on the executor: a disk that is
@@ -68,11 +63,11 @@ impl SqliteDraft {
         };
         let written = smol::unblock(move || {
             let mut file = begun.map_or_else(|| bodies.create(), Ok)?;
-            file.write(&buffer)?;
+            file.write(buffer.get(Head::LENGTH..).unwrap_or_default())?;
             Ok((file, buffer))
         });
-        let (file, mut buffer) = written.await.map_err(|error| failed(&error))?;
-        buffer.clear();
+        let (file, mut buffer) = written.await.map_err(|error| Error::from_io(&error))?;
+        buffer.truncate(Head::LENGTH);
         self.buffer = buffer;
         self.place = Place::File(file);
         Ok(())
@@ -82,34 +77,20 @@ impl SqliteDraft {
         if !matches!(self.place, Place::Memory) {
             self.spill().await?;
         }
-        let (body, size) = match self.place {
-            Place::File(file) => {
-                let size = file.length();
-                // The file is on the disk before the row that names it.
-                let synced = smol::unblock(move || file.sync().map(|()| file)).await;
-                (Body::File(synced.map_err(|error| failed(&error))?), size)
-            }
-            _ => {
-                let size = self.buffer.len() as u64;
-                (Body::Inline(self.buffer), size)
-            }
-        };
-        summary.size = size;
-        let unwritable = |error: serde_json::Error| Error::Io(error.to_string());
-        let mut mailboxes: Vec<_> =
-            envelope.forward_paths.iter().map(|path| mailbox_key(&path.address)).collect();
-        mailboxes.sort_unstable();
-        mailboxes.dedup();
-        let new = New {
-            received_ms: envelope.received_ms,
-            size,
-            attachment: !summary.attachments.is_empty(),
-            envelope: row::envelope_text(&envelope).map_err(unwritable)?,
-            summary: row::summary_text(&summary).map_err(unwritable)?,
-            mailboxes,
-            body,
-        };
-        let id = self.writer.ask(new.weight(), move |tx| tx.insert(new)).await?;
+        let mut record = self.buffer;
+        record.resize(record.len().max(Head::LENGTH), 0);
+        summary.size = (record.len() - Head::LENGTH) as u64;
+        let mut in_file = None;
+        if let Place::File(file) = self.place {
+            summary.size = file.length();
+            record.extend_from_slice(file.name().as_bytes());
+            // The file is on the disk before the record that names it.
+            let synced = smol::unblock(move || file.sync().map(|()| file)).await;
+            in_file = Some(synced.map_err(|error| Error::from_io(&error))?);
+        }
+        let entry = Entry::new(record, in_file, &envelope, &summary);
+        let entry = entry.map_err(|error| Error::Io(error.to_string()))?;
+        let id = self.journal.store(entry).await?;
         Ok(Record::fresh(id, envelope, summary))
     }
 }
@@ -121,8 +102,9 @@ impl Draft for SqliteDraft {
                 Place::Memory => self.shared.inline_limit,
                 Place::File(_) | Place::Lost => BUFFER,
             };
+            self.buffer.resize(self.buffer.len().max(Head::LENGTH), 0);
             // A piece that does not fit goes to the file together with what came before it.
-            let fits = self.buffer.len() + chunk.len() <= limit;
+            let fits = self.buffer.len() - Head::LENGTH + chunk.len() <= limit;
             self.buffer.extend_from_slice(chunk);
             if fits { Ok(()) } else { self.spill().await }
         })
@@ -134,23 +116,6 @@ impl Draft for SqliteDraft {
         summary: Summary,
     ) -> Later<'static, Arc<Record>> {
         Box::pin(async move { self.finish(envelope, summary).await.map(Arc::new) })
-    }
-}
-
-impl New {
-    fn weight(&self) -> usize {
-        let body = match &self.body {
-            Body::Inline(raw) => raw.len(),
-            Body::File(_) => 0,
-        };
-        body + self.envelope.len() + self.summary.len() + 256
-    }
-}
-
-fn failed(error: &io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::Full,
-        _ => Error::Io(error.to_string()),
     }
 }
 

@@ -16,7 +16,6 @@ use crate::{
 /// A search over one reader.
 struct Finder<'a> {
     reader: &'a Reader,
-    shared: &'a Shared,
     search: &'a search::Query,
     plan: Plan,
     scope: Scope,
@@ -84,8 +83,7 @@ impl Reader {
             }
         }
         let Some(scope) = self.scope(&plan, mailbox)? else { return Ok(Vec::new()) };
-        let mut finder =
-            Finder { reader: self, shared, search, plan, scope, limit, found: Vec::new() };
+        let mut finder = Finder { reader: self, search, plan, scope, limit, found: Vec::new() };
         let mut ended = finder.run(searcher.as_ref(), below);
         if let Err(Trouble::Index(error)) = ended {
             log::warn!("search index: {error}");
@@ -214,7 +212,7 @@ impl Finder<'_> {
 
     fn matches(&self, seq: i64) -> Result<bool, Error> {
         let Some(record) = self.reader.record(seq)? else { return Ok(false) };
-        let Some(document) = self.reader.document(seq, &record, &self.shared.bodies)? else {
+        let Some(document) = self.reader.document(seq, &record)? else {
             return Ok(false);
         };
         Ok(matching::holds(self.search, &record, &document))

@@ -166,11 +166,16 @@ impl Writer {
         seqs.iter().try_for_each(|seq| statement.execute([seq]).map(drop))
     }
 
-    /// Gives free pages back.
+    /// Gives free pages back, and the log's space if it has become long.
     pub(super) fn vacuum(&self) -> rusqlite::Result<()> {
         let mut statement = self.db.prepare("PRAGMA incremental_vacuum")?;
         let mut rows = statement.query(())?;
         while rows.next()?.is_some() {}
+        let log = self.db.path().map(|path| format!("{path}-wal"));
+        if log.and_then(|log| std::fs::metadata(log).ok()).is_some_and(|it| it.len() > LONG_LOG) {
+            // A reader may be in the way: then another time.
+            self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
+        }
         Ok(())
     }
 }
@@ -286,5 +291,7 @@ fn columns() -> String {
 
 /// Grows when the tables change, or when the search makes other words of the same text.
 const VERSION: i32 = 2;
+/// Octets of a log that is cut back when messages were forgotten.
+const LONG_LOG: u64 = 512 * 1024;
 /// Words collected in memory before they are written as one segment, in octets: more means fewer merges.
 const HASH_BYTES: u32 = 8 * 1024 * 1024;

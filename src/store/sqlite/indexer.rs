@@ -61,6 +61,10 @@ impl Indexer {
 
     /// Does a bounded piece of work; true if there is more.
     fn round(&mut self) -> Result<bool, Trouble> {
+        // On a full disk the messages themselves come first.
+        if !self.shared.reserve.is_kept() {
+            return Err(Trouble::Other(Error::Full));
+        }
         let counters = Counters::load(&self.reader.db).map_err(|e| Trouble::Other(failed(&e)))?;
         let of = (counters.identity, counters.epoch);
         if self.shared.index.is_damaged()
@@ -82,10 +86,7 @@ impl Indexer {
         let reached = self.take_in(&fresh)?.unwrap_or(cursor);
         self.shared.index.advance(&mut self.index, reached)?;
         if !dead.is_empty() {
-            smol::block_on(self.writer.ask(dead.len() * 64, {
-                let dead = dead.clone();
-                move |tx| tx.bury(&dead)
-            }))?;
+            smol::block_on(self.writer.ask(move |tx| tx.bury(&dead)))?;
             self.index.vacuum()?;
         }
         Ok(true)
@@ -96,7 +97,7 @@ impl Indexer {
         let (mut octets, mut reached) = (0, None);
         for &seq in fresh {
             if let Some(record) = self.reader.record(seq)?
-                && let Some(document) = self.reader.document(seq, &record, &self.shared.bodies)?
+                && let Some(document) = self.reader.document(seq, &record)?
             {
                 self.index.add(seq, &document)?;
                 octets += document.fields.iter().map(String::len).sum::<usize>();

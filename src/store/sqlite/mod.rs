@@ -1,23 +1,27 @@
 //! The durable store: SQLite in a folder.
 //!
 //! ```text
-//!  Draft ──► writer ──► smtpd.db ──► readers ──► list, get, raw
-//!    │      (thread,       │            ▲
-//!    │   group commit)     ▼            │ words up to the cursor
-//!    └─► bodies/        indexer ──► index.db
-//!      (large ones)     (thread)   (can be rebuilt)
+//!  Draft ──► journal ──► journal/ ─────────────┐ octets
+//!    │      (thread,    (what 250 rests on)    ▼
+//!    │    group commit)     │               readers ──► list, get, raw
+//!    │                      ▼                  ▲
+//!    │                   writer ──► smtpd.db ──┤ places, marks, totals
+//!    └─► bodies/        (thread)               │
+//!      (large ones)     indexer ──► index.db ──┘ words up to the cursor
+//!                       (thread)   (can be rebuilt)
 //! ```
 //!
-//! `schema.sql` says what is stored; `tx` changes it, `writer` makes the changes durable, `read` and
-//! `find` look at it, `index` and `indexer` keep the full-text index, `bodies` keeps large bodies.
+//! `journal` stores messages durably and for good; `schema.sql` says what is known of them besides, `tx`
+//! changes that, and `writer` is the thread that does; `read` and `find` look at it, `index` and `indexer`
+//! keep the full-text index, `bodies` keeps large bodies.
 
 mod bell;
 mod bodies;
-mod checkpoint;
 mod draft;
 mod find;
 mod index;
 mod indexer;
+mod journal;
 mod plan;
 mod pool;
 mod read;
@@ -38,22 +42,22 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use rusqlite::Connection;
 
 use self::{
     bodies::Bodies,
-    checkpoint::{Checkpointer, Log},
     draft::SqliteDraft,
     index::Index,
     indexer::Indexer,
+    journal::{Journal, Replayed, Segments, replay},
     pool::Pool,
     read::Reader,
     reserve::Reserve,
     schema::failed,
-    tx::Counters,
-    tx::Kind,
+    tx::{Counters, Kind, Tx},
     writer::Writer,
 };
 use super::{
@@ -68,10 +72,11 @@ use crate::{
 /// A store in a folder.
 pub(super) struct Sqlite {
     shared: Arc<Shared>,
+    journal: Journal,
     writer: Writer,
     readers: Arc<Pool>,
     indexer: Mutex<Option<JoinHandle<()>>>,
-    checkpointer: Mutex<Option<JoinHandle<()>>>,
+    storing: Mutex<Option<JoinHandle<()>>>,
     writing: Mutex<Option<JoinHandle<()>>>,
     closed: AtomicBool,
 }
@@ -79,9 +84,9 @@ pub(super) struct Sqlite {
 /// What all parts know.
 struct Shared {
     folder: PathBuf,
+    segments: Segments,
     bodies: Bodies,
     index: Index,
-    log: Log,
     /// The full-text index is wanted.
     indexed: bool,
     inline_limit: usize,
@@ -117,15 +122,18 @@ impl Sqlite {
         make_private(&database).map_err(|error| cannot(&database, &error))?;
         let db = schema::open_writer(&database)?;
         let damaged = |error| Error::Open(schema::describe(&database, &error));
-        let counters = Counters::load(&db).map_err(damaged)?;
+        let mut counters = Counters::load(&db).map_err(damaged)?;
         let bodies = folder.join(BODIES);
         let bodies = Bodies::open(bodies.clone()).map_err(|error| cannot(&bodies, &error))?;
-        clear_leftovers(&db, &bodies).map_err(|error| cannot(&folder, &error))?;
+        let segments = folder.join(JOURNAL);
+        let segments = Segments::open(segments.clone()).map_err(|e| cannot(&segments, &e))?;
         let reserve = Reserve::open(folder.join(RESERVE));
+        let end = catch_up(&segments, &db, &mut counters, options.index)?;
+        clear_leftovers(&db, &bodies, &segments, &counters).map_err(|e| cannot(&folder, &e))?;
         let shared = Arc::new(Shared {
             index: Index::new(folder.join(INDEX)),
-            log: Log::new(&database),
             folder,
+            segments,
             bodies,
             indexed: options.index,
             inline_limit: options.inline_limit,
@@ -134,13 +142,14 @@ impl Sqlite {
             counters: Mutex::new(counters),
             lock,
         });
-        Self::start(shared, database, db, options.readers)
+        Self::start(shared, database, db, &end, options.readers)
     }
 
     fn start(
         shared: Arc<Shared>,
         database: PathBuf,
         db: Connection,
+        end: &Replayed,
         readers: usize,
     ) -> Result<Self, Error> {
         let counters = *shared.counters();
@@ -149,28 +158,32 @@ impl Sqlite {
         let ids = IdSource::new(process, counters.last_id.map(MessageId::from_bytes));
         let cannot = |error: rusqlite::Error| Error::Open(schema::describe(&database, &error));
         let mut indexer = None;
-        let (writer, thread) = Writer::new(shared.clone(), database.clone(), db, ids);
+        let (writer, writing) = Writer::new(shared.clone(), database.clone(), db);
+        let journal = Journal::new(shared.clone(), writer.clone(), ids, end);
+        let (journal, storing) = journal.map_err(|error| {
+            Error::Open(format!("{}: {error}", shared.segments.folder().display()))
+        })?;
         if shared.indexed {
             let path = shared.folder.join(INDEX);
             let index = shared.index.open(counters.identity, counters.epoch);
             let work = Indexer {
                 shared: shared.clone(),
                 writer: writer.clone(),
-                reader: Reader::open(&database).map_err(cannot)?,
+                reader: Reader::open(&database, shared.clone()).map_err(cannot)?,
                 index: index.map_err(|e| Error::Open(schema::describe(&path, &e)))?,
             };
             indexer = Some(spawn("store-index", move || work.run())?);
         } else {
             shared.index.remove();
         }
-        let checkpointer = Checkpointer::new(shared.clone(), &database)?;
         Ok(Self {
-            checkpointer: Mutex::new(Some(spawn("store-log", move || checkpointer.run())?)),
-            writing: Mutex::new(Some(spawn("store-write", move || thread.run())?)),
-            readers: Arc::new(Pool::new(database, readers)),
+            storing: Mutex::new(Some(spawn("store-journal", move || storing.run())?)),
+            writing: Mutex::new(Some(spawn("store-write", move || writing.run())?)),
+            readers: Arc::new(Pool::new(shared.clone(), database, readers)),
             indexer: Mutex::new(indexer),
             closed: AtomicBool::new(false),
             shared,
+            journal,
             writer,
         })
     }
@@ -181,6 +194,7 @@ impl Sqlite {
         question: impl FnOnce(&mut Reader, &Shared) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.check_open()?;
+        self.writer.settle().await?;
         let shared = self.shared.clone();
         self.readers.ask(move |reader| question(reader, &shared)).await
     }
@@ -194,7 +208,7 @@ impl Sqlite {
         work: impl Fn(Vec<i64>) -> W + Send,
     ) -> Result<(), Error>
     where
-        W: FnOnce(&mut tx::Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+        W: FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
         let mut below = i64::MAX;
         loop {
@@ -205,7 +219,7 @@ impl Sqlite {
             let seqs = self.look(find).await?;
             let Some(&last) = seqs.last() else { return Ok(()) };
             below = last;
-            gather(self.writer.ask(seqs.len() * PIECE_WEIGHT, work(seqs)).await?);
+            gather(self.writer.ask(work(seqs)).await?);
         }
     }
 
@@ -231,8 +245,8 @@ impl Sqlite {
     async fn prune_all(&self, keep: Keep, deleted: &mut u64) -> Result<(), Error> {
         self.check_open()?;
         loop {
-            let work = move |tx: &mut tx::Tx<'_>| tx.prune(&keep, PIECE);
-            match self.writer.ask(PIECE * PIECE_WEIGHT, work).await? {
+            let work = move |tx: &mut Tx<'_>| tx.prune(&keep, PIECE);
+            match self.writer.ask(work).await? {
                 0 => return Ok(()),
                 more => *deleted += more,
             }
@@ -246,11 +260,11 @@ impl Sqlite {
             Selection::Ids(ids) => {
                 for piece in ids.chunks(PIECE) {
                     let (piece, change) = (piece.to_vec(), change.clone());
-                    let work = move |tx: &mut tx::Tx<'_>| {
+                    let work = move |tx: &mut Tx<'_>| {
                         let seqs = tx.seqs(&piece)?;
                         tx.change(&seqs, &change)
                     };
-                    changed.extend(self.writer.ask(PIECE * PIECE_WEIGHT, work).await?);
+                    changed.extend(self.writer.ask(work).await?);
                 }
                 return Ok(changed);
             }
@@ -261,7 +275,7 @@ impl Sqlite {
         search.terms.push(differs(&change));
         let work = |seqs: Vec<i64>| {
             let change = change.clone();
-            move |tx: &mut tx::Tx<'_>| tx.change(&seqs, &change)
+            move |tx: &mut Tx<'_>| tx.change(&seqs, &change)
         };
         self.sweep(search, mailbox, |ids: Vec<_>| changed.extend(ids), work).await?;
         Ok(changed)
@@ -271,20 +285,20 @@ impl Sqlite {
         self.check_open()?;
         match which {
             Selection::All => {
-                *deleted += self.writer.ask(PIECE_WEIGHT, |tx| tx.delete_all()).await?;
+                *deleted += self.writer.ask(|tx| tx.delete_all()).await?;
             }
             Selection::Ids(ids) => {
                 for piece in ids.chunks(PIECE) {
                     let piece = piece.to_vec();
-                    let work = move |tx: &mut tx::Tx<'_>| {
+                    let work = move |tx: &mut Tx<'_>| {
                         let seqs = tx.seqs(&piece)?;
                         tx.delete(&seqs)
                     };
-                    *deleted += self.writer.ask(PIECE * PIECE_WEIGHT, work).await?;
+                    *deleted += self.writer.ask(work).await?;
                 }
             }
             Selection::Matching(search, mailbox) => {
-                let work = |seqs: Vec<i64>| move |tx: &mut tx::Tx<'_>| tx.delete(&seqs);
+                let work = |seqs: Vec<i64>| move |tx: &mut Tx<'_>| tx.delete(&seqs);
                 self.sweep(search, mailbox, |more: u64| *deleted += more, work).await?;
             }
         }
@@ -300,8 +314,8 @@ impl Sqlite {
         self.readers.close();
         self.shared.index.bell.stop();
         join(&self.indexer).await;
-        self.shared.log.bell.stop();
-        join(&self.checkpointer).await;
+        self.journal.close();
+        join(&self.storing).await;
         self.writer.close();
         join(&self.writing).await;
         // Nothing of this store touches the database any more.
@@ -314,7 +328,7 @@ impl Store for Sqlite {
         Box::pin(async {
             self.check_open()?;
             self.check_room().await?;
-            let draft = SqliteDraft::new(self.shared.clone(), self.writer.clone());
+            let draft = SqliteDraft::new(self.shared.clone(), self.journal.clone());
             Ok(Box::new(draft) as Box<dyn Draft>)
         })
     }
@@ -327,8 +341,8 @@ impl Store for Sqlite {
     }
 
     fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
-        Box::pin(self.look(move |reader, shared| match reader.seq(id)? {
-            Some(seq) => reader.raw(seq, &shared.bodies),
+        Box::pin(self.look(move |reader, _| match reader.seq(id)? {
+            Some(seq) => reader.raw(seq),
             None => Ok(None),
         }))
     }
@@ -366,11 +380,13 @@ impl Store for Sqlite {
     fn counts(&self) -> Later<'_, Counts> {
         Box::pin(async {
             self.check_open()?;
+            self.writer.settle().await?;
             let counters = *self.shared.counters();
             let behind = counters.next_seq - 1 - self.shared.index.cursor();
             let behind = u64::try_from(behind).unwrap_or(0).min(counters.messages);
-            let folder = self.shared.folder.clone();
-            let files = smol::unblock(move || database_bytes(&folder)).await;
+            let shared = self.shared.clone();
+            let sum = move || database_bytes(&shared.folder) + shared.segments.disk_bytes();
+            let files = smol::unblock(sum).await;
             Ok(Counts {
                 messages: counters.messages,
                 unread: counters.unread,
@@ -399,8 +415,8 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         // Without close() nothing is lost: the threads end by themselves.
         self.shared.index.bell.stop();
-        self.shared.log.bell.stop();
         self.readers.close();
+        self.journal.close();
         self.writer.close();
     }
 }
@@ -430,16 +446,57 @@ fn lock(folder: &Path) -> Result<File, Error> {
     }
 }
 
-/// Bodies without a row: their mail was never answered with 250, or is deleted.
-fn clear_leftovers(db: &Connection, bodies: &Bodies) -> Result<(), Error> {
-    let known = || -> rusqlite::Result<HashSet<String>> {
+/// Takes in what the database has not, or not durably, because the lights went out.
+fn catch_up(
+    segments: &Segments,
+    db: &Connection,
+    counters: &mut Counters,
+    index: bool,
+) -> Result<Replayed, Error> {
+    let begun = Instant::now();
+    let from = (counters.segment, counters.at);
+    let (identity, next_seq) = (counters.identity, counters.next_seq);
+    let end = replay(segments, identity, from, next_seq, |placed| {
+        let before = *counters;
+        let take_in = || {
+            let mut tx = Tx::begin(db, before, index)?;
+            tx.take_in(&placed)?;
+            tx.commit(&before)
+        };
+        *counters = take_in().map_err(|error| failed(&error))?.0;
+        Ok(())
+    })?;
+    if end.messages > 0 {
+        let took = begun.elapsed().as_millis() as u64;
+        log::info!(messages:% = end.messages, ms:% = took; "took in from the journal what the last run left");
+    }
+    Ok(end)
+}
+
+/// Bodies and segments without a row: their mail was never answered with 250, or is deleted.
+fn clear_leftovers(
+    db: &Connection,
+    bodies: &Bodies,
+    segments: &Segments,
+    counters: &Counters,
+) -> io::Result<()> {
+    let files = || -> rusqlite::Result<HashSet<String>> {
         let mut statement = db.prepare("SELECT file FROM messages WHERE file IS NOT NULL")?;
         statement.query_map((), |row| row.get(0))?.collect()
     };
-    let known = known().map_err(|error| failed(&error))?;
-    let removed = bodies.remove_leftovers(&known).map_err(|error| Error::Io(error.to_string()))?;
+    let removed = bodies.remove_leftovers(&files().map_err(io::Error::other)?)?;
     if removed > 0 {
         log::info!("removed {removed} body files without a message");
+    }
+    let in_use = || -> rusqlite::Result<HashSet<i64>> {
+        let mut statement = db.prepare("SELECT segment FROM segments")?;
+        statement.query_map((), |row| row.get(0))?.collect()
+    };
+    let in_use = in_use().map_err(io::Error::other)?;
+    for number in segments.numbers()? {
+        if number < counters.segment && !in_use.contains(&number) {
+            segments.remove(number);
+        }
     }
     Ok(())
 }
@@ -498,6 +555,8 @@ async fn join(handle: &Mutex<Option<JoinHandle<()>>>) {
 const DATABASE: &str = "smtpd.db";
 /// The full-text index.
 const INDEX: &str = "index.db";
+/// The folder of the journal.
+const JOURNAL: &str = "journal";
 /// The folder of large bodies.
 const BODIES: &str = "bodies";
 /// Locked while a process uses the folder.
@@ -506,5 +565,3 @@ const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";
 /// Messages that are changed or deleted in one transaction, so that mail never waits long.
 const PIECE: usize = 500;
-/// What changing one message adds to a transaction, in octets, roughly.
-const PIECE_WEIGHT: usize = 1024;

@@ -10,11 +10,12 @@ use std::{
 
 use smol::lock::Semaphore;
 
-use super::{read::Reader, schema::failed};
+use super::{Shared, read::Reader, schema::failed};
 use crate::store::Error;
 
 /// Lends readers.
 pub(super) struct Pool {
+    shared: Arc<Shared>,
     database: PathBuf,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Reader>>,
@@ -23,8 +24,9 @@ pub(super) struct Pool {
 
 impl Pool {
     /// At most `readers` at the same time.
-    pub(super) fn new(database: PathBuf, readers: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, database: PathBuf, readers: usize) -> Self {
         Self {
+            shared,
             database,
             permits: Arc::new(Semaphore::new(readers.max(1))),
             idle: Mutex::default(),
@@ -64,7 +66,9 @@ impl Pool {
         }
         match self.idle().pop() {
             Some(reader) => Ok(reader),
-            None => Reader::open(&self.database).map_err(|error| failed(&error)),
+            None => {
+                Reader::open(&self.database, self.shared.clone()).map_err(|error| failed(&error))
+            }
         }
     }
 

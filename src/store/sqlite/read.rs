@@ -1,18 +1,19 @@
 //! What is asked of a read-only connection about single messages and labels. Searching is in `find`.
 
-use std::{io, path::Path};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    bodies::Bodies,
+    Shared,
+    journal::{Head, open_meta},
     row,
     schema::{self, failed},
-    tx::{Kind, unreadable, unsigned},
+    tx::{Kind, unsigned},
 };
 use crate::{
     id::MessageId,
-    message::search::Document,
+    message::{Envelope, Summary, search::Document},
     store::{Error, Mailbox, Raw, Record, State, matching},
 };
 
@@ -20,20 +21,21 @@ use crate::{
 pub(super) struct Reader {
     pub(super) db: Connection,
     pub(super) index: Option<super::index::Searcher>,
+    shared: Arc<Shared>,
 }
 
-/// A body, or where it is.
-enum Stored {
-    Inline(Vec<u8>),
-    File(String, u64),
+/// Where a message stands.
+struct Place {
+    segment: i64,
+    at: u64,
+    held: u64,
+    meta: u64,
+    file: Option<(String, u64)>,
 }
-
-/// An opened body, or the name of its file and why that cannot be opened.
-type Opened = Result<Raw, (String, io::Error)>;
 
 impl Reader {
-    pub(super) fn open(database: &Path) -> rusqlite::Result<Self> {
-        Ok(Self { db: schema::open_reader(database)?, index: None })
+    pub(super) fn open(database: &Path, shared: Arc<Shared>) -> rusqlite::Result<Self> {
+        Ok(Self { db: schema::open_reader(database)?, index: None, shared })
     }
 
     /// Looks at the database as it is now until the guard is dropped. Many small questions then cost
@@ -59,66 +61,101 @@ impl Reader {
 
     /// A message without its body.
     pub(super) fn record(&self, seq: i64) -> Result<Option<Record>, Error> {
-        let sql = "SELECT id, read, starred, tagged, state, envelope, summary
-                   FROM messages JOIN contents USING (seq) WHERE seq = ?";
+        let sql = "SELECT segment, at, held, meta, file, size, id, read, starred, tagged, state
+                   FROM messages WHERE seq = ?";
         let found = self.one(sql, params![seq], |row| {
-            let state = State::from_name(row.get_ref(4)?.as_str()?).unwrap_or_default();
             let record = Record {
-                id: MessageId::from_bytes(row.get(0)?),
-                envelope: row::envelope(row.get_ref(5)?.as_str()?).map_err(unreadable)?,
-                summary: row::summary(row.get_ref(6)?.as_str()?).map_err(unreadable)?,
-                read: row.get(1)?,
-                starred: row.get(2)?,
+                id: MessageId::from_bytes(row.get(6)?),
+                envelope: Envelope::default(),
+                summary: Summary { size: unsigned(row, 5)?, ..Summary::default() },
+                read: row.get(7)?,
+                starred: row.get(8)?,
                 tags: Vec::new(),
-                state,
+                state: State::from_name(row.get_ref(10)?.as_str()?).unwrap_or_default(),
             };
-            Ok((record, row.get(3)?))
+            Ok((Place::read(row)?, record, row.get(9)?))
         })?;
-        Ok(match found {
-            Some((record, true)) => Some(Record { tags: self.tags_of(seq)?, ..record }),
-            Some((record, false)) => Some(record),
-            None => None,
-        })
+        let Some((place, mut record, is_tagged)) = found else { return Ok(None) };
+        match self.meta(&place) {
+            Ok((envelope, summary)) => (record.envelope, record.summary) = (envelope, summary),
+            Err(_) if self.place(seq)?.is_none() => return Ok(None),
+            Err(error) => {
+                // One damaged message must not hide the others beside it.
+                log::error!("message {}: {error}", record.id);
+                record.summary.subject = format!("(damaged: {error})");
+            }
+        }
+        if is_tagged {
+            record.tags = self.tags_of(seq)?;
+        }
+        Ok(Some(record))
     }
 
     /// The octets of a message.
-    pub(super) fn raw(&self, seq: i64, bodies: &Bodies) -> Result<Option<Raw>, Error> {
-        let told = |(name, error): (String, io::Error)| Error::Io(format!("body {name}: {error}"));
-        self.body(seq, bodies)?.transpose().map_err(told)
-    }
-
-    /// The octets of a message, or the name of its file and why that cannot be opened.
-    fn body(&self, seq: i64, bodies: &Bodies) -> Result<Option<Opened>, Error> {
-        Ok(match self.stored(seq)? {
-            None => None,
-            Some(Stored::Inline(raw)) => Some(Ok(Raw::Inline(raw.into()))),
-            Some(Stored::File(name, size)) => match bodies.read(&name) {
-                Ok(file) => Some(Ok(Raw::File(file, size))),
-                // Deleted since we looked; a file that is missing while its row stands is a fault.
-                Err(_) if self.stored(seq)?.is_none() => None,
-                Err(error) => Some(Err((name, error))),
-            },
-        })
+    pub(super) fn raw(&self, seq: i64) -> Result<Option<Raw>, Error> {
+        let Some(place) = self.place(seq)? else { return Ok(None) };
+        match self.body(seq, &place) {
+            Ok(raw) => Ok(Some(raw)),
+            // Deleted since we looked; a body that is missing while its row stands is a fault.
+            Err(_) if self.place(seq)?.is_none() => Ok(None),
+            Err(error) => Err(Error::Io(error.to_string())),
+        }
     }
 
     /// The words of a message; none if it is gone.
-    pub(super) fn document(
-        &self,
-        seq: i64,
-        record: &Record,
-        bodies: &Bodies,
-    ) -> Result<Option<Document>, Error> {
-        let raw = match self.body(seq, bodies)? {
-            None => return Ok(None),
-            Some(Ok(raw)) => raw,
-            // It will not come back, and one lost file must not end every search and the index.
-            Some(Err((name, error))) if error.kind() == io::ErrorKind::NotFound => {
-                log::error!("body {name} is missing: its text cannot be searched");
+    pub(super) fn document(&self, seq: i64, record: &Record) -> Result<Option<Document>, Error> {
+        let Some(place) = self.place(seq)? else { return Ok(None) };
+        let raw = match self.body(seq, &place) {
+            Ok(raw) => raw,
+            Err(_) if self.place(seq)?.is_none() => return Ok(None),
+            // It will not come back, and one lost body must not end every search and the index.
+            Err(error) if is_lost(&error) => {
+                log::error!("message {}: its text cannot be searched: {error}", record.id);
                 Raw::Inline(Default::default())
             }
-            Some(Err((name, error))) => return Err(Error::Io(format!("body {name}: {error}"))),
+            Err(error) => return Err(Error::Io(error.to_string())),
         };
         matching::document(record, |scanner| matching::scan(&raw, scanner)).map(Some)
+    }
+
+    fn place(&self, seq: i64) -> Result<Option<Place>, Error> {
+        let sql = "SELECT segment, at, held, meta, file, size FROM messages WHERE seq = ?";
+        self.one(sql, params![seq], Place::read)
+    }
+
+    /// What was said and seen of a message.
+    fn meta(&self, place: &Place) -> io::Result<(Envelope, Summary)> {
+        let segment = self.segment(place)?;
+        let mut meta = vec![0; usize::try_from(place.meta).map_err(io::Error::other)?];
+        segment.read_exact_at(&mut meta, place.at + Head::LENGTH as u64 + place.held)?;
+        let json = open_meta(&meta).ok_or_else(|| place.damaged())?;
+        row::read(json).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    fn body(&self, seq: i64, place: &Place) -> io::Result<Raw> {
+        if let Some((name, size)) = &place.file {
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("body {name}: {error}"));
+            return Ok(Raw::File(self.shared.bodies.read(name).map_err(named)?, *size));
+        }
+        let segment = self.segment(place)?;
+        let mut head = [0; Head::LENGTH];
+        segment.read_exact_at(&mut head, place.at)?;
+        let is_it = |head: &Head| (head.seq, head.held) == (seq, place.held);
+        let head = Head::read(&head).filter(is_it).ok_or_else(|| place.damaged())?;
+        let mut body = vec![0; usize::try_from(place.held).map_err(io::Error::other)?];
+        segment.read_exact_at(&mut body, place.at + Head::LENGTH as u64)?;
+        if crc32fast::hash(&body) != head.held_crc {
+            return Err(place.damaged());
+        }
+        Ok(Raw::Inline(body.into()))
+    }
+
+    fn segment(&self, place: &Place) -> io::Result<Arc<File>> {
+        self.shared.segments.file(place.segment).map_err(|error| {
+            let path = self.shared.segments.path(place.segment);
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })
     }
 
     /// Mailboxes or tags, sorted by name.
@@ -176,16 +213,31 @@ impl Reader {
                    WHERE messages.seq = ? AND labels.kind = ? ORDER BY labels.name";
         self.all(sql, params![seq, Kind::Tag as i64], |row| row.get(0))
     }
+}
 
-    fn stored(&self, seq: i64) -> Result<Option<Stored>, Error> {
-        let sql = "SELECT file, size, raw FROM messages JOIN contents USING (seq) WHERE seq = ?";
-        self.one(sql, params![seq], |row| {
-            Ok(match row.get::<_, Option<String>>(0)? {
-                Some(file) => Stored::File(file, unsigned(row, 1)?),
-                None => Stored::Inline(row.get(2)?),
-            })
+impl Place {
+    /// From the first columns of a row: segment, at, held, meta, file, size.
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let size = unsigned(row, 5)?;
+        Ok(Self {
+            segment: row.get(0)?,
+            at: unsigned(row, 1)?,
+            held: unsigned(row, 2)?,
+            meta: unsigned(row, 3)?,
+            file: row.get::<_, Option<String>>(4)?.map(|name| (name, size)),
         })
     }
+
+    fn damaged(&self) -> io::Error {
+        let what = format!("segment {} of the journal is damaged at {}", self.segment, self.at);
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    }
+}
+
+/// True if reading again will not help.
+fn is_lost(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
 }
 
 /// An open read transaction.

@@ -1,197 +1,233 @@
-//! How an envelope and a summary are written into a row: compact JSON with short names.
+//! How an envelope and a summary are written down: compact JSON with short names.
 //!
 //! The mirrors stand apart from the types of `message`, so that these can change without changing what
-//! is on disk, and because nothing inside is `Serialize` for the world. What is empty is left out.
+//! is on disk, and because nothing inside is `Serialize` for the world. What is empty is left out. They
+//! borrow when they are written, because that happens for every message.
 
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Address, Defect, Envelope, ForwardPath, Parameter, Summary, Tls};
 
-/// The envelope as it is stored.
-pub(super) fn envelope_text(envelope: &Envelope) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&EnvelopeRow {
-        reverse_path: envelope.reverse_path.clone(),
-        forward_paths: envelope
-            .forward_paths
-            .iter()
-            .map(|path| (path.address.clone(), pairs(&path.parameters)))
-            .collect(),
-        parameters: pairs(&envelope.parameters),
-        helo: envelope.helo.clone(),
-        esmtp: envelope.esmtp,
-        client: envelope.client,
-        tls: envelope.tls.as_ref().map_or(TlsRow::Unknown(false), |tls| {
-            TlsRow::Known(KnownTls {
-                version: tls.version.clone(),
-                cipher: tls.cipher.clone(),
-                server_name: tls.server_name.clone(),
-                client_certificate: tls.client_certificate.clone(),
-            })
-        }),
-        auth_user: envelope.auth_user.clone(),
-        received_ms: envelope.received_ms,
-    })
+/// Writes both as JSON.
+pub(super) fn write(
+    into: &mut Vec<u8>,
+    envelope: &Envelope,
+    summary: &Summary,
+) -> Result<(), serde_json::Error> {
+    let row = Row { envelope: EnvelopeRow::new(envelope), summary: SummaryRow::new(summary) };
+    serde_json::to_writer(into, &row)
 }
 
-/// The envelope that was stored.
-pub(super) fn envelope(text: &str) -> Result<Envelope, serde_json::Error> {
-    let row: EnvelopeRow = serde_json::from_str(text)?;
-    Ok(Envelope {
-        reverse_path: row.reverse_path,
-        forward_paths: row
-            .forward_paths
-            .into_iter()
-            .map(|(address, list)| ForwardPath { address, parameters: parameters(list) })
-            .collect(),
-        parameters: parameters(row.parameters),
-        helo: row.helo,
-        esmtp: row.esmtp,
-        client: row.client,
-        tls: match row.tls {
-            TlsRow::Unknown(encrypted) => encrypted.then(Tls::default),
-            TlsRow::Known(tls) => Some(Tls {
-                version: tls.version,
-                cipher: tls.cipher,
-                server_name: tls.server_name,
-                client_certificate: tls.client_certificate,
-            }),
-        },
-        auth_user: row.auth_user,
-        received_ms: row.received_ms,
-    })
+/// Reads what was written.
+pub(super) fn read(json: &[u8]) -> Result<(Envelope, Summary), serde_json::Error> {
+    let row: Row<'_> = serde_json::from_slice(json)?;
+    Ok((row.envelope.into_envelope(), row.summary.into_summary()))
 }
 
-/// The summary as it is stored.
-pub(super) fn summary_text(summary: &Summary) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&SummaryRow {
-        subject: summary.subject.clone(),
-        from: address_pairs(&summary.from),
-        to: address_pairs(&summary.to),
-        cc: address_pairs(&summary.cc),
-        bcc: address_pairs(&summary.bcc),
-        reply_to: address_pairs(&summary.reply_to),
-        date_ms: summary.date_ms,
-        message_id: summary.message_id.clone(),
-        size: summary.size,
-        attachments: summary.attachments.clone(),
-        snippet: summary.snippet.clone(),
-        defects: summary.defects.iter().map(|defect| defect.name().to_owned()).collect(),
-    })
+#[derive(Serialize, Deserialize)]
+struct Row<'a> {
+    envelope: EnvelopeRow<'a>,
+    summary: SummaryRow<'a>,
 }
 
-/// The summary that was stored.
-pub(super) fn summary(text: &str) -> Result<Summary, serde_json::Error> {
-    let row: SummaryRow = serde_json::from_str(text)?;
-    Ok(Summary {
-        subject: row.subject,
-        from: addresses(row.from),
-        to: addresses(row.to),
-        cc: addresses(row.cc),
-        bcc: addresses(row.bcc),
-        reply_to: addresses(row.reply_to),
-        date_ms: row.date_ms,
-        message_id: row.message_id,
-        size: row.size,
-        attachments: row.attachments,
-        snippet: row.snippet,
-        // A defect of a later version is one that this version has no word for.
-        defects: row.defects.iter().filter_map(|name| Defect::from_name(name)).collect(),
-    })
-}
+type Text<'a> = Cow<'a, str>;
 
 /// Keyword and value, or name and address.
-type Pairs<V> = Vec<(String, V)>;
+type Pairs<'a, V> = Vec<(Text<'a>, V)>;
+
+/// An address and its parameters.
+type Paths<'a> = Pairs<'a, Pairs<'a, Option<Text<'a>>>>;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-struct EnvelopeRow {
-    #[serde(rename = "from", skip_serializing_if = "String::is_empty")]
-    reverse_path: String,
+struct EnvelopeRow<'a> {
+    #[serde(rename = "from", skip_serializing_if = "is_empty")]
+    reverse_path: Text<'a>,
     #[serde(rename = "to", skip_serializing_if = "Vec::is_empty")]
-    forward_paths: Pairs<Pairs<Option<String>>>,
+    forward_paths: Paths<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    parameters: Pairs<Option<String>>,
-    helo: String,
+    parameters: Pairs<'a, Option<Text<'a>>>,
+    #[serde(skip_serializing_if = "is_empty")]
+    helo: Text<'a>,
     esmtp: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<SocketAddr>,
-    tls: TlsRow,
-    #[serde(rename = "user")]
-    auth_user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsRow<'a>>,
+    #[serde(rename = "user", skip_serializing_if = "Option::is_none")]
+    auth_user: Option<Text<'a>>,
     #[serde(rename = "received")]
     received_ms: i64,
 }
 
-/// Rows of the first version say only whether there was TLS.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum TlsRow {
-    Unknown(bool),
-    Known(KnownTls),
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct TlsRow<'a> {
+    #[serde(skip_serializing_if = "is_empty")]
+    version: Text<'a>,
+    #[serde(skip_serializing_if = "is_empty")]
+    cipher: Text<'a>,
+    #[serde(rename = "name", skip_serializing_if = "is_empty")]
+    server_name: Text<'a>,
+    #[serde(rename = "certificate", skip_serializing_if = "Option::is_none")]
+    client_certificate: Option<Text<'a>>,
 }
 
-impl Default for TlsRow {
-    fn default() -> Self {
-        Self::Unknown(false)
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct SummaryRow<'a> {
+    #[serde(skip_serializing_if = "is_empty")]
+    subject: Text<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    from: Pairs<'a, Text<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    to: Pairs<'a, Text<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cc: Pairs<'a, Text<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bcc: Pairs<'a, Text<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reply_to: Pairs<'a, Text<'a>>,
+    #[serde(rename = "date", skip_serializing_if = "Option::is_none")]
+    date_ms: Option<i64>,
+    #[serde(skip_serializing_if = "is_empty")]
+    message_id: Text<'a>,
+    size: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Text<'a>>,
+    #[serde(rename = "inline", skip_serializing_if = "is_zero")]
+    inline_images: usize,
+    #[serde(skip_serializing_if = "is_empty")]
+    snippet: Text<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    defects: Vec<Text<'a>>,
+}
+
+impl<'a> EnvelopeRow<'a> {
+    fn new(envelope: &'a Envelope) -> Self {
+        Self {
+            reverse_path: text(&envelope.reverse_path),
+            forward_paths: envelope
+                .forward_paths
+                .iter()
+                .map(|path| (text(&path.address), pairs(&path.parameters)))
+                .collect(),
+            parameters: pairs(&envelope.parameters),
+            helo: text(&envelope.helo),
+            esmtp: envelope.esmtp,
+            client: envelope.client,
+            tls: envelope.tls.as_ref().map(|tls| TlsRow {
+                version: text(&tls.version),
+                cipher: text(&tls.cipher),
+                server_name: text(&tls.server_name),
+                client_certificate: tls.client_certificate.as_deref().map(text),
+            }),
+            auth_user: envelope.auth_user.as_deref().map(text),
+            received_ms: envelope.received_ms,
+        }
+    }
+
+    fn into_envelope(self) -> Envelope {
+        Envelope {
+            reverse_path: self.reverse_path.into_owned(),
+            forward_paths: self
+                .forward_paths
+                .into_iter()
+                .map(|(address, list)| ForwardPath {
+                    address: address.into_owned(),
+                    parameters: parameters(list),
+                })
+                .collect(),
+            parameters: parameters(self.parameters),
+            helo: self.helo.into_owned(),
+            esmtp: self.esmtp,
+            client: self.client,
+            tls: self.tls.map(|tls| Tls {
+                version: tls.version.into_owned(),
+                cipher: tls.cipher.into_owned(),
+                server_name: tls.server_name.into_owned(),
+                client_certificate: tls.client_certificate.map(Cow::into_owned),
+            }),
+            auth_user: self.auth_user.map(Cow::into_owned),
+            received_ms: self.received_ms,
+        }
     }
 }
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct KnownTls {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    version: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    cipher: String,
-    #[serde(rename = "name", skip_serializing_if = "String::is_empty")]
-    server_name: String,
-    #[serde(rename = "certificate", skip_serializing_if = "Option::is_none")]
-    client_certificate: Option<String>,
+impl<'a> SummaryRow<'a> {
+    fn new(summary: &'a Summary) -> Self {
+        Self {
+            subject: text(&summary.subject),
+            from: address_pairs(&summary.from),
+            to: address_pairs(&summary.to),
+            cc: address_pairs(&summary.cc),
+            bcc: address_pairs(&summary.bcc),
+            reply_to: address_pairs(&summary.reply_to),
+            date_ms: summary.date_ms,
+            message_id: text(&summary.message_id),
+            size: summary.size,
+            attachments: summary.attachments.iter().map(|name| text(name)).collect(),
+            inline_images: summary.inline_images,
+            snippet: text(&summary.snippet),
+            defects: summary.defects.iter().map(|defect| text(defect.name())).collect(),
+        }
+    }
+
+    fn into_summary(self) -> Summary {
+        Summary {
+            subject: self.subject.into_owned(),
+            from: addresses(self.from),
+            to: addresses(self.to),
+            cc: addresses(self.cc),
+            bcc: addresses(self.bcc),
+            reply_to: addresses(self.reply_to),
+            date_ms: self.date_ms,
+            message_id: self.message_id.into_owned(),
+            size: self.size,
+            attachments: self.attachments.into_iter().map(Cow::into_owned).collect(),
+            inline_images: self.inline_images,
+            snippet: self.snippet.into_owned(),
+            // A defect of a later version is one that this version has no word for.
+            defects: self.defects.iter().filter_map(|name| Defect::from_name(name)).collect(),
+        }
+    }
 }
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct SummaryRow {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    subject: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    from: Pairs<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    to: Pairs<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    cc: Pairs<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    bcc: Pairs<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    reply_to: Pairs<String>,
-    #[serde(rename = "date", skip_serializing_if = "Option::is_none")]
-    date_ms: Option<i64>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    message_id: String,
-    size: u64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    attachments: Vec<String>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    snippet: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    defects: Vec<String>,
+fn text(text: &str) -> Text<'_> {
+    Cow::Borrowed(text)
 }
 
-fn pairs(list: &[Parameter]) -> Pairs<Option<String>> {
-    list.iter().map(|one| (one.keyword.clone(), one.value.clone())).collect()
+fn is_empty(text: &str) -> bool {
+    text.is_empty()
 }
 
-fn parameters(list: Pairs<Option<String>>) -> Vec<Parameter> {
-    list.into_iter().map(|(keyword, value)| Parameter { keyword, value }).collect()
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
-fn address_pairs(list: &[Address]) -> Pairs<String> {
-    list.iter().map(|one| (one.name.clone(), one.address.clone())).collect()
+fn pairs(list: &[Parameter]) -> Pairs<'_, Option<Text<'_>>> {
+    list.iter().map(|one| (text(&one.keyword), one.value.as_deref().map(text))).collect()
 }
 
-fn addresses(list: Pairs<String>) -> Vec<Address> {
-    list.into_iter().map(|(name, address)| Address { name, address }).collect()
+fn parameters(list: Pairs<'_, Option<Text<'_>>>) -> Vec<Parameter> {
+    list.into_iter()
+        .map(|(keyword, value)| Parameter {
+            keyword: keyword.into_owned(),
+            value: value.map(Cow::into_owned),
+        })
+        .collect()
+}
+
+fn address_pairs(list: &[Address]) -> Pairs<'_, Text<'_>> {
+    list.iter().map(|one| (text(&one.name), text(&one.address))).collect()
+}
+
+fn addresses(list: Pairs<'_, Text<'_>>) -> Vec<Address> {
+    list.into_iter()
+        .map(|(name, address)| Address { name: name.into_owned(), address: address.into_owned() })
+        .collect()
 }
 
 #[cfg(test)]
@@ -206,7 +242,7 @@ mod tests {
         };
         let address =
             || vec![Address { name: "Änn \"x\"".into(), address: "ann@b.example".into() }];
-        let whole = Envelope {
+        let envelope = Envelope {
             reverse_path: "a@b.example".into(),
             forward_paths: vec![ForwardPath {
                 address: "C@D.example".into(),
@@ -225,16 +261,7 @@ mod tests {
             auth_user: Some(String::new()),
             received_ms: -5,
         };
-        let bare = Envelope { tls: Some(Tls::default()), ..Envelope::default() };
-        for one in [Envelope::default(), bare, whole] {
-            let text = envelope_text(&one).unwrap();
-            assert_eq!(envelope(&text).unwrap(), one, "{text}");
-        }
-        for (tls, expected) in [("true", Some(Tls::default())), ("false", None)] {
-            let text = format!(r#"{{"helo":"h","esmtp":true,"client":null,"tls":{tls}}}"#);
-            assert_eq!(envelope(&text).unwrap().tls, expected, "a row of the first version");
-        }
-        let whole = Summary {
+        let summary = Summary {
             subject: "s".into(),
             from: address(),
             to: address(),
@@ -245,12 +272,18 @@ mod tests {
             message_id: "m".into(),
             size: u64::MAX,
             attachments: vec![String::new(), "a.pdf".into()],
+            inline_images: 3,
             snippet: "t".into(),
             defects: Defect::ALL.to_vec(),
         };
-        for one in [Summary::default(), whole] {
-            let text = summary_text(&one).unwrap();
-            assert_eq!(summary(&text).unwrap(), one, "{text}");
+        let bare = Envelope { tls: Some(Tls::default()), ..Envelope::default() };
+        for envelope in [Envelope::default(), bare, envelope] {
+            for summary in [Summary::default(), summary.clone()] {
+                let mut json = Vec::new();
+                write(&mut json, &envelope, &summary).unwrap();
+                let shown = String::from_utf8_lossy(&json);
+                assert_eq!(read(&json).unwrap(), (envelope.clone(), summary), "{shown}");
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     let all = db.transaction()?;
     all.execute_batch(include_str!("schema.sql"))?;
-    all.execute("INSERT INTO counters VALUES (1, random(), 0, 1, NULL, 0, 0, 0, 0)", ())?;
+    all.execute("INSERT INTO counters VALUES (1, random(), 0, 1, NULL, 0, 0, 0, 0, 0, 0)", ())?;
     all.pragma_update(None, "application_id", APPLICATION_ID)?;
     all.pragma_update(None, "user_version", VERSION)?;
     all.commit()
@@ -62,13 +62,18 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
 
 fn settle_writer(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL syncs the log at every commit. With NORMAL a power cut takes messages that were answered
-    // with 250.
-    db.pragma_update(None, "synchronous", "FULL")?;
+    set_lasting(db, false)?;
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    db.pragma_update(None, "wal_autocheckpoint", 0)?;
-    db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT as i64)?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
     settle(db)
+}
+
+/// Whether the next commit is on the disk when it returns, with all before it. What was taken from the
+/// journal need not be: after a power cut it is taken from there again.
+pub(super) fn set_lasting(db: &Connection, lasting: bool) -> rusqlite::Result<()> {
+    let how = if lasting { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+    db.prepare_cached(how)?.execute(()).map(drop)
 }
 
 /// What every connection wants, to the index too.
@@ -105,16 +110,17 @@ pub(super) fn failed(error: &rusqlite::Error) -> Error {
 /// "smtp" in ASCII: `file` and this program can tell the database from others.
 const APPLICATION_ID: i32 = 0x736d_7470;
 /// Grows when schema.sql changes.
-const VERSION: i32 = 1;
-/// Octets. A message of 1 KB touches half a dozen pages, all of which go into the log.
+const VERSION: i32 = 2;
+/// Octets.
 const PAGE_SIZE: i32 = 4096;
 /// Of the writer: it touches the newest pages and the labels in use.
 const WRITER_CACHE_KIB: i32 = 16 * 1024;
 /// Of each reader.
 const READER_CACHE_KIB: i32 = 4 * 1024;
-/// The log is cut back to this many octets when it starts again: enough to write it over and over
-/// without growing the file, which makes syncs cheaper.
-pub(super) const JOURNAL_LIMIT: u64 = 16 * 1024 * 1024;
+/// Pages in the log at which a commit moves them into the database.
+const CHECKPOINT_PAGES: i64 = 2000;
+/// The log is cut back to this many octets when it starts again.
+const JOURNAL_LIMIT: i64 = 16 * 1024 * 1024;
 /// Prepared statements kept per connection: all that there are.
 const STATEMENTS: usize = 64;
 /// Nobody else writes, but a checkpoint may hold a lock for a moment.

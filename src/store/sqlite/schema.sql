@@ -1,10 +1,10 @@
 -- The database of messages. `user_version` is this file's version; see schema.rs.
 --
--- seq numbers messages in the order of commits and is never used twice, so that whatever else knows
--- a message by its seq (the full-text index) can be behind without being wrong.
+-- It knows where in the journal each message stands, and everything about it that can change. seq numbers
+-- messages in the order of commits and is never used twice, so that whatever else knows a message by its
+-- seq (the full-text index) can be behind without being wrong.
 
--- What is asked and changed often, in narrow rows: a million of them are scanned in a tenth of a second,
--- and a change of a flag rewrites nothing else.
+-- Narrow rows: a million of them are scanned in a tenth of a second.
 CREATE TABLE messages (
     seq        INTEGER PRIMARY KEY,     -- from counters.next_seq
     id         BLOB    NOT NULL UNIQUE, -- 12 bytes; grows with seq, so paging by one is paging by the other
@@ -13,22 +13,23 @@ CREATE TABLE messages (
     read       INTEGER NOT NULL DEFAULT 0,
     starred    INTEGER NOT NULL DEFAULT 0,
     tagged     INTEGER NOT NULL DEFAULT 0,
-    attachment INTEGER NOT NULL,
+    attachment INTEGER NOT NULL,        -- 1: has attachments, 2: shows images of its own, 3: both
     state      TEXT    NOT NULL,
     labels     TEXT    NOT NULL,        -- JSON array of labels.label: where to count when the message changes
-    file       TEXT                     -- name of the body's file in bodies/; none: it is in contents.raw
+    segment    INTEGER NOT NULL,        -- of the journal
+    at         INTEGER NOT NULL,        -- where its record begins
+    held       INTEGER NOT NULL,        -- octets of the body in the record
+    meta       INTEGER NOT NULL,        -- octets of envelope and summary behind it
+    file       TEXT                     -- name of the body's file in bodies/, if it is not in the record
 );
 
 -- Start-up compares these names with the folder; most messages have none.
 CREATE INDEX messages_file ON messages (file) WHERE file IS NOT NULL;
 
--- What is written once. The order of the columns matters: a list reads the first two and never touches
--- the pages of the body.
-CREATE TABLE contents (
-    seq      INTEGER PRIMARY KEY,
-    envelope TEXT NOT NULL,             -- JSON
-    summary  TEXT NOT NULL,             -- JSON
-    raw      BLOB                       -- exactly as received
+-- How many messages stand in each segment of the journal: one without any can go.
+CREATE TABLE segments (
+    segment  INTEGER PRIMARY KEY,
+    messages INTEGER NOT NULL
 );
 
 -- Mailboxes (kind 0) and tags (kind 1) with their totals: kept, not counted. A label without messages
@@ -54,10 +55,12 @@ CREATE TABLE tombstones (seq INTEGER PRIMARY KEY);
 -- One row, written once per transaction.
 CREATE TABLE counters (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
-    identity   INTEGER NOT NULL,        -- random: an index of another database is noticed
+    identity   INTEGER NOT NULL,        -- random: an index or a journal of another database is noticed
     epoch      INTEGER NOT NULL,        -- grows when all is deleted: the index starts again
     next_seq   INTEGER NOT NULL,
     last_id    BLOB,                    -- the newest id ever given
+    segment    INTEGER NOT NULL,        -- up to here the journal is taken in
+    at         INTEGER NOT NULL,
     messages   INTEGER NOT NULL,
     unread     INTEGER NOT NULL,
     bytes      INTEGER NOT NULL,

@@ -3,11 +3,13 @@
 //! Totals are changed in memory here and written once at the end of the transaction; if that fails,
 //! the writer reads them back from the database.
 
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
-use super::bodies::BodyFile;
+use super::journal::{Head, Header, Placed};
 use crate::{
-    id::{IdSource, MessageId},
+    id::MessageId,
     store::{Change, Keep, State, tag_key},
 };
 
@@ -15,16 +17,27 @@ use crate::{
 pub(super) struct Tx<'a> {
     pub(super) db: &'a Connection,
     pub(super) counters: Counters,
-    pub(super) ids: &'a mut IdSource,
-    /// For new ids.
-    pub(super) unix_seconds: u64,
     /// Deleted messages are noted for a full-text index.
     pub(super) index: bool,
-    /// Files that stay once the transaction is committed, and vanish if it is not.
-    pub(super) arrived: Vec<BodyFile>,
-    /// Files to remove once the transaction is committed.
-    pub(super) doomed: Vec<String>,
+    /// Messages deleted, by segment.
+    released: BTreeMap<i64, i64>,
+    /// What to give back once the transaction is committed.
+    pub(super) doomed: Doomed,
 }
+
+/// What is on the disk and not wanted any more.
+#[derive(Debug, Default)]
+pub(super) struct Doomed {
+    /// Files of large bodies.
+    pub(super) files: Vec<String>,
+    /// Stretches of segments.
+    pub(super) holes: Vec<Hole>,
+    /// Whole segments.
+    pub(super) segments: Vec<i64>,
+}
+
+/// Segment, begin and end of a stretch in which nothing is wanted.
+pub(super) type Hole = (i64, u64, u64);
 
 /// The single row of `counters`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,31 +46,13 @@ pub(super) struct Counters {
     pub(super) epoch: i64,
     pub(super) next_seq: i64,
     pub(super) last_id: Option<[u8; 12]>,
+    /// Up to here the journal is taken in.
+    pub(super) segment: i64,
+    pub(super) at: u64,
     pub(super) messages: u64,
     pub(super) unread: u64,
     pub(super) bytes: u64,
     pub(super) file_bytes: u64,
-}
-
-/// A message ready to be stored.
-pub(super) struct New {
-    pub(super) received_ms: i64,
-    pub(super) size: u64,
-    pub(super) attachment: bool,
-    /// JSON.
-    pub(super) envelope: String,
-    /// JSON.
-    pub(super) summary: String,
-    /// Mailbox keys, each once.
-    pub(super) mailboxes: Vec<String>,
-    pub(super) body: Body,
-}
-
-/// Where the octets of a new message are.
-pub(super) enum Body {
-    Inline(Vec<u8>),
-    /// Synced, with its folder.
-    File(BodyFile),
 }
 
 /// What kind of label; a stable number in the database.
@@ -74,13 +69,39 @@ struct Known {
     read: bool,
     starred: bool,
     labels: Vec<i64>,
+    segment: i64,
+    /// Where its record ends.
+    end: u64,
     file: Option<String>,
+}
+
+impl Doomed {
+    /// True if there is nothing to give back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.holes.is_empty() && self.segments.is_empty()
+    }
+
+    /// The holes, those that touch made one, without those of segments that vanish whole.
+    pub(super) fn stretches(&self) -> Vec<Hole> {
+        let mut holes = self.holes.clone();
+        holes.retain(|(segment, ..)| !self.segments.contains(segment));
+        holes.sort_unstable();
+        let mut merged: Vec<Hole> = Vec::new();
+        for (segment, from, to) in holes {
+            match merged.last_mut() {
+                Some(last) if last.0 == segment && last.2 >= from => last.2 = last.2.max(to),
+                _ => merged.push((segment, from, to)),
+            }
+        }
+        merged
+    }
 }
 
 impl Counters {
     /// Reads them.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT identity, epoch, next_seq, last_id, messages, unread, bytes, file_bytes
+        let sql = "SELECT identity, epoch, next_seq, last_id, segment, at, messages, unread, bytes,
+                          file_bytes
                    FROM counters";
         db.prepare_cached(sql)?.query_row((), |row| {
             Ok(Self {
@@ -88,23 +109,27 @@ impl Counters {
                 epoch: row.get(1)?,
                 next_seq: row.get(2)?,
                 last_id: row.get(3)?,
-                messages: unsigned(row, 4)?,
-                unread: unsigned(row, 5)?,
-                bytes: unsigned(row, 6)?,
-                file_bytes: unsigned(row, 7)?,
+                segment: row.get(4)?,
+                at: unsigned(row, 5)?,
+                messages: unsigned(row, 6)?,
+                unread: unsigned(row, 7)?,
+                bytes: unsigned(row, 8)?,
+                file_bytes: unsigned(row, 9)?,
             })
         })
     }
 
     /// Writes what can change.
-    pub(super) fn save(&self, db: &Connection) -> rusqlite::Result<()> {
-        let sql = "UPDATE counters SET epoch = ?, next_seq = ?, last_id = ?, messages = ?,
-                   unread = ?, bytes = ?, file_bytes = ?";
+    fn save(&self, db: &Connection) -> rusqlite::Result<()> {
+        let sql = "UPDATE counters SET epoch = ?, next_seq = ?, last_id = ?, segment = ?, at = ?,
+                   messages = ?, unread = ?, bytes = ?, file_bytes = ?";
         db.prepare_cached(sql)?
             .execute(params![
                 self.epoch,
                 self.next_seq,
                 self.last_id,
+                self.segment,
+                signed(self.at),
                 signed(self.messages),
                 signed(self.unread),
                 signed(self.bytes),
@@ -114,46 +139,92 @@ impl Counters {
     }
 }
 
-impl Tx<'_> {
-    /// Stores a message.
-    pub(super) fn insert(&mut self, new: New) -> rusqlite::Result<MessageId> {
-        let seq = self.counters.next_seq;
-        let id = self.ids.next(self.unix_seconds);
-        let mut labels = Vec::with_capacity(new.mailboxes.len());
-        for name in &new.mailboxes {
-            labels.push(self.label(seq, Kind::Mailbox, name, true)?);
+impl<'a> Tx<'a> {
+    /// Begins.
+    pub(super) fn begin(
+        db: &'a Connection,
+        counters: Counters,
+        index: bool,
+    ) -> rusqlite::Result<Self> {
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+        let (released, doomed) = (BTreeMap::new(), Doomed::default());
+        Ok(Self { db, counters, index, released, doomed })
+    }
+
+    /// Ends. `before` are the counters at the beginning.
+    pub(super) fn commit(mut self, before: &Counters) -> rusqlite::Result<(Counters, Doomed)> {
+        let released = std::mem::take(&mut self.released);
+        if !released.is_empty() || self.counters.segment != before.segment {
+            self.release(&released)?;
         }
-        let (raw, file) = match new.body {
-            Body::Inline(raw) => (Some(raw), None),
-            Body::File(file) => {
-                self.counters.file_bytes += file.length();
-                let name = file.name().to_owned();
-                self.arrived.push(file);
-                (None, Some(name))
+        if self.counters != *before {
+            self.counters.save(self.db)?;
+        }
+        self.db.prepare_cached("COMMIT")?.execute(())?;
+        Ok((self.counters, self.doomed))
+    }
+
+    /// Takes in messages of the journal, which are the next ones.
+    pub(super) fn take_in(&mut self, placed: &[Placed]) -> rusqlite::Result<()> {
+        let mut labels = HashMap::<&str, (i64, i64)>::new();
+        let mut segments = BTreeMap::<i64, i64>::new();
+        for one in placed {
+            let mut of = Vec::with_capacity(one.facts.mailboxes.len());
+            for name in &one.facts.mailboxes {
+                let (label, more) = match labels.entry(name.as_str()) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert((self.new_label(Kind::Mailbox, name)?, 0)),
+                };
+                *more += 1;
+                of.push(*label);
             }
-        };
-        let sql = "INSERT INTO messages (seq, id, received, size, attachment, state, labels, file)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-        let state = State::Received.name();
+            self.insert(one, &of)?;
+            *segments.entry(one.segment).or_insert(0) += 1;
+        }
+        for (label, more) in labels.into_values() {
+            self.count(label, more, more)?;
+        }
+        let sql = "INSERT INTO segments (segment, messages) VALUES (?1, ?2)
+                   ON CONFLICT DO UPDATE SET messages = messages + ?2";
+        let mut statement = self.db.prepare_cached(sql)?;
+        segments
+            .into_iter()
+            .try_for_each(|(segment, more)| statement.execute([segment, more]).map(drop))
+    }
+
+    fn insert(&mut self, one: &Placed, labels: &[i64]) -> rusqlite::Result<()> {
+        let head = &one.head;
+        let sql = "INSERT INTO messages (seq, id, received, size, attachment, state, labels,
+                                         segment, at, held, meta, file)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.db.prepare_cached(sql)?.execute(params![
-            seq,
-            id.as_bytes(),
-            new.received_ms,
-            signed(new.size),
-            new.attachment,
-            state,
-            labels_text(&labels),
-            file
+            head.seq,
+            head.id.as_bytes(),
+            one.facts.received_ms,
+            signed(head.size),
+            one.facts.files,
+            State::Received.name(),
+            labels_text(labels),
+            one.segment,
+            signed(one.at),
+            signed(head.held),
+            head.meta,
+            one.file,
         ])?;
-        let sql = "INSERT INTO contents (seq, envelope, summary, raw) VALUES (?, ?, ?, ?)";
-        self.db.prepare_cached(sql)?.execute(params![seq, new.envelope, new.summary, raw])?;
+        let mut statement =
+            self.db.prepare_cached("INSERT INTO labelled (label, seq) VALUES (?, ?)")?;
+        labels.iter().try_for_each(|label| statement.execute([*label, head.seq]).map(drop))?;
         let counters = &mut self.counters;
-        counters.next_seq += 1;
-        counters.last_id = Some(*id.as_bytes());
+        counters.next_seq = head.seq + 1;
+        counters.last_id = Some(*head.id.as_bytes());
+        (counters.segment, counters.at) = (one.segment, one.end());
         counters.messages += 1;
         counters.unread += 1;
-        counters.bytes += new.size;
-        Ok(id)
+        counters.bytes += head.size;
+        if head.is_file {
+            counters.file_bytes += head.size;
+        }
+        Ok(())
     }
 
     /// Changes messages; returns the ids of those that are different now.
@@ -194,10 +265,15 @@ impl Tx<'_> {
             .prepare_cached(sql)?
             .query_map((), |row| row.get(0))?
             .collect::<Result<Vec<String>, _>>()?;
-        self.doomed.extend(files);
-        for table in ["messages", "contents", "labels", "labelled", "tombstones"] {
+        self.doomed.files.extend(files);
+        for table in ["messages", "labels", "labelled", "tombstones"] {
             self.db.execute(&format!("DELETE FROM {table}"), ())?;
         }
+        self.db.execute("UPDATE segments SET messages = 0", ())?;
+        self.released.clear();
+        self.released.insert(self.counters.segment, 0);
+        let begin = Header::LENGTH as u64;
+        self.doomed.holes.push((self.counters.segment, begin, self.counters.at.max(begin)));
         self.counters = Counters {
             epoch: self.counters.epoch + 1,
             messages: 0,
@@ -249,17 +325,22 @@ impl Tx<'_> {
     }
 
     fn known(&self, seq: i64) -> rusqlite::Result<Option<Known>> {
-        let sql = "SELECT id, size, read, starred, labels, file FROM messages WHERE seq = ?";
+        let sql = "SELECT id, size, read, starred, labels, segment, at, held, meta, file
+                   FROM messages WHERE seq = ?";
         self.db
             .prepare_cached(sql)?
             .query_row([seq], |row| {
+                let at = unsigned(row, 6)?;
+                let length = Head::LENGTH as u64 + unsigned(row, 7)? + unsigned(row, 8)?;
                 Ok(Known {
                     id: MessageId::from_bytes(row.get(0)?),
                     size: unsigned(row, 1)?,
                     read: row.get(2)?,
                     starred: row.get(3)?,
                     labels: labels(row.get_ref(4)?.as_str()?)?,
-                    file: row.get(5)?,
+                    segment: row.get(5)?,
+                    end: at + length,
+                    file: row.get(9)?,
                 })
             })
             .optional()
@@ -318,7 +399,6 @@ impl Tx<'_> {
             self.unlabel(seq, label, !known.read)?;
         }
         self.db.prepare_cached("DELETE FROM messages WHERE seq = ?")?.execute([seq])?;
-        self.db.prepare_cached("DELETE FROM contents WHERE seq = ?")?.execute([seq])?;
         if self.index {
             self.db.prepare_cached("INSERT INTO tombstones VALUES (?)")?.execute([seq])?;
         }
@@ -326,25 +406,75 @@ impl Tx<'_> {
         counters.messages = counters.messages.saturating_sub(1);
         counters.unread = counters.unread.saturating_sub(u64::from(!known.read));
         counters.bytes = counters.bytes.saturating_sub(known.size);
+        *self.released.entry(known.segment).or_insert(0) += 1;
+        let hole = self.hole(seq, &known)?;
+        self.doomed.holes.push(hole);
         if let Some(file) = known.file {
-            counters.file_bytes = counters.file_bytes.saturating_sub(known.size);
-            self.doomed.push(file);
+            self.counters.file_bytes = self.counters.file_bytes.saturating_sub(known.size);
+            self.doomed.files.push(file);
         }
+        Ok(())
+    }
+
+    /// The stretch around a deleted message in which nothing is wanted: blocks are only given back whole,
+    /// and a small message alone fills none.
+    fn hole(&self, seq: i64, known: &Known) -> rusqlite::Result<Hole> {
+        let neighbour = |sql: &str| {
+            self.db
+                .prepare_cached(sql)?
+                .query_row([seq], |row| Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?)))
+                .optional()
+                .map(|found| found.filter(|(segment, _)| *segment == known.segment))
+        };
+        let before = neighbour(
+            "SELECT segment, at + held + meta FROM messages WHERE seq < ? ORDER BY seq DESC LIMIT 1",
+        )?;
+        let after =
+            neighbour("SELECT segment, at FROM messages WHERE seq > ? ORDER BY seq LIMIT 1")?;
+        let begin = before.map_or(Header::LENGTH as u64, |(_, end)| end + Head::LENGTH as u64);
+        Ok((known.segment, begin, after.map_or(known.end, |(_, at)| at)))
+    }
+
+    /// Counts deleted messages off their segments, and forgets segments that are empty and finished.
+    fn release(&mut self, released: &BTreeMap<i64, i64>) -> rusqlite::Result<()> {
+        let sql = "UPDATE segments SET messages = messages - ? WHERE segment = ?";
+        let mut statement = self.db.prepare_cached(sql)?;
+        for (segment, fewer) in released {
+            statement.execute([fewer, segment])?;
+        }
+        // All messages of a segment before this one are taken in, and so counted.
+        let sql = "DELETE FROM segments WHERE messages <= 0 AND segment < ? RETURNING segment";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let gone = statement.query_map([self.counters.segment], |row| row.get(0))?;
+        self.doomed.segments.extend(gone.collect::<Result<Vec<i64>, _>>()?);
         Ok(())
     }
 
     /// Puts a message under a label, which is made if it is new.
     fn label(&self, seq: i64, kind: Kind, name: &str, unread: bool) -> rusqlite::Result<i64> {
-        let sql = "INSERT INTO labels (kind, name, messages, unread) VALUES (?1, ?2, 1, ?3)
-                   ON CONFLICT (kind, name) DO UPDATE
-                   SET messages = messages + 1, unread = unread + ?3 RETURNING label";
-        let label = self
-            .db
-            .prepare_cached(sql)?
-            .query_row(params![kind as i64, name, unread], |row| row.get(0))?;
+        let label = self.new_label(kind, name)?;
+        self.count(label, 1, unread.into())?;
         let sql = "INSERT INTO labelled (label, seq) VALUES (?, ?)";
         self.db.prepare_cached(sql)?.execute([label, seq])?;
         Ok(label)
+    }
+
+    /// The number of a label, which is made if it is new.
+    fn new_label(&self, kind: Kind, name: &str) -> rusqlite::Result<i64> {
+        let sql = "SELECT label FROM labels WHERE kind = ? AND name = ?";
+        let values = params![kind as i64, name];
+        let known = self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
+        if let Some(label) = known {
+            return Ok(label);
+        }
+        let sql = "INSERT INTO labels (kind, name, messages, unread) VALUES (?, ?, 0, 0)";
+        self.db.prepare_cached(sql)?.insert(params![kind as i64, name])
+    }
+
+    /// Counts more messages under a label.
+    fn count(&self, label: i64, messages: i64, unread: i64) -> rusqlite::Result<()> {
+        let sql = "UPDATE labels SET messages = messages + ?, unread = unread + ? WHERE label = ?";
+        self.db.prepare_cached(sql)?.execute([messages, unread, label]).map(drop)
     }
 
     fn unlabel(&self, seq: i64, label: i64, unread: bool) -> rusqlite::Result<()> {

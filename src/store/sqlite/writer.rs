@@ -1,39 +1,66 @@
-//! The one thread that writes.
+//! The one thread that changes the database.
 //!
-//! It takes everything that is queued, does it in one transaction, and answers all at once: one sync
-//! of the log is paid by all who wait for it. A lone caller waits for nobody; in a crowd the
-//! thread waits a moment for more. If anything in a batch fails, nothing of the batch is stored and all are told the same.
+//! It takes in what the journal has stored, many messages in one transaction, and does what is asked of
+//! it: marks, tags, deletions. Nobody who sends mail waits for it. What it takes in need not be durable,
+//! for the journal is; what else it changes is on the disk when it answers. Whoever looks at the database
+//! asks it first to take in what is there already ([`Writer::settle`]).
 
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, atomic::Ordering},
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use futures_channel::oneshot;
 use rusqlite::Connection;
-use smol::channel::{Receiver, Sender};
 
 use super::{
     Shared,
-    bodies::BodyFile,
+    journal::Placed,
     schema::{self, failed},
-    tx::{Counters, Tx},
+    tx::{Counters, Doomed, Tx},
 };
-use crate::{id::IdSource, store::Error};
+use crate::store::Error;
 
 /// Asks the writer thread.
 #[derive(Clone)]
 pub(super) struct Writer {
-    queue: Sender<Box<dyn Job>>,
+    inbox: Arc<Inbox>,
+}
+
+/// What waits for the thread.
+#[derive(Default)]
+struct Inbox {
+    state: Mutex<Waiting>,
+    /// For the thread: there is something to do.
+    work: Condvar,
+    /// For the journal: there is room again.
+    room: Condvar,
+    /// Messages were handed over and are not taken in yet.
+    is_behind: AtomicBool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// Each has a caller who waits for it, so there are never more than callers.
+    jobs: VecDeque<Box<dyn Job>>,
+    /// In the order of seq; at most [`MOST_PLACED`] and a batch of the journal.
+    placed: Vec<Placed>,
+    /// When the oldest of these came.
+    since: Option<Instant>,
+    /// Why the last attempt to take messages in failed.
+    trouble: Option<Error>,
+    /// No more jobs, no more messages.
+    closed: bool,
 }
 
 /// Something to do inside a transaction, and somebody who waits for it.
-pub(super) trait Job: Send {
-    /// What it adds to a transaction, in octets, roughly.
-    fn weight(&self) -> usize;
+trait Job: Send {
     /// Does it, unless nobody waits any more.
     fn run(&mut self, tx: &mut Tx<'_>) -> rusqlite::Result<()>;
     /// Tells how it ended.
@@ -43,67 +70,103 @@ pub(super) trait Job: Send {
 /// The thread's own things.
 pub(super) struct Thread {
     shared: Arc<Shared>,
-    queue: Receiver<Box<dyn Job>>,
+    inbox: Arc<Inbox>,
     path: PathBuf,
     /// None after a failure, until it could be opened again.
     db: Option<Connection>,
-    ids: IdSource,
-    /// Octets written to the log since the last checkpoint, roughly.
-    logged: usize,
     /// Pages were freed: give them back when there is nothing else to do.
     vacuum: bool,
-    /// Names of body files whose commit failed, so that nobody knows whether a row names them.
-    doubtful: Vec<String>,
 }
 
 impl Writer {
     /// A writer and its thread's things; the thread is not started yet.
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        path: PathBuf,
-        db: Connection,
-        ids: IdSource,
-    ) -> (Self, Thread) {
-        let (sender, queue) = smol::channel::bounded(QUEUE);
-        let thread = Thread {
-            shared,
-            queue,
-            path,
-            db: Some(db),
-            ids,
-            logged: 0,
-            vacuum: true,
-            doubtful: Vec::new(),
-        };
-        (Self { queue: sender }, thread)
+    pub(super) fn new(shared: Arc<Shared>, path: PathBuf, db: Connection) -> (Self, Thread) {
+        let inbox = Arc::<Inbox>::default();
+        let thread = Thread { shared, inbox: inbox.clone(), path, db: Some(db), vacuum: true };
+        (Self { inbox }, thread)
     }
 
     /// Has `work` done in a transaction and waits until that is durable.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        weight: usize,
         work: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        let job = Ask { weight, work: Some(work), done: None, reply };
-        self.queue.send(Box::new(job)).await.map_err(|_| Error::Closed)?;
+        let job = Ask { work: Some(work), done: None, reply };
+        {
+            let mut waiting = self.inbox.waiting();
+            if waiting.closed {
+                return Err(Error::Closed);
+            }
+            waiting.jobs.push_back(Box::new(job));
+            self.inbox.work.notify_one();
+        }
         // A reply dropped without an answer: the thread ended first.
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Takes no more; what is queued is still done.
-    pub(super) fn close(&self) {
-        self.queue.close();
+    /// Waits until the database knows all messages that were stored before. If it cannot take them in
+    /// now, what it knows is what there is to see.
+    pub(super) async fn settle(&self) -> Result<(), Error> {
+        if !self.inbox.is_behind.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.ask(|_| Ok(())).await
     }
 
-    /// True if somebody waits for the writer now.
+    /// Messages that are in the journal now.
+    pub(super) fn hand_over(&self, mut placed: Vec<Placed>) {
+        let mut waiting = self.inbox.waiting();
+        let before = waiting.placed.len();
+        waiting.placed.append(&mut placed);
+        waiting.since.get_or_insert_with(Instant::now);
+        self.inbox.is_behind.store(true, Ordering::SeqCst);
+        // Otherwise it is awake already, or will wake up by itself.
+        if before == 0 || (before < ENOUGH && waiting.placed.len() >= ENOUGH) {
+            self.inbox.work.notify_one();
+        }
+    }
+
+    /// Waits until more may be handed over; an error if the database cannot take it in.
+    pub(super) fn wait_for_room(&self) -> Result<(), Error> {
+        let until = Instant::now() + PATIENCE;
+        let mut waiting = self.inbox.waiting();
+        loop {
+            if let Some(trouble) = &waiting.trouble {
+                return Err(trouble.clone());
+            }
+            if waiting.placed.len() < MOST_PLACED {
+                return Ok(());
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Io("the database does not keep up".into()));
+            }
+            let waited = self.inbox.room.wait_timeout(waiting, left);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Takes no more; what is there is still done.
+    pub(super) fn close(&self) {
+        self.inbox.waiting().closed = true;
+        self.inbox.work.notify_one();
+    }
+
+    /// True if somebody waits for the writer now, or mail is coming in.
     pub(super) fn is_busy(&self) -> bool {
-        !self.queue.is_empty()
+        let waiting = self.inbox.waiting();
+        !waiting.jobs.is_empty() || !waiting.placed.is_empty()
+    }
+}
+
+impl Inbox {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Ask<F, T> {
-    weight: usize,
     work: Option<F>,
     done: Option<T>,
     reply: oneshot::Sender<Result<T, Error>>,
@@ -114,10 +177,6 @@ where
     F: FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send,
     T: Send,
 {
-    fn weight(&self) -> usize {
-        self.weight
-    }
-
     fn run(&mut self, tx: &mut Tx<'_>) -> rusqlite::Result<()> {
         if let Some(work) = self.work.take()
             && !self.reply.is_canceled()
@@ -134,148 +193,159 @@ where
     }
 }
 
+/// What to do next.
+enum Work {
+    /// Messages to take in, then jobs.
+    Do(Vec<Placed>, Vec<Box<dyn Job>>),
+    /// Nothing: a good moment to keep house.
+    Idle,
+    End,
+}
+
 impl Thread {
-    /// Works until the queue is closed and empty.
+    /// Works until the inbox is closed and empty.
     pub(super) fn run(mut self) {
-        let _drain = Drain(self.queue.clone());
-        while let Some(first) = self.next() {
-            let mut batch = vec![first];
-            self.gather(&mut batch);
-            let ended = self.commit(&mut batch);
-            for job in batch {
-                job.answer(ended.clone());
+        let _drain = Drain(self.inbox.clone());
+        loop {
+            match self.next() {
+                Work::Do(placed, jobs) => {
+                    self.take_in(placed);
+                    self.serve(jobs);
+                    self.shared.index.bell.ring();
+                }
+                Work::Idle => self.vacuum = self.vacuum_step(),
+                Work::End => break,
             }
-            self.shared.index.bell.ring();
         }
         if let Some(db) = self.db.take() {
-            self.shared.log.checkpoint(&db, true);
+            checkpoint(&db, "TRUNCATE");
         }
     }
 
-    /// Waits for a job and keeps house meanwhile.
-    fn next(&mut self) -> Option<Box<dyn Job>> {
+    /// Waits for something to do. A message alone waits a moment for company, a job for nobody.
+    fn next(&self) -> Work {
+        let mut waiting = self.inbox.waiting();
         loop {
-            self.tend_log();
-            match self.queue.try_recv() {
-                Ok(job) => return Some(job),
-                Err(_) if self.vacuum => self.vacuum = self.vacuum_step(),
-                Err(_) => return self.queue.recv_blocking().ok(),
+            let patience = if waiting.trouble.is_some() { RETRY } else { GATHER };
+            let waited = waiting.since.map(|since| since.elapsed());
+            let is_due = !waiting.jobs.is_empty()
+                || waited.is_some_and(|waited| waited >= patience || waiting.closed)
+                || (waiting.placed.len() >= ENOUGH && waiting.trouble.is_none());
+            if is_due {
+                waiting.since = None;
+                let some = waiting.jobs.len().min(MOST_JOBS);
+                let jobs = waiting.jobs.drain(..some).collect();
+                return Work::Do(std::mem::take(&mut waiting.placed), jobs);
             }
-        }
-    }
-
-    /// Takes what else is queued.
-    fn gather(&self, batch: &mut Vec<Box<dyn Job>>) {
-        self.wait_for_company();
-        let mut weight: usize = batch.iter().map(|job| job.weight()).sum();
-        while batch.len() < BATCH_JOBS && weight < BATCH_WEIGHT {
-            let Ok(job) = self.queue.try_recv() else { return };
-            weight += job.weight();
-            batch.push(job);
-        }
-    }
-
-    /// While most of those who send have not come to the end of their message yet, and some come every
-    /// moment, waits for them: fewer, larger commits serve a crowd faster. A few wait for nobody.
-    fn wait_for_company(&self) {
-        for _ in 0..MOMENTS {
-            let drafts = self.shared.drafts.load(Ordering::Relaxed);
-            let queued = self.queue.len();
-            if drafts < CROWD || queued * 2 >= drafts {
-                return;
-            }
-            thread::sleep(MOMENT);
-            if self.queue.len() == queued {
-                return;
-            }
-        }
-    }
-
-    /// Does a batch in one transaction. When this returns Ok, it is on the disk.
-    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
-        let weight: usize = batch.iter().map(|job| job.weight()).sum();
-        self.logged += weight + BATCH_COST;
-        let ended = catch_unwind(AssertUnwindSafe(|| self.transact(batch)));
-        match ended {
-            Ok(Ok(mut committed)) => {
-                committed.doomed.append(&mut self.unclaimed());
-                *self.shared.counters() = committed.counters;
-                committed.arrived.into_iter().for_each(BodyFile::keep);
-                self.vacuum |= committed.freed;
-                // After the commit: a row never names a file that is gone. Not on this thread: giving
-                // back a large file's blocks takes a while.
-                if !committed.doomed.is_empty() {
-                    let bodies = self.shared.bodies.clone();
-                    let remove =
-                        move || committed.doomed.iter().for_each(|name| bodies.remove(name));
-                    smol::unblock(remove).detach();
+            let Some(waited) = waited else {
+                if self.vacuum {
+                    return Work::Idle;
                 }
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                log::error!("{}: {error}", self.path.display());
-                self.recover(matches!(error, Error::Io(_)));
-                Err(error)
-            }
-            Err(_panic) => {
-                self.recover(true);
-                Err(Error::Io("the writer stumbled".into()))
-            }
+                if waiting.closed {
+                    return Work::End;
+                }
+                waiting = self.inbox.work.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let rest = patience.saturating_sub(waited);
+            let woken = self.inbox.work.wait_timeout(waiting, rest);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<Committed, Error> {
+    /// Takes messages in. If that fails they stay, no more mail is taken, and it is tried again.
+    fn take_in(&mut self, mut placed: Vec<Placed>) {
+        if placed.is_empty() {
+            return;
+        }
+        let mut ended = self.commit(false, |tx| tx.take_in(&placed));
+        // A full disk has many faces, and this is the last thing that can be done about it.
+        if ended.is_err() && self.shared.reserve.give() {
+            ended = self.commit(false, |tx| tx.take_in(&placed));
+        }
+        // A failed commit may have reached the disk all the same; only the database knows.
+        if ended.is_err() && self.open().is_ok() {
+            let next_seq = self.shared.counters().next_seq;
+            placed.retain(|one| one.head.seq >= next_seq);
+        }
+        let mut waiting = self.inbox.waiting();
+        if ended.is_err() {
+            placed.append(&mut waiting.placed);
+            waiting.placed = placed;
+            waiting.since = (!waiting.placed.is_empty()).then(Instant::now);
+            if waiting.closed {
+                // The next start finds them in the journal.
+                waiting.placed.clear();
+                waiting.since = None;
+            }
+        }
+        waiting.trouble = ended.err().filter(|_| !waiting.placed.is_empty());
+        if waiting.placed.is_empty() {
+            self.inbox.is_behind.store(false, Ordering::SeqCst);
+        }
+        self.inbox.room.notify_all();
+    }
+
+    /// Does jobs in one transaction and answers them.
+    fn serve(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let ended = self.commit(true, |tx| jobs.iter_mut().try_for_each(|job| job.run(tx)));
+        for job in jobs {
+            job.answer(ended.clone());
+        }
+    }
+
+    /// Does something in one transaction, which is on the disk when this returns if it is to be lasting.
+    fn commit(
+        &mut self,
+        lasting: bool,
+        work: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), Error> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.transact(lasting, work)));
+        let error = match ended {
+            Ok(Ok(doomed)) => {
+                // After the commit: a row never names what is gone.
+                self.give_back(doomed);
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_panic) => Error::Io("the writer stumbled".into()),
+        };
+        log::error!("{}: {error}", self.path.display());
+        self.recover(matches!(error, Error::Io(_)));
+        Err(error)
+    }
+
+    fn transact(
+        &mut self,
+        lasting: bool,
+        work: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<()>,
+    ) -> Result<Doomed, Error> {
+        self.open()?;
+        let Some(db) = &self.db else { return Err(Error::Closed) };
+        let before = *self.shared.counters();
+        let transact = || {
+            schema::set_lasting(db, lasting)?;
+            let mut tx = Tx::begin(db, before, self.shared.indexed)?;
+            work(&mut tx)?;
+            tx.commit(&before)
+        };
+        let (counters, doomed) = transact().map_err(|error| failed(&error))?;
+        *self.shared.counters() = counters;
+        self.vacuum |= counters.messages < before.messages;
+        Ok(doomed)
+    }
+
+    /// Opens the database again if it was given up. Only it knows how a failed transaction ended.
+    fn open(&mut self) -> Result<(), Error> {
         if self.db.is_none() {
             let db = schema::open_writer(&self.path).map_err(|e| Error::Io(e.to_string()))?;
-            // Only the database knows how the failed transaction ended.
             *self.shared.counters() = Counters::load(&db).map_err(|error| failed(&error))?;
             self.db = Some(db);
         }
-        let Some(db) = &self.db else { return Err(Error::Closed) };
-        let before = *self.shared.counters();
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut tx = Tx {
-            db,
-            counters: before,
-            ids: &mut self.ids,
-            unix_seconds: seconds,
-            index: self.shared.indexed,
-            arrived: Vec::new(),
-            doomed: Vec::new(),
-        };
-        let mut work = || {
-            db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-            batch.iter_mut().try_for_each(|job| job.run(&mut tx))?;
-            if tx.counters != before {
-                tx.counters.save(db)?;
-            }
-            Ok(())
-        };
-        work().map_err(|error: rusqlite::Error| failed(&error))?;
-        let commit = || db.prepare_cached("COMMIT")?.execute(());
-        if let Err(error) = commit() {
-            // It may have reached the disk all the same, and then its rows need their files.
-            for file in tx.arrived {
-                self.doubtful.push(file.name().to_owned());
-                file.keep();
-            }
-            return Err(failed(&error));
-        }
-        let freed = tx.counters.messages < before.messages;
-        Ok(Committed { counters: tx.counters, arrived: tx.arrived, doomed: tx.doomed, freed })
-    }
-
-    /// Body files of failed commits that no row names, asked for after a commit that did not fail: that
-    /// one stands in the log where the failed one stood, so now the database knows. Without a commit
-    /// the next start removes them.
-    fn unclaimed(&mut self) -> Vec<String> {
-        let Some(db) = self.db.as_ref().filter(|_| !self.doubtful.is_empty()) else {
-            return Vec::new();
-        };
-        let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE file = ?)";
-        let is_named = |name: &String| db.query_row(sql, [name], |row| row.get::<_, bool>(0));
-        let names = std::mem::take(&mut self.doubtful);
-        names.into_iter().filter(|name| is_named(name).is_ok_and(|named| !named)).collect()
+        Ok(())
     }
 
     /// Goes back to what is committed. After a failed disk the connection is opened anew: what SQLite
@@ -289,19 +359,23 @@ impl Thread {
         }
     }
 
-    /// Has the log moved into the database now and then.
-    fn tend_log(&mut self) {
-        if self.logged < LOG_ENOUGH {
+    /// Not on this thread: giving back the blocks of a large file takes a while.
+    fn give_back(&self, doomed: Doomed) {
+        if doomed.is_empty() {
             return;
         }
-        self.logged = 0;
-        let quiet = self.queue.is_empty();
-        if !self.db.as_ref().is_some_and(|db| self.shared.log.end(db, quiet)) {
-            self.shared.log.bell.ring();
-        }
+        let shared = self.shared.clone();
+        let work = move || {
+            doomed.files.iter().for_each(|name| shared.bodies.remove(name));
+            doomed.segments.iter().for_each(|number| shared.segments.remove(*number));
+            for (segment, from, to) in doomed.stretches() {
+                shared.segments.punch(segment, from, to);
+            }
+        };
+        smol::unblock(work).detach();
     }
 
-    /// Gives back some free pages; true if there may be more. Bounded, so that mail does not wait.
+    /// Gives back some free pages; true if there may be more. Bounded, so that nobody waits long.
     fn vacuum_step(&mut self) -> bool {
         let Some(db) = &self.db else { return false };
         let empty = self.shared.counters().messages == 0;
@@ -323,7 +397,7 @@ impl Thread {
             let left: i64 = db.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
             if left < VACUUM_SLACK {
                 // The file shrinks when the log is written back.
-                self.shared.log.checkpoint(db, true);
+                checkpoint(db, "TRUNCATE");
             }
             Ok(left > 0 && left < free)
         };
@@ -334,50 +408,53 @@ impl Thread {
     }
 }
 
-struct Committed {
-    counters: Counters,
-    arrived: Vec<BodyFile>,
-    doomed: Vec<String>,
-    freed: bool,
-}
-
-/// However the thread ends, nobody who waits for it is left waiting.
-struct Drain(Receiver<Box<dyn Job>>);
-
-impl Drop for Drain {
-    fn drop(&mut self) {
-        self.0.close();
-        while let Ok(job) = self.0.try_recv() {
-            job.answer(Err(Error::Closed));
-        }
+/// Moves what it can of the log into the database. Waits for no reader.
+fn checkpoint(db: &Connection, how: &str) {
+    let pass = || {
+        db.busy_timeout(Duration::ZERO)?;
+        let done = db.query_row(&format!("PRAGMA wal_checkpoint({how})"), (), |_| Ok(()));
+        db.busy_timeout(schema::BUSY)?;
+        done
+    };
+    if let Err(error) = pass() {
+        // What is in the log is safe there; it is moved another time.
+        log::warn!("checkpoint failed: {error}");
     }
 }
 
-/// Jobs that wait at most; whoever comes then waits to be let in.
-const QUEUE: usize = 256;
+/// However the thread ends, nobody who waits for it is left waiting.
+struct Drain(Arc<Inbox>);
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting();
+        waiting.closed = true;
+        waiting.trouble = Some(Error::Closed);
+        let jobs = std::mem::take(&mut waiting.jobs);
+        drop(waiting);
+        self.0.room.notify_all();
+        jobs.into_iter().for_each(|job| job.answer(Err(Error::Closed)));
+    }
+}
+
+/// So many messages are taken in at once without waiting for more,
+const ENOUGH: usize = 500;
+/// and fewer after so long.
+const GATHER: Duration = Duration::from_millis(25);
+/// Messages that may wait to be taken in; the journal then waits,
+const MOST_PLACED: usize = 4000;
+/// so long at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two attempts to take in what could not be.
+const RETRY: Duration = Duration::from_secs(1);
 /// Jobs in one transaction at most.
-const BATCH_JOBS: usize = 1000;
-/// So many senders at once are a crowd.
-const CROWD: usize = 8;
-/// A moment is a fraction of what a sync of the log takes,
-const MOMENT: Duration = Duration::from_micros(100);
-/// and so many of them are as long as one.
-const MOMENTS: usize = 4;
-/// Octets in one transaction at most, roughly: bounds how long the first waits for the last.
-const BATCH_WEIGHT: usize = 16 * 1024 * 1024;
-/// What a transaction adds to the log besides its jobs' octets: the pages at the edges of the tables.
-const BATCH_COST: usize = 24 * 1024;
-/// A checkpoint is worth its syncs after so many octets.
-const LOG_ENOUGH: usize = 4 * 1024 * 1024;
+const MOST_JOBS: usize = 256;
 /// Pages given back in one step.
 const VACUUM_PAGES: u32 = 500;
 /// Free pages that stay for the next messages.
 const VACUUM_SLACK: i64 = 64;
-
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use smol::future::block_on;
 
     use super::*;
@@ -388,153 +465,102 @@ mod tests {
 
     fn open(folder: &tempfile::TempDir) -> Sqlite {
         let path = folder.path().to_owned();
-        Sqlite::open(&Options { path, inline_limit: 100, ..Options::default() }).unwrap()
+        Sqlite::open(&Options { path, ..Options::default() }).unwrap()
     }
 
-    async fn put(store: &Sqlite, length: usize) -> Result<(), Error> {
+    async fn put(store: &Sqlite) -> Result<(), Error> {
         let mut draft = store.begin().await?;
-        draft.write(&vec![b'x'; length]).await?;
+        draft.write(b"some octets").await?;
         draft.commit(Envelope::default(), Summary::default()).await.map(drop)
-    }
-
-    fn bodies(store: &Sqlite) -> usize {
-        std::fs::read_dir(store.shared.folder.join("bodies")).unwrap().count()
     }
 
     fn messages(store: &Sqlite) -> u64 {
         block_on(store.counts()).unwrap().messages
     }
 
-    /// Keeps the writer busy until the sender is used or dropped, so that what is asked meanwhile
-    /// becomes one batch.
-    fn hold(store: &Sqlite) -> mpsc::Sender<()> {
-        let (release, held) = mpsc::channel();
-        let (started, begun) = mpsc::channel();
-        let writer = store.writer.clone();
-        std::thread::spawn(move || {
-            block_on(writer.ask(1, move |_| {
-                started.send(()).unwrap();
-                let _ = held.recv();
-                Ok(())
-            }))
-        });
-        begun.recv().unwrap();
-        release
+    /// Lets the database have so many pages at most.
+    fn bound(store: &Sqlite, pages: u32) {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        let set = move |tx: &mut Tx<'_>| tx.db.query_row(&sql, (), |_| Ok(()));
+        block_on(store.writer.ask(set)).unwrap();
     }
 
     #[test]
     fn a_job_that_panics_is_answered_and_the_writer_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
-        let panicked = block_on(store.writer.ask::<()>(1, |_| panic!("on purpose")));
+        let panicked = block_on(store.writer.ask::<()>(|_| panic!("on purpose")));
         assert!(matches!(panicked, Err(Error::Io(_))), "{panicked:?}");
-        assert_eq!(block_on(put(&store, 10)), Ok(()));
+        assert_eq!(block_on(put(&store)), Ok(()));
         assert_eq!(messages(&store), 1);
     }
 
     #[test]
-    fn a_batch_is_stored_whole_or_not_at_all() {
+    fn a_job_that_fails_takes_no_message_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
-        let release = hold(&store);
-        let (small, large, wrong) = block_on(async {
-            let wrong = async {
-                while store.writer.queue.len() < 2 {
-                    smol::future::yield_now().await;
-                }
-                let wrong =
-                    store.writer.ask(1, |tx| tx.db.execute("INSERT INTO nowhere VALUES (1)", ()));
-                smol::pin!(wrong);
-                let _ = smol::future::poll_once(&mut wrong).await;
-                drop(release);
-                wrong.await
-            };
-            let puts = smol::future::zip(put(&store, 10), put(&store, 1000));
-            let ((small, large), wrong) = smol::future::zip(puts, wrong).await;
-            (small, large, wrong)
-        });
-        assert!(matches!(&wrong, Err(Error::Io(why)) if why.contains("nowhere")), "{wrong:?}");
-        assert_eq!(small, Err(wrong.clone().unwrap_err()));
-        assert_eq!(large, Err(wrong.unwrap_err()));
-        assert_eq!(messages(&store), 0);
-        while bodies(&store) > 0 {
-            std::thread::yield_now();
-        }
-        assert_eq!(block_on(put(&store, 1000)), Ok(()));
-        assert_eq!((messages(&store), bodies(&store)), (1, 1));
+        let (put, failed) = block_on(smol::future::zip(
+            put(&store),
+            store.writer.ask(|tx| tx.db.execute("INSERT INTO nowhere VALUES (1)", ())),
+        ));
+        assert_eq!(put, Ok(()));
+        assert!(matches!(&failed, Err(Error::Io(why)) if why.contains("nowhere")), "{failed:?}");
+        assert_eq!(messages(&store), 1);
     }
 
     #[test]
-    fn a_commit_that_fails_leaves_no_body_behind() {
+    fn what_was_acknowledged_outlives_a_database_that_cannot_take_it_in() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
-        let sql = "CREATE TABLE parents (id INTEGER PRIMARY KEY);
-                   CREATE TABLE children (id REFERENCES parents DEFERRABLE INITIALLY DEFERRED)";
-        block_on(store.writer.ask(1, move |tx| tx.db.execute_batch(sql))).unwrap();
-        let release = hold(&store);
-        let (put_there, wrong) = block_on(async {
-            // Only the COMMIT finds that something is wrong.
-            let wrong =
-                store.writer.ask(1, |tx| tx.db.execute("INSERT INTO children VALUES (7)", ()));
-            let release = async {
-                while store.writer.queue.len() < 2 {
-                    smol::future::yield_now().await;
-                }
-                drop(release);
-            };
-            let both = smol::future::zip(put(&store, 1000), wrong);
-            smol::future::zip(both, release).await.0
-        });
-        assert!(matches!(put_there, Err(Error::Io(_))), "{put_there:?}");
-        assert!(wrong.is_err());
-        assert_eq!((messages(&store), bodies(&store)), (0, 1));
-        assert_eq!(block_on(put(&store, 1000)), Ok(()));
-        for _ in 0..1000 {
-            if bodies(&store) == 1 {
+        bound(&store, 40);
+        let mut acknowledged = 0;
+        let refused = loop {
+            match block_on(put(&store)) {
+                Ok(()) => acknowledged += 1,
+                Err(error) => break error,
+            }
+            assert!(acknowledged < 100_000, "it never gets full");
+        };
+        assert_eq!(refused, Error::Full);
+        // Looking goes on, at what could be taken in.
+        assert!(messages(&store) < acknowledged);
+        bound(&store, 1_000_000);
+        assert_eq!(messages(&store), acknowledged);
+        let mut again = Err(Error::Full);
+        for _ in 0..500 {
+            again = block_on(put(&store));
+            if again.is_ok() {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(10));
         }
-        assert_eq!((messages(&store), bodies(&store)), (1, 1));
+        assert_eq!(again, Ok(()));
+        assert_eq!(messages(&store), acknowledged + 1);
     }
 
     #[test]
-    fn a_commit_that_nobody_waits_for_any_more_stores_nothing() {
+    fn what_could_not_be_taken_in_is_there_after_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
-        let release = hold(&store);
-        block_on(async {
-            let mut given_up = Box::pin(put(&store, 10));
-            while store.writer.queue.is_empty() {
-                let _ = smol::future::poll_once(&mut given_up).await;
-            }
-            drop(given_up);
-            drop(release);
-            put(&store, 20).await.unwrap();
-        });
-        assert_eq!(block_on(store.counts()).unwrap().bytes, 20);
+        bound(&store, 40);
+        let mut acknowledged = 0;
+        while block_on(put(&store)).is_ok() {
+            acknowledged += 1;
+        }
+        block_on(store.close()).unwrap();
+        drop(store);
+        let store = open(&folder);
+        assert_eq!(messages(&store), acknowledged);
     }
 
     #[test]
-    fn a_full_disk_is_told_and_is_over_when_there_is_room() {
+    fn whoever_looks_sees_what_was_stored_before() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
-        let bound = |pages: u32| {
-            let sql = format!("PRAGMA max_page_count = {pages}");
-            let set = move |tx: &mut Tx<'_>| tx.db.query_row(&sql, (), |_| Ok(()));
-            block_on(store.writer.ask(1, set)).unwrap();
-        };
-        bound(40);
-        let mut stored = 0;
-        while let Ok(()) = block_on(put(&store, 100)) {
-            stored += 1;
-            assert!(stored < 10_000, "it never gets full");
+        for number in 1..200 {
+            block_on(put(&store)).unwrap();
+            assert_eq!(messages(&store), number);
         }
-        assert_eq!(block_on(put(&store, 100)), Err(Error::Full));
-        assert_eq!(messages(&store), stored);
-        bound(1_000_000);
-        assert_eq!(block_on(put(&store, 100)), Ok(()));
-        assert_eq!(messages(&store), stored + 1);
     }
 
     #[test]
@@ -543,12 +569,15 @@ mod tests {
         let store = open(&folder);
         let log = folder.path().join("smtpd.db-wal");
         // Each round writes more than makes a checkpoint worth its while.
-        let blob = "INSERT OR REPLACE INTO contents VALUES (-1, '', '', zeroblob(6000000))";
-        let rounds = 60;
+        let blob = "INSERT OR REPLACE INTO tombstones VALUES (-1)";
+        let fill = "CREATE TABLE IF NOT EXISTS filler (one INTEGER PRIMARY KEY, octets BLOB);
+                    INSERT OR REPLACE INTO filler VALUES (1, zeroblob(9000000))";
+        let rounds = 40;
         for _ in 0..rounds {
-            block_on(store.writer.ask(6_000_000, |tx| tx.db.execute(blob, ()))).unwrap();
+            block_on(store.writer.ask(|tx| tx.db.execute_batch(fill))).unwrap();
+            block_on(store.writer.ask(|tx| tx.db.execute(blob, ()))).unwrap();
         }
         let length = std::fs::metadata(log).unwrap().len();
-        assert!(length < 6_000_000 * rounds / 3, "{length}");
+        assert!(length < 9_000_000 * rounds / 3, "{length}");
     }
 }

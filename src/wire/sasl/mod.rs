@@ -267,6 +267,7 @@ impl Exchange {
             (Awaiting::LoginPassword { user }, _) => Ok(password(&user, message)),
             (Awaiting::CramAnswer { challenge }, _) => cram::claim(challenge, message),
             (Awaiting::Message, Mechanism::ScramSha256) => match scram::First::read(message) {
+                Ok(first) if !is_name(&first.user) => Err(Fault::Malformed),
                 Ok(first) => {
                     let user = first.user.clone();
                     let awaiting = Awaiting::ScramKeys(Box::new(first));
@@ -287,12 +288,22 @@ impl Exchange {
             }
             _ => Err(Fault::Malformed),
         };
-        claim.map_or_else(Progress::Failed, Progress::Claimed)
+        match claim {
+            Ok(claim) if is_name(claim.user()) => Progress::Claimed(claim),
+            Ok(_) => Progress::Failed(Fault::Malformed),
+            Err(fault) => Progress::Failed(fault),
+        }
     }
 
     fn challenge(self, text: impl Into<Cow<'static, str>>) -> Progress {
         Progress::Challenge(text.into(), self)
     }
+}
+
+/// Control characters are no part of a name (RFC 4013 §2.3), and where any name is good it is kept and
+/// shown.
+fn is_name(user: &str) -> bool {
+    !user.contains(char::is_control)
 }
 
 fn password(user: &str, password: &str) -> Claim {

@@ -9,6 +9,7 @@ use std::fmt;
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Fault, Nonce, gs2};
@@ -134,7 +135,8 @@ impl Asked {
         for (octet, mask) in client_key.iter_mut().zip(signature) {
             *octet ^= mask;
         }
-        if !is_same(&Sha256::digest(client_key).into(), &self.keys.stored_key) {
+        // Takes as long wherever the difference is.
+        if !bool::from(Sha256::digest(client_key).ct_eq(&self.keys.stored_key)) {
             return Err(Fault::Refused);
         }
         Ok(format!("v={}", BASE64.encode(&hmac(&self.keys.server_key, signed.as_bytes()))))
@@ -147,11 +149,6 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     };
     mac.update(message);
     mac.finalize().into_bytes().into()
-}
-
-/// Takes as long wherever the difference is.
-fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
-    one.iter().zip(other).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 /// `printable = %x21-2B / %x2D-7E`

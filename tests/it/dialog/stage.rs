@@ -106,6 +106,8 @@ impl Stage {
             let step = self.session.step(&mut input, self.now);
             drain(self.session.output(), &mut self.events);
             match step {
+                // The output was taken above.
+                Step::Flush => {}
                 Step::Read => {
                     assert!(input.is_empty(), "Read means that all is consumed");
                     return;

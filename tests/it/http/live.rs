@@ -78,6 +78,31 @@ fn events_come_in_one_frame_and_in_order() {
 }
 
 #[test]
+fn a_flood_of_events_comes_in_frames() {
+    smol::block_on(async {
+        let server = Server::start();
+        let mut socket = connect(&server, "", None).await.unwrap();
+        next(&mut socket).await;
+        // More than the history holds is missed, so a little at a time.
+        for first in [1, 9, 17] {
+            for _ in 0..8 {
+                server.bus.publish(Event::Reload);
+            }
+            let (mut seen, mut expected) = (0, first);
+            while seen < 8 {
+                let frame = next(&mut socket).await;
+                if frame["type"] == "events" {
+                    assert_eq!(frame["first"], expected);
+                    let count = frame["events"].as_array().unwrap().len() as u64;
+                    assert!(count <= 100);
+                    (seen, expected) = (seen + count, expected + count);
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn a_crowd_of_recipients_is_not_named() {
     smol::block_on(async {
         let server = Server::start();

@@ -7,7 +7,7 @@ use std::sync::{
 
 use smtpd::{
     id::{IdSource, MessageId},
-    message::{Envelope, Scanner},
+    message::{Envelope, Scanner, Summary},
     store::{
         Change, Counts, Draft, Error, Keep, Later, Mailbox, Page, Query, Raw, Record, Selection,
         State, Store, mailbox_key,
@@ -73,6 +73,19 @@ impl Shelf {
     }
 }
 
+/// Mail does not come by SMTP here.
+struct Nowhere;
+
+impl Draft for Nowhere {
+    fn write<'a>(&'a mut self, _: &'a [u8]) -> Later<'a, ()> {
+        Box::pin(async { Err(Error::Closed) })
+    }
+
+    fn commit(self: Box<Self>, _: Envelope, _: Summary) -> Later<'static, Arc<Record>> {
+        Box::pin(async { Err(Error::Closed) })
+    }
+}
+
 fn is_in(record: &Record, mailbox: &str) -> bool {
     record.envelope.forward_paths.iter().any(|path| mailbox_key(&path.address) == mailbox)
 }
@@ -89,7 +102,7 @@ fn is_selected(record: &Record, which: &Selection) -> bool {
 
 impl Store for Shelf {
     fn begin(&self) -> Later<'_, Box<dyn Draft>> {
-        Box::pin(async { Err(Error::Closed) })
+        self.with(|_| Box::new(Nowhere) as Box<dyn Draft>)
     }
 
     fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {

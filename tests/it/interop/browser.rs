@@ -7,21 +7,22 @@ use crate::harness::{Server, file, have, run};
 const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Runs one script of tests/interop in a browser of its own.
-fn browse(script: &str, server: &Server) {
+pub(super) fn browse(script: &str, scheme: &str, server: &Server) {
     let output = run(Command::new("node")
         .arg(file("tests/interop").join(script))
-        .arg(format!("http://{}", server.http))
+        .arg(format!("{scheme}://{}", server.http))
         .arg(server.smtp.ip().to_string())
         .arg(server.smtp.port().to_string())
         .env("CHROMIUM", CHROMIUM));
     assert!(String::from_utf8_lossy(&output.stdout).ends_with("all seen\n"), "{output:?}");
 }
 
-fn have_browser() -> bool {
+pub(super) fn have_browser() -> bool {
     let modules = file("tests/interop/node_modules");
     have(&[
         "node",
         CHROMIUM,
+        modules.join("axe-core").to_str().unwrap(),
         modules.join("playwright-core").to_str().unwrap(),
         modules.join("nodemailer").to_str().unwrap(),
     ])
@@ -30,13 +31,13 @@ fn have_browser() -> bool {
 #[test]
 fn a_message_arrives_live_and_is_read() {
     if have_browser() {
-        browse("browser_main_job.mjs", &Server::start(&[]));
+        browse("browser_main_job.mjs", "http", &Server::start(&[]));
     }
 }
 
 #[test]
 fn hostile_html_runs_nothing_and_asks_for_nothing() {
     if have_browser() {
-        browse("browser_hostile.mjs", &Server::start(&[]));
+        browse("browser_hostile.mjs", "http", &Server::start(&[]));
     }
 }

@@ -1,6 +1,7 @@
 //! Real programs against the real binary.
 
 mod browser;
+mod browser_login;
 mod clients;
 mod dialogs;
 mod disk;

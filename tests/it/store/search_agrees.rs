@@ -73,6 +73,7 @@ async fn fill(place: &Place, dice: &mut Dice, count: usize) -> Vec<Known> {
             from: address(dice),
             to: address(dice),
             attachments,
+            inline_images: dice.below(3),
             size: raw.len() as u64,
             ..Summary::default()
         };
@@ -150,6 +151,7 @@ fn facts(record: &Record) -> Facts<'_> {
         starred: record.starred,
         tags: &record.tags,
         attachment: !record.summary.attachments.is_empty(),
+        inline: record.summary.inline_images > 0,
         received_ms: record.envelope.received_ms,
         size: record.summary.size,
     }
@@ -162,12 +164,13 @@ fn query(dice: &mut Dice) -> Query {
 }
 
 fn test(dice: &mut Dice) -> Test {
-    match dice.below(16) {
+    match dice.below(18) {
         0 => Test::Read(dice.below(2) == 0),
         1 => Test::Starred,
         2 => Test::Tagged,
         3 => Test::Tag(["red", "blue", "none"][dice.below(3)].into()),
         4 => Test::Attachment,
+        16 => Test::Inline,
         5 => Test::Before(dice.below(1000) as i64),
         6 => Test::After(dice.below(1000) as i64),
         7 => Test::Larger(dice.below(300) as u64),

@@ -1,0 +1,175 @@
+//! The left column: mailboxes below their domains, and tags, with what is unread in them. They are
+//! found as mail arrives; nobody makes them.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::HeaderMap,
+    response::Response,
+};
+
+use super::{
+    Site,
+    error::Error,
+    list::{Asked, Shell},
+    page,
+    words::{WORDS, Words},
+};
+use crate::store::{self, Mailbox, mailbox_key};
+
+/// `GET /boxes`: the column alone, for a page that is open while mail arrives.
+pub(super) async fn boxes(
+    State(site): State<Site>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let shell = Shell::new(&site, asked).await?;
+    let boxes = Boxes::new(&site, &shell.asked).await?;
+    page::page(&headers, &BoxesPiece { w: WORDS, shell: &shell, boxes: &boxes }).await
+}
+
+/// What the column lists.
+pub(super) struct Boxes {
+    pub(super) domains: Vec<Domain>,
+    pub(super) tags: Vec<Link>,
+    /// There are more mailboxes than are listed.
+    pub(super) has_more: bool,
+}
+
+/// A domain and its mailboxes.
+pub(super) struct Domain {
+    /// All of its mailboxes together.
+    pub(super) all: Link,
+    pub(super) mailboxes: Vec<Link>,
+}
+
+/// A place to go to, with its totals.
+pub(super) struct Link {
+    /// The mailbox, `@domain` or tag.
+    pub(super) name: String,
+    /// How it is shown.
+    pub(super) short: String,
+    pub(super) href: String,
+    pub(super) is_current: bool,
+    pub(super) messages: u64,
+    pub(super) unread: u64,
+}
+
+impl Boxes {
+    /// The column beside this list.
+    pub(super) async fn new(site: &Site, asked: &Asked) -> Result<Self, store::Error> {
+        let mut mailboxes = site.store.mailboxes(None, MOST_MAILBOXES + 1).await?;
+        let has_more = mailboxes.len() > MOST_MAILBOXES;
+        mailboxes.truncate(MOST_MAILBOXES);
+        let mut tags = site.store.tags().await?;
+        tags.truncate(MOST_TAGS);
+        Ok(Self {
+            domains: domains(mailboxes, asked),
+            tags: tags.into_iter().map(|tag| Link::tag(tag, asked)).collect(),
+            has_more,
+        })
+    }
+
+    /// The totals of the mailbox that the list is of.
+    pub(super) fn current(&self) -> Option<&Link> {
+        let links = self.domains.iter().flat_map(|domain| domain.mailboxes.iter());
+        links.into_iter().find(|link| link.is_current)
+    }
+}
+
+/// Mailboxes put below their domains, both sorted by name.
+fn domains(mailboxes: Vec<Mailbox>, asked: &Asked) -> Vec<Domain> {
+    let mut domains = BTreeMap::<String, Vec<Mailbox>>::new();
+    for mailbox in mailboxes {
+        // The last @: what stands before it may be quoted and contain others.
+        let domain = mailbox.name.rsplit_once('@').map_or("", |(_, domain)| domain).to_owned();
+        domains.entry(domain).or_default().push(mailbox);
+    }
+    let domain = |(name, mailboxes): (String, Vec<Mailbox>)| Domain {
+        all: Link::domain(&name, &mailboxes, asked),
+        mailboxes: mailboxes.into_iter().map(|it| Link::mailbox(it, asked)).collect(),
+    };
+    domains.into_iter().map(domain).collect()
+}
+
+impl Link {
+    fn mailbox(mailbox: Mailbox, asked: &Asked) -> Self {
+        let there = Asked { mailbox: mailbox.name.clone(), ..Asked::default() };
+        let is_current = mailbox_key(&asked.mailbox) == mailbox.name;
+        let local = mailbox.name.rsplit_once('@').map_or("", |(local, _)| local);
+        let short = if local.is_empty() { mailbox.name.clone() } else { local.to_owned() };
+        Self::new(mailbox, short, &there, is_current)
+    }
+
+    /// The totals are those of its mailboxes: a message to two of them counts in both.
+    fn domain(name: &str, mailboxes: &[Mailbox], asked: &Asked) -> Self {
+        let all = Mailbox {
+            name: format!("@{name}"),
+            messages: mailboxes.iter().map(|mailbox| mailbox.messages).sum(),
+            unread: mailboxes.iter().map(|mailbox| mailbox.unread).sum(),
+        };
+        let there = searching(format!("recipient:\"@{}\"", name.replace('"', "")));
+        let is_current = asked.q == there.q;
+        Self::new(all, name.to_owned(), &there, is_current)
+    }
+
+    fn tag(tag: Mailbox, asked: &Asked) -> Self {
+        let there = searching(format!("tag:\"{}\"", tag.name.replace('"', "")));
+        let is_current = asked.q == there.q;
+        let short = tag.name.clone();
+        Self::new(tag, short, &there, is_current)
+    }
+
+    fn new(mailbox: Mailbox, short: String, there: &Asked, is_current: bool) -> Self {
+        let Mailbox { name, messages, unread } = mailbox;
+        Self { name, short, href: there.link("/"), is_current, messages, unread }
+    }
+}
+
+fn searching(q: String) -> Asked {
+    Asked { q, ..Asked::default() }
+}
+
+#[derive(Template)]
+#[template(path = "boxes.html")]
+struct BoxesPiece<'a> {
+    w: &'static Words,
+    shell: &'a Shell,
+    boxes: &'a Boxes,
+}
+
+/// Mailboxes in the column; beyond them there is the search.
+const MOST_MAILBOXES: usize = 300;
+
+/// Tags in the column.
+const MOST_TAGS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes_stand_below_their_domains() {
+        let mailbox =
+            |name: &str, unread| Mailbox { name: name.into(), messages: 2 * unread, unread };
+        let all = vec![
+            mailbox("\"a@b\"@x.example", 1),
+            mailbox("ann@y.example", 2),
+            mailbox("bob@x.example", 3),
+            mailbox("postmaster", 4),
+        ];
+        let asked = Asked { mailbox: "Bob@X.example".into(), ..Asked::default() };
+        let domains = domains(all, &asked);
+        let shown: Vec<_> = domains
+            .iter()
+            .map(|it| (it.all.name.as_str(), it.all.unread, it.mailboxes.len()))
+            .collect();
+        assert_eq!(shown, [("@", 4, 1), ("@x.example", 4, 2), ("@y.example", 2, 1)]);
+        assert_eq!(domains[0].mailboxes[0].short, "postmaster");
+        let bob = &domains[1].mailboxes[1];
+        assert!(bob.is_current && bob.short == "bob" && bob.href == "/?mailbox=bob%40x%2Eexample");
+        assert_eq!(domains[2].all.href, "/?q=recipient%3A%22%40y%2Eexample%22");
+    }
+}

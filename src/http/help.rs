@@ -1,0 +1,25 @@
+//! The operators of the search and the keys, for those who cannot open the card of the list.
+
+use askama::Template;
+use axum::{extract::State, http::HeaderMap, response::Response};
+
+use super::{
+    Site,
+    error::Error,
+    list::{Asked, Shell},
+    page,
+    words::{WORDS, Words},
+};
+
+/// `GET /help`
+pub(super) async fn help(State(site): State<Site>, headers: HeaderMap) -> Result<Response, Error> {
+    let shell = Shell::new(&site, Asked::default()).await?;
+    page::page(&headers, &HelpPage { w: WORDS, shell: &shell }).await
+}
+
+#[derive(Template)]
+#[template(path = "help.html")]
+struct HelpPage<'a> {
+    w: &'static Words,
+    shell: &'a Shell,
+}

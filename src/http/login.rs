@@ -1,0 +1,156 @@
+//! The pages for logging in and out.
+
+use std::time::Instant;
+
+use askama::Template;
+use axum::{
+    extract::{Extension, Query, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    LoginMode, Site, admission, body,
+    error::Error,
+    guard::Host,
+    page, session,
+    visitor::Visitor,
+    words::{WORDS, Words},
+};
+use crate::{secret::Secret, wire::sasl::Credentials};
+
+/// Where to go after the login.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    to: String,
+}
+
+/// `GET /login`
+pub(super) async fn form(
+    State(site): State<Site>,
+    Query(Asked { to }): Query<Asked>,
+    Extension(host): Extension<Host>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let is_off = site.options.login == LoginMode::Off;
+    if is_off || admission::session_of(&site, &headers, &host, &visitor).is_some() {
+        return Ok(see_other(local(&to)));
+    }
+    page::page(&headers, &LoginPage { w: WORDS, user: "", to: &to, problem: None }).await
+}
+
+/// `POST /login`
+pub(super) async fn log_in(
+    State(site): State<Site>,
+    Extension(host): Extension<Host>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Error> {
+    if site.options.login == LoginMode::Off {
+        return Err(Error::no_page());
+    }
+    let Form { user, password, to } = body::form(&site, request).await?;
+    let credentials = Credentials { user: user.clone(), password: Secret::new(password) };
+    let standing = match admission::log_in(&site, &visitor, credentials).await {
+        Ok(standing) => standing,
+        Err(error) => {
+            let problem = Some(&*error.external);
+            let template = LoginPage { w: WORDS, user: &user, to: &to, problem };
+            let mut answer = page::page(&headers, &template).await?;
+            *answer.status_mut() = error.status;
+            return Ok(answer);
+        }
+    };
+    // A session that was there is given up: the cookie of before is worth nothing after.
+    if let Some(key) = admission::session_of(&site, &headers, &host, &visitor) {
+        site.sessions().end(&key);
+    }
+    let began = site.sessions().begin(user.clone(), standing, Instant::now());
+    let token = began.map_err(Error::internal)?;
+    log::info!(user:% = user; "logged in");
+    let cookie =
+        session::set_cookie(&token, &host, visitor.is_secure, site.options.session_seconds);
+    with_cookie(see_other(local(&to)), &cookie)
+}
+
+/// `POST /logout`: the session ends here, whatever the browser keeps.
+pub(super) async fn log_out(
+    State(site): State<Site>,
+    Extension(host): Extension<Host>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    if let Some(key) = admission::session_of(&site, &headers, &host, &visitor) {
+        site.sessions().end(&key);
+    }
+    let nothing = Secret::new(String::new());
+    let cookie = session::set_cookie(&nothing, &host, visitor.is_secure, 0);
+    with_cookie(see_other("/login"), &cookie)
+}
+
+fn with_cookie(mut answer: Response, cookie: &str) -> Result<Response, Error> {
+    let value =
+        HeaderValue::from_str(cookie).map_err(|error| Error::internal(error.to_string()))?;
+    answer.headers_mut().insert(header::SET_COOKIE, value);
+    Ok(answer)
+}
+
+fn see_other(to: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
+}
+
+/// The path, if it is one of ours: `//evil.example` and `/\evil.example` are other hosts for a browser.
+fn local(to: &str) -> &str {
+    let rest = to.strip_prefix('/').unwrap_or("/");
+    let leaves = rest.starts_with('/') || !to.bytes().all(|octet| octet.is_ascii_graphic());
+    let is_loop = ["login", "logout"].contains(&rest.split('?').next().unwrap_or_default());
+    if leaves || is_loop || to.contains('\\') { "/" } else { to }
+}
+
+#[derive(Deserialize)]
+struct Form {
+    user: String,
+    password: String,
+    #[serde(default)]
+    to: String,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage<'a> {
+    w: &'static Words,
+    user: &'a str,
+    to: &'a str,
+    problem: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn after_the_login_one_stays_here() {
+        for ours in ["/", "/messages/01?x=1", "/?q=from%3Aann", "/a//b", "/logins"] {
+            assert_eq!(local(ours), ours);
+        }
+        for other in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/a\r\nX: y",
+            "/\tx",
+            "/ä",
+            "evil",
+            "/login?to=/",
+            "/logout",
+        ] {
+            assert_eq!(local(other), "/", "{other}");
+        }
+    }
+}

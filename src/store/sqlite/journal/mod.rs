@@ -1,0 +1,492 @@
+//! The journal: what `250` rests on.
+//!
+//! One thread appends messages to a file, whole, and syncs it once for all who wait; then they are
+//! answered. The database hears of them a moment later and can be behind, because whatever it has not
+//! taken in durably is read from the journal again at the next start. So a sync of one file, of octets
+//! that lie side by side, is all that a message waits for, and its octets are written once. This is also
+//! where they stay: the database only knows the place.
+//!
+//! If anything of a batch fails, nothing of it is stored, all of it are told the same, and the next one
+//! goes into a new segment, because nobody knows what the old one holds behind its last good record.
+
+mod record;
+mod replay;
+mod segment;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_channel::oneshot;
+use smol::channel::{Receiver, Sender};
+
+#[cfg(test)]
+pub(super) use self::segment::Fault;
+use self::{record::seal_meta, segment::Tail};
+pub(super) use self::{
+    record::{Head, open_meta},
+    replay::{Replayed, replay},
+    segment::{Header, Segments},
+};
+use super::{Shared, bodies::BodyFile, row, writer::Writer};
+use crate::{
+    id::{IdSource, MessageId},
+    message::{Envelope, Summary},
+    store::{Error, mailbox_key},
+};
+
+/// Asks the journal's thread.
+#[derive(Clone)]
+pub(super) struct Journal {
+    queue: Sender<Commit>,
+}
+
+/// A message that is complete and waits to be stored.
+pub(super) struct Entry {
+    /// Room for the head, the body or the name of its file, meta.
+    record: Vec<u8>,
+    head: Head,
+    facts: Facts,
+    file: Option<BodyFile>,
+}
+
+/// A message that is in the journal.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub(super) head: Head,
+    pub(super) facts: Facts,
+    pub(super) segment: i64,
+    /// Where its record begins.
+    pub(super) at: u64,
+    /// Name of the body's file, if it has one.
+    pub(super) file: Option<String>,
+}
+
+/// What the database says of a message besides its place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) received_ms: i64,
+    /// 1 for attachments, 2 for images shown in the text, 3 for both.
+    pub(super) files: i64,
+    /// Mailbox keys, each once.
+    pub(super) mailboxes: Vec<String>,
+}
+
+/// A message and who waits for it.
+pub(super) struct Commit {
+    entry: Entry,
+    reply: oneshot::Sender<Result<MessageId, Error>>,
+}
+
+/// The thread's own things.
+pub(super) struct Thread {
+    shared: Arc<Shared>,
+    queue: Receiver<Commit>,
+    writer: Writer,
+    ids: IdSource,
+    next_seq: i64,
+    next_segment: i64,
+    /// None at the beginning and after a failure.
+    tail: Option<Tail>,
+}
+
+impl Journal {
+    /// A journal that goes on where the last one ended, and its thread's things; the thread is not
+    /// started yet.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        writer: Writer,
+        ids: IdSource,
+        end: &Replayed,
+    ) -> std::io::Result<(Self, Thread)> {
+        let (sender, queue) = smol::channel::bounded(QUEUE);
+        let tail = match end.tail {
+            Some((number, at)) => Some(shared.segments.resume(number, at)?),
+            None => None,
+        };
+        let (next_seq, next_segment) = (end.next_seq, end.next_segment);
+        let thread = Thread { shared, queue, writer, ids, next_seq, next_segment, tail };
+        Ok((Self { queue: sender }, thread))
+    }
+
+    /// Stores a message and waits until it is durable.
+    pub(super) async fn store(&self, entry: Entry) -> Result<MessageId, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Commit { entry, reply }).await.map_err(|_| Error::Closed)?;
+        // A reply dropped without an answer: the thread ended first.
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Takes no more; what is queued is still done.
+    pub(super) fn close(&self) {
+        self.queue.close();
+    }
+}
+
+impl Entry {
+    /// A message whose body, or the name of its file, stands in `record` behind the room for the head.
+    pub(super) fn new(
+        mut record: Vec<u8>,
+        file: Option<BodyFile>,
+        envelope: &Envelope,
+        summary: &Summary,
+    ) -> Result<Self, serde_json::Error> {
+        let begin = record.len();
+        let held = record.get(Head::LENGTH..).unwrap_or_default();
+        let mut head = Head {
+            seq: 0,
+            id: MessageId::from_bytes([0; 12]),
+            is_file: file.is_some(),
+            held: held.len() as u64,
+            held_crc: crc32fast::hash(held),
+            meta: 0,
+            size: summary.size,
+        };
+        row::write(&mut record, envelope, summary)?;
+        seal_meta(&mut record, begin);
+        head.meta = u32::try_from(record.len() - begin).unwrap_or(u32::MAX);
+        Ok(Self { record, head, facts: Facts::new(envelope, summary), file })
+    }
+}
+
+impl Facts {
+    /// The facts of a message.
+    fn new(envelope: &Envelope, summary: &Summary) -> Self {
+        let mut mailboxes: Vec<_> =
+            envelope.forward_paths.iter().map(|path| mailbox_key(&path.address)).collect();
+        mailboxes.sort_unstable();
+        mailboxes.dedup();
+        Self {
+            received_ms: envelope.received_ms,
+            files: i64::from(!summary.attachments.is_empty())
+                + 2 * i64::from(summary.inline_images > 0),
+            mailboxes,
+        }
+    }
+}
+
+impl Placed {
+    /// Where the record ends.
+    pub(super) fn end(&self) -> u64 {
+        self.at + self.head.record_length()
+    }
+}
+
+impl Thread {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let _drain = Drain(self.queue.clone());
+        while let Ok(first) = self.queue.recv_blocking() {
+            let mut batch = vec![first];
+            self.gather(&mut batch);
+            batch.retain(|commit| !commit.reply.is_canceled());
+            if batch.is_empty() {
+                continue;
+            }
+            match catch_unwind(AssertUnwindSafe(|| self.store(&mut batch))) {
+                Ok(Ok(placed)) => self.answer(batch, placed),
+                Ok(Err(error)) => {
+                    log::error!("{}: {error}", self.shared.segments.folder().display());
+                    self.refuse(batch, &error);
+                }
+                Err(_panic) => self.refuse(batch, &Error::Io("the journal stumbled".into())),
+            }
+        }
+    }
+
+    /// Takes what else is queued.
+    fn gather(&self, batch: &mut Vec<Commit>) {
+        self.wait_for_company();
+        let mut weight: usize = batch.iter().map(|commit| commit.entry.record.len()).sum();
+        while batch.len() < BATCH_MESSAGES && weight < BATCH_OCTETS {
+            let Ok(commit) = self.queue.try_recv() else { return };
+            weight += commit.entry.record.len();
+            batch.push(commit);
+        }
+    }
+
+    /// While most of those who send have not come to the end of their message yet, and some come every
+    /// moment, waits for them: fewer, larger syncs serve a crowd faster. A few wait for nobody.
+    fn wait_for_company(&self) {
+        for _ in 0..MOMENTS {
+            let drafts = self.shared.drafts.load(Ordering::Relaxed);
+            let queued = self.queue.len();
+            if drafts < CROWD || queued * 2 >= drafts {
+                return;
+            }
+            thread::sleep(MOMENT);
+            if self.queue.len() == queued {
+                return;
+            }
+        }
+    }
+
+    /// Appends a batch. When this returns `Ok`, it is on the disk.
+    fn store(&mut self, batch: &mut [Commit]) -> Result<Vec<Placed>, Error> {
+        self.writer.wait_for_room()?;
+        // The database must have room for what is in the journal, and the reserve is for deleting.
+        if !self.shared.reserve.is_kept() || self.shared.segments.free_bytes() < LOW_WATER {
+            return Err(Error::Full);
+        }
+        if batch.iter().any(|commit| commit.entry.file.is_some()) {
+            self.shared.bodies.sync().map_err(|error| Error::from_io(&error))?;
+        }
+        let mut tail = self.take_tail().map_err(|error| Error::from_io(&error))?;
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let (mut seq, mut at) = (self.next_seq, tail.end);
+        let mut placed = Vec::with_capacity(batch.len());
+        for Commit { entry, .. } in batch.iter_mut() {
+            entry.head.seq = seq;
+            entry.head.id = self.ids.next(seconds);
+            if let Some(room) = entry.record.first_chunk_mut() {
+                *room = entry.head.octets();
+            }
+            let one = Placed {
+                head: entry.head,
+                facts: std::mem::take(&mut entry.facts),
+                segment: tail.number,
+                at,
+                file: entry.file.as_ref().map(|file| file.name().to_owned()),
+            };
+            (seq, at) = (seq + 1, one.end());
+            placed.push(one);
+        }
+        match tail.append(batch.iter().map(|commit| commit.entry.record.as_slice())) {
+            Ok(()) => {
+                self.next_seq = seq;
+                self.tail = Some(tail);
+                Ok(placed)
+            }
+            Err(error) => {
+                tail.give_up();
+                Err(Error::from_io(&error))
+            }
+        }
+    }
+
+    /// The segment to go on with, out of `self` until all went well.
+    fn take_tail(&mut self) -> std::io::Result<Tail> {
+        if let Some(tail) = self.tail.take()
+            && tail.end < SEGMENT_OCTETS
+        {
+            return Ok(tail);
+        }
+        let (number, first_seq) = (self.next_segment, self.next_seq);
+        let header = Header { identity: self.shared.counters().identity, number, first_seq };
+        let tail = self.shared.segments.create(header)?;
+        self.next_segment += 1;
+        Ok(tail)
+    }
+
+    /// The database hears of them first, so that whoever was answered finds the message.
+    fn answer(&self, batch: Vec<Commit>, placed: Vec<Placed>) {
+        let ids: Vec<_> = placed.iter().map(|one| one.head.id).collect();
+        self.writer.hand_over(placed);
+        for (commit, id) in batch.into_iter().zip(ids) {
+            if let Some(file) = commit.entry.file {
+                file.keep();
+            }
+            // Who went away does not want to know.
+            let _ = commit.reply.send(Ok(id));
+        }
+    }
+
+    fn refuse(&self, batch: Vec<Commit>, error: &Error) {
+        for commit in batch {
+            let _ = commit.reply.send(Err(error.clone()));
+        }
+    }
+}
+
+/// However the thread ends, nobody who waits for it is left waiting.
+struct Drain(Receiver<Commit>);
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        self.0.close();
+        while let Ok(commit) = self.0.try_recv() {
+            let _ = commit.reply.send(Err(Error::Closed));
+        }
+    }
+}
+
+/// Messages that wait at most; whoever comes then waits to be let in.
+const QUEUE: usize = 256;
+/// Messages in one batch at most,
+const BATCH_MESSAGES: usize = 1000;
+/// and octets, roughly: bounds how long the first waits for the last.
+const BATCH_OCTETS: usize = 16 * 1024 * 1024;
+/// Free octets of the disk below which no mail is taken: the database takes in what waits for it with
+/// room to spare.
+const LOW_WATER: u64 = 8 * 1024 * 1024;
+/// A segment of so many octets gets no more records.
+const SEGMENT_OCTETS: u64 = 64 * 1024 * 1024;
+/// So many senders at once are a crowd.
+const CROWD: usize = 8;
+/// A moment is a fraction of what a sync takes,
+const MOMENT: Duration = Duration::from_micros(100);
+/// and so many of them are as long as one.
+const MOMENTS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::ErrorKind, path::Path};
+
+    use smol::future::block_on;
+
+    use super::*;
+    use crate::{
+        message::search,
+        store::{Options, Query, Store, sqlite::Sqlite},
+    };
+
+    fn open(folder: &Path) -> Sqlite {
+        let options = Options { path: folder.to_owned(), inline_limit: 100, ..Options::default() };
+        Sqlite::open(&options).unwrap()
+    }
+
+    async fn put(store: &Sqlite, length: usize) -> Result<(), Error> {
+        let mut draft = store.begin().await?;
+        draft.write(&vec![b'x'; length]).await?;
+        draft.commit(Envelope::default(), Summary::default()).await.map(drop)
+    }
+
+    /// Sizes of all messages, oldest first, each read back whole.
+    fn sizes(store: &Sqlite) -> Vec<u64> {
+        let everything =
+            Query { search: search::Query::default(), mailbox: None, before: None, limit: 9999 };
+        let page = block_on(store.list(everything)).unwrap();
+        let mut sizes = Vec::new();
+        for record in page.records.iter().rev() {
+            let raw = block_on(store.raw(record.id)).unwrap().unwrap();
+            let mut octets = vec![0; raw.len() as usize + 1];
+            let read = raw.read_at(&mut octets, 0).unwrap();
+            assert!(octets[..read].iter().all(|octet| *octet == b'x'));
+            assert_eq!(read as u64, record.summary.size);
+            sizes.push(record.summary.size);
+        }
+        sizes
+    }
+
+    fn bodies(folder: &Path) -> usize {
+        fs::read_dir(folder.join("bodies")).unwrap().count()
+    }
+
+    fn no_more_bodies_than(most: usize, folder: &Path) {
+        for _ in 0..1000 {
+            if bodies(folder) <= most {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{} body files are left", bodies(folder));
+    }
+
+    /// A copy of the folder as it is now, like a kill would leave it.
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let target = to.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => copy(&entry.path(), &target),
+                false => drop(fs::copy(entry.path(), target).unwrap()),
+            }
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_written_or_synced_is_refused_and_forgotten() {
+        let cases = [
+            (Fault::Write, ErrorKind::StorageFull),
+            (Fault::Write, ErrorKind::Other),
+            (Fault::Sync, ErrorKind::Other),
+            (Fault::Create, ErrorKind::StorageFull),
+        ];
+        for (fault, error) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path();
+            let store = open(path);
+            let mut expected = Vec::new();
+            if fault != Fault::Create {
+                block_on(put(&store, 1)).unwrap();
+                expected.push(1);
+            }
+            for length in [2, 2000] {
+                store.shared.segments.faults.expect(fault, error);
+                let refused = block_on(put(&store, length)).unwrap_err();
+                assert_eq!(refused == Error::Full, error == ErrorKind::StorageFull, "{refused}");
+            }
+            block_on(put(&store, 3)).unwrap();
+            block_on(put(&store, 3000)).unwrap();
+            expected.extend([3, 3000]);
+            assert_eq!(sizes(&store), expected, "{fault:?}");
+            no_more_bodies_than(1, path);
+            // The same after a crash, and after a start that finds the journal only.
+            let other = tempfile::tempdir().unwrap();
+            copy(path, other.path());
+            assert_eq!(sizes(&open(other.path())), expected, "{fault:?}");
+            block_on(store.close()).unwrap();
+            assert_eq!(sizes(&open(path)), expected, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_commit_that_nobody_waits_for_any_more_stores_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        block_on(async {
+            let slow_disk = store.shared.segments.faults.hold();
+            let mut first = Box::pin(put(&store, 1));
+            let mut given_up = Box::pin(put(&store, 2));
+            let _ = smol::future::poll_once(&mut first).await;
+            while !store.journal.queue.is_empty() {
+                thread::yield_now();
+            }
+            while store.journal.queue.is_empty() {
+                let _ = smol::future::poll_once(&mut given_up).await;
+            }
+            drop(given_up);
+            drop(slow_disk);
+            first.await.unwrap();
+            put(&store, 3).await.unwrap();
+        });
+        assert_eq!(sizes(&store), [1, 3]);
+    }
+
+    #[test]
+    fn all_who_wait_share_a_sync() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        block_on(put(&store, 1)).unwrap();
+        let slow_disk = store.shared.segments.faults.hold();
+        thread::scope(|scope| {
+            let puts: Vec<_> = (2..20)
+                .map(|length| {
+                    scope.spawn({
+                        let store = &store;
+                        move || block_on(put(store, length))
+                    })
+                })
+                .collect();
+            // All are on their way, and the first few are being written.
+            while store.shared.drafts.load(Ordering::SeqCst) < 18 {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_millis(50));
+            drop(slow_disk);
+            for put in puts {
+                put.join().unwrap().unwrap();
+            }
+        });
+        assert_eq!(sizes(&store).len(), 19);
+        assert!(
+            store.shared.segments.faults.syncs() <= 4,
+            "{}",
+            store.shared.segments.faults.syncs()
+        );
+    }
+}
