@@ -25,8 +25,6 @@ pub(super) struct New<'a> {
     pub(super) body: Body,
     /// Who stores it.
     pub(super) by: ObjectId,
-    /// The marks that it brings along from another store; its id is put in later, like every id.
-    pub(super) marks: Option<&'a Record>,
 }
 
 /// Where the octets are.
@@ -76,10 +74,9 @@ impl New<'_> {
             id: ObjectId::from_bytes([0; 12]),
             received: DateTime::from_millis(envelope.received_ms),
             size: i64::try_from(summary.size).unwrap_or(i64::MAX),
-            state: self.marks.map_or(State::default(), |record| record.state).name(),
-            read: self.marks.is_some_and(|record| record.read),
-            starred: self.marks.is_some_and(|record| record.starred),
-            tags: self.marks.map_or(&[], |record| &record.tags),
+            state: State::default().name(),
+            read: false,
+            starred: false,
             attachment: !summary.attachments.is_empty(),
             mailboxes: mailboxes(envelope),
             by: self.by,
@@ -158,8 +155,6 @@ struct Row<'a> {
     state: &'a str,
     read: bool,
     starred: bool,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    tags: &'a [String],
     attachment: bool,
     mailboxes: Vec<String>,
     by: ObjectId,

@@ -3,6 +3,7 @@
 mod faults;
 mod instances;
 mod load;
+mod migration;
 mod schema;
 mod server;
 
