@@ -13,7 +13,7 @@ use smtpd::{
     VERSION,
     auth::{Stored, TokenHash},
     config::{CONFIG_VARIABLE, Config},
-    log, notify, panics, process,
+    log, migrate, notify, panics, process,
     reload::Reload,
     secret::Secret,
     server::{self, Doors},
@@ -52,6 +52,21 @@ enum Command {
     Check(Check),
     Backup(Backup),
     Repair(Repair),
+    Migrate(Migrate),
+}
+
+/// Copy all messages from one store into another, with their ids, marks and tags. It may be interrupted
+/// and begun again. A store is `sqlite` or `mongodb` as the configuration has them, `sqlite:FOLDER`, or
+/// `mongodb://...`. No smtpd may be running on the SQLite store.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "migrate")]
+struct Migrate {
+    /// where the messages are
+    #[argh(option)]
+    from: String,
+    /// where they shall be
+    #[argh(option)]
+    to: String,
 }
 
 /// Check that every stored message is there and whole. smtpd may run meanwhile.
@@ -116,10 +131,18 @@ fn run(flags: Flags) -> Result<(), String> {
         }
         return say("OK");
     }
-    if let Some(command) = flags.command {
-        return look_after(&command, &loaded.config.store);
+    let options = &loaded.config.store;
+    match &flags.command {
+        Some(Command::HashPassword(how)) => return hash_password(how),
+        Some(Command::Check(Check {})) => return report(store::check(options)),
+        Some(Command::Backup(Backup { folder })) => return report(store::backup(options, folder)),
+        Some(Command::Repair(Repair {})) => return report(store::repair(options)),
+        Some(Command::Migrate(_)) | None => {}
     }
     log::init(&loaded.config.log)?;
+    if let Some(Command::Migrate(which)) = flags.command {
+        return migrate(&which, &loaded.config.store);
+    }
     panics::watch();
     for warning in loaded.warnings {
         ::log::warn!("{warning}");
@@ -131,13 +154,7 @@ fn run(flags: Flags) -> Result<(), String> {
 }
 
 /// Says on standard output what is wrong with the store; an error if anything is.
-fn look_after(command: &Command, options: &store::Options) -> Result<(), String> {
-    let checked = match command {
-        Command::HashPassword(how) => return hash_password(how),
-        Command::Check(Check {}) => store::check(options),
-        Command::Backup(Backup { folder }) => store::backup(options, folder),
-        Command::Repair(Repair {}) => store::repair(options),
-    };
+fn report(checked: Result<store::Checked, store::Error>) -> Result<(), String> {
     let checked = checked.map_err(|error| error.to_string())?;
     for fault in &checked.faults {
         say(fault)?;
@@ -220,6 +237,24 @@ fn hash_password(how: &HashPassword) -> Result<(), String> {
         HashPassword { token: true, .. } => String::from(TokenHash::new(&password)),
         HashPassword { scram: true, .. } => Stored::scram(&password)?.into(),
         _ => Stored::argon2(&password)?.into(),
+    })
+}
+
+fn migrate(which: &Migrate, configured: &store::Options) -> Result<(), String> {
+    let to = migrate::store_options(&which.to, configured)?;
+    let from = store::open(&migrate::store_options(&which.from, configured)?)
+        .map_err(|error| error.to_string())?;
+    // Each message of MongoDB waits for a round trip, and ids of SQLite are the order of commits.
+    let at_once = if to.kind == store::Kind::Mongodb { 64 } else { 1 };
+    let to = store::open(&to).map_err(|error| error.to_string())?;
+    let progress = |done, all| eprintln!("{done} of {all} messages");
+    smol::block_on(async {
+        let migrated = migrate::run(&*from, &*to, at_once, progress).await;
+        let closed = (from.close().await, to.close().await);
+        let migrate::Migrated { copied, present, gone } =
+            migrated.map_err(|error| format!("migrate: {error}; begin again to go on"))?;
+        closed.0.and(closed.1).map_err(|error| format!("closing the store: {error}"))?;
+        say(&format!("{copied} copied, {present} were there already, {gone} vanished meanwhile"))
     })
 }
 

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(e2fsprogs git curl openssl python3 nginx libnginx-mod-mail haproxy postfix swaks libnet-ssleay-perl
+packages=(e2fsprogs git curl openssl python3 python3-pip nginx libnginx-mod-mail libnginx-mod-stream haproxy postfix swaks libnet-ssleay-perl
     msmtp chromium nodejs npm musl-tools procps systemd strace util-linux)
 target=x86_64-unknown-linux-musl
 

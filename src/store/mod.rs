@@ -89,6 +89,15 @@ pub trait Draft: Send {
     /// counted, and the count replaces [`Summary::size`].
     fn commit(self: Box<Self>, envelope: Envelope, summary: Summary)
     -> Later<'static, Arc<Record>>;
+
+    /// The same under the id that the message has in another store. The id must not be taken; where ids
+    /// are the order of commits it must be above all that are. For migrations.
+    fn restore(
+        self: Box<Self>,
+        id: MessageId,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Later<'static, Arc<Record>>;
 }
 
 /// A stored message without its body.
@@ -341,6 +350,13 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::Io(error.to_string()),
         }
+    }
+}
+
+impl Error {
+    /// A message cannot be restored under its id.
+    fn not_above(id: MessageId) -> Self {
+        Self::Io(format!("message {id} is not newer than all that are stored"))
     }
 }
 
