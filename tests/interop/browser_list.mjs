@@ -71,6 +71,9 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator('#boxes [data-mailbox="carl@two.example"]').click();
   await page.getByRole("heading", { name: "carl@two.example" }).waitFor();
   check((await page.locator("#rows .row").count()) === 1, "a mailbox has its own list");
+  await page.locator("#live[data-state=connected]").waitFor();
+  await send({ to: "carl@two.example", subject: "The third" });
+  await page.locator("#counts", { hasText: "2 messages" }).waitFor();
   await page.setViewportSize({ width: 1440, height: 900 });
 
   // Selecting: one, a range, all that match; across pages.
