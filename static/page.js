@@ -1,6 +1,5 @@
 // What makes pages handier. Everything can be read without.
 
-import './times.js';
 import { attach } from './list.js';
 import './pick.js';
 import './pane.js';
