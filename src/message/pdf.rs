@@ -5,9 +5,7 @@
 //! (ISO 32000-1 §7.3.5), also those in packed streams (§7.5.7). What cannot be read, because it is
 //! encrypted or packed in a way that we do not undo, is taken for script: it can still be saved.
 
-use std::io::Read;
-
-use flate2::read::ZlibDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// True if the document has no script that we could find, and nothing that we could not read.
 pub fn is_pdf_without_script(pdf: &[u8]) -> bool {
@@ -33,15 +31,31 @@ fn streams_are_harmless(pdf: &[u8]) -> bool {
         let data = &pdf[at + b"stream".len()..];
         let data = data.strip_prefix(b"\r").unwrap_or(data);
         let data = data.strip_prefix(b"\n").unwrap_or(data);
-        let mut unpacked = Vec::new();
-        // What breaks off is read as far as a viewer reads it; what is no zlib is no stream of objects.
-        let _ = ZlibDecoder::new(data).take(room).read_to_end(&mut unpacked);
-        room -= unpacked.len() as u64;
+        let unpacked = unpack(data, room);
+        room -= unpacked.len();
         if room == 0 || names(&unpacked).any(|name| ACTING.contains(&name.as_slice())) {
             return false;
         }
     }
     true
+}
+
+/// What is packed in zlib's format at the beginning of some octets, up to a limit. What breaks off is
+/// read as far as a viewer reads it; what is no zlib is nothing, and no stream of objects either.
+fn unpack(data: &[u8], limit: usize) -> Vec<u8> {
+    let (mut inflate, mut unpacked) = (Decompress::new(true), Vec::new());
+    while unpacked.len() < limit {
+        let (read, written) = (inflate.total_in(), unpacked.len());
+        unpacked.reserve_exact((limit - written).min(STEP));
+        let rest = usize::try_from(read).ok().and_then(|read| data.get(read..)).unwrap_or_default();
+        let status = inflate.decompress_vec(rest, &mut unpacked, FlushDecompress::None);
+        let stuck = inflate.total_in() == read && unpacked.len() == written;
+        if stuck || !matches!(status, Ok(Status::Ok)) {
+            break;
+        }
+    }
+    unpacked.truncate(limit);
+    unpacked
 }
 
 /// The names in some octets, `#4A` and the like undone.
@@ -89,7 +103,10 @@ const ODD_FILTERS: [&[u8]; 7] = [
 const LONGEST_NAME: usize = 20;
 
 /// Octets unpacked of one document.
-const MOST_UNPACKED: u64 = 64 * 1024 * 1024;
+const MOST_UNPACKED: usize = 64 * 1024 * 1024;
+
+/// Octets unpacked at a time.
+const STEP: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -127,6 +144,7 @@ mod tests {
             &packed("<</S/JavaScript/JS(app.alert(1))>>"),
             &packed("<</S/J#61vaScript>>"),
             b"<</Type/ObjStm/Filter[/ASCII85Decode/FlateDecode]>>",
+            &packed(&("<< >> ".repeat(200_000) + "<</S/JavaScript>>")),
         ] {
             assert!(!is_pdf_without_script(pdf), "{}", pdf.escape_ascii());
         }

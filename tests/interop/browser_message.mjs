@@ -152,6 +152,14 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
     await page.evaluate(() => document.querySelector(".pager.bottom").scrollIntoView());
     await page.waitForTimeout(60);
   }
+  // Beside the list it is as lively.
+  await page.goto(`${base}/?open=${await id("subject:sign")}`);
+  await page.locator("#pane .codes button").click();
+  await page.locator("#pane .codes", { hasText: "Copied" }).waitFor();
+  await page.locator("#pane").getByRole("link", { name: "Headers" }).click();
+  await page.locator("#pane").getByRole("searchbox", { name: "Filter fields" }).fill("subject");
+  check((await page.locator("#pane .headers tbody tr:visible").count()) === 1, "the header is filtered in the pane");
+
   // A page to print has everything on it.
   await page.addInitScript(() => { window.print = () => { document.title = "printed"; }; });
   await page.goto(`${base}/messages/${rich}/print`);
