@@ -131,12 +131,18 @@ impl House {
         let serve = http::serve_connection(socket, None, None, &self.web);
         let talk = async {
             let _ = client.write_all(request).await;
-            // Handlers that need no other thread have answered then.
-            for _ in 0..TURNS {
+            let (mut answer, mut buffer) = (Vec::new(), vec![0; 65_536]);
+            // As long as something comes, and a while longer: to hang up ends what is not answered yet.
+            let mut quiet = 0;
+            while quiet < TURNS {
                 yield_now().await;
+                quiet += 1;
+                if let Some(Ok(count @ 1..)) = future::poll_once(client.read(&mut buffer)).await {
+                    answer.extend_from_slice(&buffer[..count]);
+                    quiet = 0;
+                }
             }
             let _ = client.get_ref().shutdown(std::net::Shutdown::Write);
-            let mut answer = Vec::new();
             let _ = client.read_to_end(&mut answer).await;
             answer
         };
@@ -177,5 +183,5 @@ const MESSAGES: [&str; 3] = [
 /// Octets that a socket takes without anybody reading.
 const MOST: usize = 64 * 1024;
 
-/// How often the server may go on before the client is heard to have ended.
-const TURNS: usize = 30;
+/// How often the server may go on without a word before the client hangs up.
+const TURNS: usize = 200;
