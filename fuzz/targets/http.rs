@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     os::unix::net::UnixStream,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use smol::{
@@ -37,7 +37,7 @@ pub fn run(octets: &[u8]) {
     static HOUSE: Mutex<Option<House>> = Mutex::new(None);
     let mut held = HOUSE.lock().expect("no panic before");
     let house = held.get_or_insert_with(|| House::new("[http]\npublic_hosts = [\"mail.example\"]"));
-    let answer = house.answer(&request);
+    let answer = house.answer(&request, is_foreign);
     check(&answer, is_foreign);
     // What was deleted is there again for the next one.
     let counts = smol::block_on(house.store.counts()).expect("counts");
@@ -123,20 +123,28 @@ impl House {
         Self { web, store }
     }
 
-    /// All that comes back on a connection on which this was said.
-    pub fn answer(&self, request: &[u8]) -> Vec<u8> {
+    /// All that comes back on a connection on which this was said. What is known to be a whole request
+    /// is waited for; to wait for an answer to half of one would take its time from the next.
+    pub fn answer(&self, request: &[u8], is_whole: bool) -> Vec<u8> {
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         let socket = Socket::Unix(Async::new(ours).expect("a socket"));
         let mut client = Async::new(theirs).expect("a socket");
         let serve = http::serve_connection(socket, None, None, &self.web);
         let talk = async {
             let _ = client.write_all(request).await;
-            // Handlers that need no other thread have answered then.
-            for _ in 0..TURNS {
+            let (mut answer, mut buffer) = (Vec::new(), vec![0; 65_536]);
+            // As long as something comes, and a while longer: to hang up ends what is not answered yet.
+            let (mut quiet, begun) = (0, Instant::now());
+            let waits = |heard: &[u8]| is_whole && heard.is_empty() && begun.elapsed() < PATIENCE;
+            while quiet < TURNS || waits(&answer) {
                 yield_now().await;
+                quiet += 1;
+                if let Some(Ok(count @ 1..)) = future::poll_once(client.read(&mut buffer)).await {
+                    answer.extend_from_slice(&buffer[..count]);
+                    quiet = 0;
+                }
             }
             let _ = client.get_ref().shutdown(std::net::Shutdown::Write);
-            let mut answer = Vec::new();
             let _ = client.read_to_end(&mut answer).await;
             answer
         };
@@ -177,5 +185,8 @@ const MESSAGES: [&str; 3] = [
 /// Octets that a socket takes without anybody reading.
 const MOST: usize = 64 * 1024;
 
-/// How often the server may go on before the client is heard to have ended.
-const TURNS: usize = 30;
+/// How often the server may go on without a word before the client hangs up.
+const TURNS: usize = 100;
+
+/// How long an answer may take that is waited for: some are made in another thread.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -19,13 +19,19 @@ pub fn run(octets: &[u8]) {
     }
     static HOUSE: Mutex<Option<House>> = Mutex::new(None);
     let mut held = HOUSE.lock().expect("no panic before");
-    let answer = held.get_or_insert_with(house).answer(&request);
+    let answer = held.get_or_insert_with(house).answer(&request, is_whole(&request));
     let heard = String::from_utf8_lossy(&answer);
     assert!(!heard.starts_with("HTTP/1.1 50"), "{heard}");
     assert!(!heard.contains(SECRET), "mail without a login: {heard}");
     for cookie in heard.lines().filter_map(|line| line.strip_prefix("set-cookie: ")) {
         assert!(cookie.contains("Max-Age=0"), "a session for nobody: {heard}");
     }
+}
+
+/// The end of its header is the end of it, or its length is right.
+fn is_whole(request: &[u8]) -> bool {
+    let ends = request.windows(4).filter(|four| four == b"\r\n\r\n").count();
+    request.starts_with(b"POST /login ") || (ends == 1 && request.ends_with(b"\r\n\r\n"))
 }
 
 fn form(said: &[u8]) -> Vec<u8> {

@@ -40,6 +40,17 @@ fn replay(name: &str, target: targets::Target) {
     }
 }
 
+/// What nobody may read without a login or under a foreign name is there to be read.
+#[test]
+fn the_house_shows_mail_to_those_who_may() {
+    let house = targets::http::House::new("");
+    for path in ["/", "/api/messages"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let answer = String::from_utf8(house.answer(request.as_bytes(), true)).unwrap();
+        assert!(answer.contains(targets::http::SECRET), "{path}: {answer}");
+    }
+}
+
 /// Each program for libFuzzer has its test above, or nobody would replay what it found.
 #[test]
 fn every_target_is_replayed() {
