@@ -1,0 +1,1 @@
+"""What benches/compare.py measures, a module for each part; `tools` is what they share."""
