@@ -415,6 +415,19 @@ mod tests {
     }
 
     #[test]
+    fn replies_do_not_gather_without_bound() {
+        let (mut session, now) = session(Options::default());
+        let flood = "EHLO a\r\n".repeat(8_000);
+        let (mut input, mut written) = (flood.as_bytes(), 0);
+        while session.step(&mut input, now) == Step::Flush {
+            assert!(session.output().len() < 2 * MOST_OUTPUT);
+            written += std::mem::take(session.output()).len();
+        }
+        assert!(input.is_empty());
+        assert!(written > 20 * flood.len());
+    }
+
+    #[test]
     fn each_phase_has_its_silence() {
         let [greeting_idle, command_idle, data_idle] = [1, 2, 3].map(Duration::from_secs);
         let options = Options { greeting_idle, command_idle, data_idle, ..Options::default() };
