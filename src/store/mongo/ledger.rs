@@ -10,6 +10,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use mongodb::bson::{Bson, Document, doc};
@@ -296,6 +297,9 @@ pub(super) async fn labels(
 
 /// Counts everything anew; false if somebody added something meanwhile, so that it was for nothing.
 pub(super) async fn count_anew(there: &Collections) -> mongodb::error::Result<bool> {
+    // Whatever happens from here on, it is begun again unless it comes to its end.
+    let suspect = doc! { "$set": { "suspect": true } };
+    there.meta.update_one(doc! { "_id": "totals" }, suspect).await?;
     let (_, _, Totals { flushes, .. }) = totals(there).await?;
     let stored = doc! { "$match": { "state": { "$exists": true } } };
     let unread = doc! { "$sum": { "$cond": ["$read", 0_i64, 1_i64] } };
@@ -324,6 +328,9 @@ pub(super) async fn count_anew(there: &Collections) -> mongodb::error::Result<bo
     ];
     let mut written = there.messages.aggregate(labels).allow_disk_use(true).await?;
     while written.try_next().await?.is_some() {}
+    // A message may have been counted here whose sums some instance still has to add: then it does so
+    // before this is over, and this was for nothing.
+    tokio::time::sleep(ADDED_WITHIN).await;
     if totals(there).await?.2.flushes != flushes {
         return Ok(false);
     }
@@ -344,5 +351,7 @@ pub(super) async fn count_anew(there: &Collections) -> mongodb::error::Result<bo
     Ok(set.matched_count == 1)
 }
 
+/// Sums are added within this time, by instances that live: some [`super::tend::TICK`]s.
+pub(super) const ADDED_WITHIN: Duration = Duration::from_millis(1_500);
 /// Updates in one command.
 const UPDATES: usize = 1_000;

@@ -80,14 +80,14 @@ async fn chores(shared: &Arc<Shared>) -> mongodb::error::Result<()> {
     }
     forget_the_dead(&shared.there).await?;
     bodies::sweep(&shared.there, DateTime::now()).await?;
-    let drift = drift(&shared.there).await?;
+    let drift = drift(shared).await?;
     let drifted = drift.is_some_and(|drift| drift != shared.drift.load(Ordering::Relaxed));
     if drifted || ledger::totals(&shared.there).await?.1 {
         let _alone = shared.changing.lock().await;
         if ledger::count_anew(&shared.there).await? {
             log::info!("totals counted anew");
             // What still differs is no drift: documents that are no messages, and the server's own error.
-            let rest = self::drift(&shared.there).await?.unwrap_or(0);
+            let rest = self::drift(shared).await?.unwrap_or(0);
             shared.drift.store(rest, Ordering::Relaxed);
         } else {
             log::debug!("totals are counted anew in a quieter moment");
@@ -98,9 +98,12 @@ async fn chores(shared: &Arc<Shared>) -> mongodb::error::Result<()> {
 
 /// How many documents there are more than messages in the totals; none if somebody is adding. The server
 /// knows its number without counting. It differs when the server deleted by itself.
-async fn drift(there: &Collections) -> mongodb::error::Result<Option<i64>> {
+async fn drift(shared: &Shared) -> mongodb::error::Result<Option<i64>> {
+    let there = &shared.there;
     let (before, _, flushes) = ledger::totals(there).await?;
     let documents = there.messages.estimated_document_count().await?;
+    // Whoever has something to add to what was seen adds it meanwhile.
+    sleep(ledger::ADDED_WITHIN).await;
     if ledger::totals(there).await?.2 != flushes {
         return Ok(None);
     }
