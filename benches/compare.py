@@ -43,7 +43,7 @@ def main():
     if wanted.sustained:
         plan.append(("sustained", 0, lambda: sustained.measure(wanted.sustained, scale)))
     plan = [step for step in plan if not wanted.only or step[0] in wanted.only]
-    results = json.loads(RESULTS.read_text()) if (wanted.resume or wanted.only) and RESULTS.exists() else {}
+    results = remembered() if wanted.resume or wanted.only else {}
     if not wanted.resume:
         for part, _, _ in plan:
             results.pop(part, None)
@@ -52,12 +52,24 @@ def main():
     raise SystemExit(f"failed: {', '.join(failed)}" if failed else 0)
 
 
+def remembered():
+    """What was measured of this very binary."""
+    if not RESULTS.exists():
+        return {}
+    kept = json.loads(RESULTS.read_text())
+    if kept.get("of") != tools.identity():
+        tools.say(f"{RESULTS} is about another build: not used")
+        return {}
+    return kept["parts"]
+
+
 def run(plan, results):
-    """Does what is not in `results` yet; the names of the parts that failed."""
-    failed = []
+    """Does what is not in `results` yet; the names of the parts that failed. What one of these had measured
+    until then is shown, but not remembered."""
+    failed, whole = [], {part: len(rounds) for part, rounds in results.items()}
     for part, number, measure in plan:
         rounds = results.setdefault(part, [])
-        if number < len(rounds):
+        if number < whole.setdefault(part, 0):
             continue
         rows = []
         try:
@@ -66,10 +78,13 @@ def run(plan, results):
                 rows.append(dataclasses.asdict(row))
         except Exception:  # noqa: BLE001 - whatever it was, the other parts are wanted
             traceback.print_exc()
-            failed.append(f"{part} {number + 1}")
+            failed.append(f"{part}, round {number + 1}")
+        else:
+            if len(rounds) == whole[part]:
+                whole[part] += 1
         rounds.append(rows)
-        if part not in {name.split()[0] for name in failed}:
-            RESULTS.write_text(json.dumps(results, indent=1))
+        parts = {part: rounds[: whole[part]] for part, rounds in results.items()}
+        RESULTS.write_text(json.dumps({"of": tools.identity(), "parts": parts}, indent=1))
     return failed
 
 

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 import subprocess
 
 from .tools import Row, Server, folder, free_port, source
@@ -64,4 +63,4 @@ def versions():
     for peer, flag in {"MAILPIT": "version", "MAILCRAB": None}.items():
         if binary := os.environ.get(peer):
             told = subprocess.run([binary, flag], capture_output=True, text=True).stdout if flag else ""
-            yield f"{peer.capitalize()}: {(told.splitlines() or [shutil.os.path.basename(binary)])[0]}"
+            yield f"{peer.capitalize()}: {(told.splitlines() or [pathlib.Path(binary).name])[0]}"
