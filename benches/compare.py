@@ -18,6 +18,7 @@ import argparse
 import dataclasses
 import json
 import shlex
+import signal
 import sys
 import traceback
 
@@ -31,6 +32,8 @@ def main():
     if not tools.BINARY.exists():
         raise SystemExit(f"{tools.BINARY} is missing: cargo build --release")
     tools.generator()
+    # So that servers are stopped and stores removed then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     scale = 10 if wanted.quick else 1
     plan = [
         (part, number, lambda measure=measure: measure(scale))

@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.parse
 
-from .tools import Row, generator, say, send, smtpd
+from .tools import Row, free_disk, generator, say, send, smtpd
 
 FILL = "filling the store with them"
 FILL_INDEX = "until the index has the rest of them"
@@ -25,6 +25,8 @@ START = "start-up to the first greeting"
 START_KILLED = "start-up after kill -9 in the midst of a burst"
 INGEST = "ingest, 1 KB of words, 50 sessions"
 TIMES = 20
+# Octets that a message of 1 KB takes at most, with its index and what is written on the way.
+ON_DISK = 6_000
 
 
 def measure(count, store, scale):
@@ -40,7 +42,10 @@ def measure(count, store, scale):
             times = [request(server.http, path) for _ in range(TIMES)]
             note = f"slowest of {TIMES}: {max(times):.1f} ms"
             yield Row(name, statistics.median(times), "ms", note=note)
-        yield Row("RSS with a million messages", server.memory() / 1e6, "MB")
+        status = server.ask("/status")
+        yield Row("RSS with them", server.memory() / 1e6, "MB")
+        note = f"with its index, for {status['bytes'] / 1e6:,.0f} MB of {status['messages']:,} messages"
+        yield Row("the store on disk", status["disk_bytes"] / 1e6, "MB", note=note)
     say("starting it again")
     starts = []
     for _ in range(3):
@@ -60,6 +65,8 @@ def fill(server, count):
     if has >= count:
         say(f"{has:,} messages are there already")
         return
+    if free_disk() < (count - has) * ON_DISK:
+        raise RuntimeError(f"{count:,} messages do not fit: {free_disk():,} octets are free")
     say(f"filling a store with {count:,} messages")
     told = send(server, first=has, count=count - has, how="bdat", timeout=1800)
     lag = server.index_lag()
