@@ -40,8 +40,10 @@ def measure(seconds, scale):
             told = send(server, count=int(rate * seconds), rate=rate, size=SIZE, timeout=seconds * 3)
         lag = server.index_lag()
         caught_up = server.catch_up()
+        left = server.index_lag()
     yield Row(RATE, told["rate"], "messages/s", rate, "what was asked for", f"{seconds} s, {kept}")
-    at_end = f"{lag:,} messages at the end, gone {caught_up:.1f} s later"
+    at_end = f"{lag:,} messages at the end, "
+    at_end += f"{left:,} two minutes later" if caught_up is None else f"gone {caught_up:.1f} s later"
     yield Row(LAG_SECONDS, max(ages(samples), default=0), "s", note=at_end)
     yield Row(LAG_MESSAGES, max((lag for _, _, lag, _ in samples), default=0), "messages")
     yield Row("end of data to 250 meanwhile, p99", told["p99_ms"], "ms", note=f"longest {told['max_ms']:,.0f} ms")
