@@ -46,27 +46,32 @@ def main():
     if wanted.sustained:
         plan.append(("sustained", 0, lambda: sustained.measure(wanted.sustained, scale)))
     plan = [step for step in plan if not wanted.only or step[0] in wanted.only]
-    results = remembered() if wanted.resume or wanted.only else {}
+    results = remembered(wanted.quick) if wanted.resume or wanted.only else {}
     if not wanted.resume:
         for part, _, _ in plan:
             results.pop(part, None)
-    failed = run(plan, results)
+    failed = run(plan, results, wanted.quick)
     report.write(results, "benches/compare.py " + shlex.join(sys.argv[1:]), wanted.output)
     raise SystemExit(f"failed: {', '.join(failed)}" if failed else 0)
 
 
-def remembered():
-    """What was measured of this very binary."""
+def subject(quick):
+    """Whose figures may stand beside each other: those of one binary, of runs of one length."""
+    return tools.identity() + (", --quick" if quick else "")
+
+
+def remembered(quick):
+    """What was measured already."""
     if not RESULTS.exists():
         return {}
     kept = json.loads(RESULTS.read_text())
-    if kept.get("of") != tools.identity():
-        tools.say(f"{RESULTS} is about another build: not used")
+    if kept.get("of") != subject(quick):
+        tools.say(f"{RESULTS} is about another build, or --quick: not used")
         return {}
     return kept["parts"]
 
 
-def run(plan, results):
+def run(plan, results, quick):
     """Does what is not in `results` yet; the names of the parts that failed. What one of these had measured
     until then is shown, but not remembered."""
     failed, whole = [], {part: len(rounds) for part, rounds in results.items()}
@@ -87,7 +92,7 @@ def run(plan, results):
                 whole[part] += 1
         rounds.append(rows)
         parts = {part: rounds[: whole[part]] for part, rounds in results.items()}
-        RESULTS.write_text(json.dumps({"of": tools.identity(), "parts": parts}, indent=1))
+        RESULTS.write_text(json.dumps({"of": subject(quick), "parts": parts}, indent=1))
     return failed
 
 
