@@ -20,7 +20,7 @@ targets=("$@")
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares"
-host=x86_64-unknown-linux-gnu
+host=$(rustc +nightly -vV | sed -n "s/^host: //p")
 cargo +nightly build --quiet --release --target "$host"
 programs=target/$host/release
 

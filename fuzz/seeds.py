@@ -37,7 +37,7 @@ def dialogs():
                     settings |= (word in rest) << bit
         put("session", path.stem, bytes([settings, 3]) + said)
         for number, line in enumerate(said.split(b"\r\n")):
-            if re.match(rb"(?i)(mail|rcpt|auth|bdat|xclient|ehlo|starttls|get)\b", line):
+            if re.match(rb"(?i)(mail|rcpt|auth|bdat|xclient|ehlo|helo|lhlo|starttls|get|noop|rset|help|vrfy|expn|data|quit)\b", line):
                 before = 3 if line[:4].upper() == b"RCPT" else 1 if line[:4].upper() != b"BDAT" else 4
                 put("command", f"{path.stem}-{number}", bytes([settings & ~8, before]) + line)
             if line[:8].upper() == b"XCLIENT ":
@@ -66,6 +66,8 @@ def others():
     for number, section in enumerate(re.split(r"\n(?=\[)", re.sub(r"(?m)^#.*\n", "", whole))):
         put("config", f"section-{number}", section.encode())
     put("config", "variables", b"[limits]\n---\nLIMITS_ERRORS=5\nAUTH_USERS=a=b\nSMTP_LISTENERS=127.0.0.1:1\n")
+    put("config", "not-numbers", b"[limits]\n---\nLIMITS_ERRORS=x\nHTTP_MAX_BODY=-1\nSTORE_INDEX=maybe\n")
+    put("proxy", "endless", b"PROXY TCP4 " + b"1" * 400)
     v2 = b"\r\n\r\n\0\r\nQUIT\n\x21"
     put("proxy", "tcp4", b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 25\r\nEHLO a\r\n")
     put("proxy", "tcp6", b"PROXY TCP6 2001:db8::1 ::1 56324 25\r\n")
@@ -115,6 +117,20 @@ def http():
     put("http", "frame", ("\0GET /ws HTTP/1.1\r\n" + host + fields[9] + "\r\n").encode() + b"\x81\x85\1\2\3\4abcde\x89\x80\1\2\3\4\x88\x80\0\0\0\0")
 
 
+def login():
+    for number, fields in enumerate([
+        "", "Cookie: smtpd=AAAA", "Cookie: a=b; smtpd=x; __Host-smtpd=y", "Cookie: smtpd=\"q\"\nCookie: smtpd-1=z", "Authorization: Basic YW5uOmI=",
+        "Authorization: Bearer x", "Authorization: bearer  x", "Authorization: Basic YW5uOg==\nAuthorization: Bearer y", "Authorization: Basic !",
+        "X-Forwarded-For: 127.0.0.1\nX-Forwarded-Proto: https", "Cookie: smtpd=", "Accept: text/html",
+        "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ]):
+        path = ["/", "/api/messages", "/login?to=/", "/messages/1/raw", "/ws", "/status/detail", "/static/style.css"][number % 7]
+        put("login", f"fields-{number}", f"\0{path}\n{fields}".encode())
+    for number, form in enumerate(["user=ann&password=b", "user=&password=&to=//evil.example", "user=ann&user=b", "password=%00&user=%ff", "to=%2f"]):
+        put("login", f"form-{number}", b"\1" + form.encode())
+
+
+login()
 dialogs()
 messages()
 others()

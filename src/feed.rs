@@ -2,33 +2,26 @@
 
 use std::sync::Arc;
 
-use smol::future;
+use smol::{channel::Receiver, future};
 
 use crate::{
     bus::{Bus, Event},
     shutdown::Shutdown,
-    store::{News, Store},
+    store::News,
 };
 
 /// Publishes the news of a store until shutdown begins; most stores have none.
-pub fn run(
-    store: &dyn Store,
-    bus: Arc<Bus>,
-    shutdown: Shutdown,
-) -> impl Future<Output = ()> + Send + use<> {
-    let news = store.news();
-    async move {
-        let Some(news) = news else { return };
-        let told = async {
-            while let Ok(news) = news.recv().await {
-                bus.publish(match news {
-                    News::New(record) => Event::New(record),
-                    News::Deleted(ids) => Event::Deleted(ids.into()),
-                    News::Changed(ids) => Event::Changed(ids.into()),
-                    News::Missed => Event::Reload,
-                });
-            }
-        };
-        future::or(shutdown.begun(), told).await;
-    }
+pub async fn run(news: Option<Receiver<News>>, bus: Arc<Bus>, shutdown: Shutdown) {
+    let Some(news) = news else { return shutdown.begun().await };
+    let told = async {
+        while let Ok(news) = news.recv().await {
+            bus.publish(match news {
+                News::New(record) => Event::New(record),
+                News::Deleted(ids) => Event::Deleted(ids.into()),
+                News::Changed(ids) => Event::Changed(ids.into()),
+                News::Missed => Event::Reload,
+            });
+        }
+    };
+    future::or(shutdown.begun(), told).await;
 }

@@ -70,6 +70,17 @@ impl IdSource {
     }
 }
 
+impl IdSource {
+    /// Takes an id from elsewhere for the next one; false if it would not be above all before it.
+    pub fn adopt(&mut self, id: MessageId) -> bool {
+        let grows = id > self.last;
+        if grows {
+            self.last = id;
+        }
+        grows
+    }
+}
+
 /// The text was not 24 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAnId;

@@ -42,6 +42,7 @@ pub mod store;
 pub mod desk;
 pub mod feed;
 pub mod intake;
+pub mod migrate;
 pub mod retention;
 
 // Doors: turn conversations into calls.

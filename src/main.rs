@@ -13,7 +13,7 @@ use smtpd::{
     VERSION,
     auth::{Stored, TokenHash},
     config::{CONFIG_VARIABLE, Config},
-    log, notify, panics, process,
+    log, migrate, notify, panics, process,
     reload::Reload,
     secret::Secret,
     server::{self, Doors},
@@ -49,7 +49,44 @@ struct Flags {
 #[argh(subcommand)]
 enum Command {
     HashPassword(HashPassword),
+    Check(Check),
+    Backup(Backup),
+    Repair(Repair),
+    Migrate(Migrate),
 }
+
+/// Copy all messages from one store into another, with their ids, marks and tags. It may be interrupted
+/// and begun again. A store is `sqlite` or `mongodb` as the configuration has them, `sqlite:FOLDER`, or
+/// `mongodb://...`. No smtpd may be running on the SQLite store.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "migrate")]
+struct Migrate {
+    /// where the messages are
+    #[argh(option)]
+    from: String,
+    /// where they shall be
+    #[argh(option)]
+    to: String,
+}
+
+/// Check that every stored message is there and whole. smtpd may run meanwhile.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "check")]
+struct Check {}
+
+/// Copy the store into a folder that does not exist yet. smtpd may run meanwhile.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "backup")]
+struct Backup {
+    /// the folder to make
+    #[argh(positional)]
+    folder: PathBuf,
+}
+
+/// Save what can be saved of a damaged store. End smtpd first, and make a copy.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "repair")]
+struct Repair {}
 
 /// Read a password from standard input and print what to keep of it: an argon2 hash for [auth.users].
 #[derive(FromArgs)]
@@ -81,8 +118,8 @@ fn run(flags: Flags) -> Result<(), String> {
         return say(&format!("smtpd {VERSION}"));
     }
     process::harden()?;
-    if let Some(Command::HashPassword(how)) = flags.command {
-        return hash_password(&how);
+    if let Some(Command::HashPassword(how)) = &flags.command {
+        return hash_password(how);
     }
     let path = flags.config.or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
     let environment = std::env::vars_os()
@@ -94,7 +131,18 @@ fn run(flags: Flags) -> Result<(), String> {
         }
         return say("OK");
     }
+    let options = &loaded.config.store;
+    match &flags.command {
+        Some(Command::HashPassword(how)) => return hash_password(how),
+        Some(Command::Check(Check {})) => return report(store::check(options)),
+        Some(Command::Backup(Backup { folder })) => return report(store::backup(options, folder)),
+        Some(Command::Repair(Repair {})) => return report(store::repair(options)),
+        Some(Command::Migrate(_)) | None => {}
+    }
     log::init(&loaded.config.log)?;
+    if let Some(Command::Migrate(which)) = flags.command {
+        return migrate(&which, &loaded.config.store);
+    }
     panics::watch();
     for warning in loaded.warnings {
         ::log::warn!("{warning}");
@@ -103,6 +151,20 @@ fn run(flags: Flags) -> Result<(), String> {
     let reload = Reload::new();
     watch_signals(shutdown.clone(), reload.clone())?;
     server::run(loaded.config, store::open, shutdown, reload, announce)
+}
+
+/// Says on standard output what is wrong with the store; an error if anything is.
+fn report(checked: Result<store::Checked, store::Error>) -> Result<(), String> {
+    let checked = checked.map_err(|error| error.to_string())?;
+    for fault in &checked.faults {
+        say(fault)?;
+    }
+    say(&format!("{} messages, {} octets", checked.messages, checked.bytes))?;
+    match checked.fault_count {
+        0 => Ok(()),
+        1 => Err("1 fault".into()),
+        faults => Err(format!("{faults} faults")),
+    }
 }
 
 fn announce(doors: Doors) {
@@ -175,6 +237,24 @@ fn hash_password(how: &HashPassword) -> Result<(), String> {
         HashPassword { token: true, .. } => String::from(TokenHash::new(&password)),
         HashPassword { scram: true, .. } => Stored::scram(&password)?.into(),
         _ => Stored::argon2(&password)?.into(),
+    })
+}
+
+fn migrate(which: &Migrate, configured: &store::Options) -> Result<(), String> {
+    let to = migrate::store_options(&which.to, configured)?;
+    let from = store::open(&migrate::store_options(&which.from, configured)?)
+        .map_err(|error| error.to_string())?;
+    // Each message of MongoDB waits for a round trip, and ids of SQLite are the order of commits.
+    let at_once = if to.kind == store::Kind::Mongodb { 64 } else { 1 };
+    let to = store::open(&to).map_err(|error| error.to_string())?;
+    let progress = |done, all| eprintln!("{done} of {all} messages");
+    smol::block_on(async {
+        let migrated = migrate::run(&*from, &*to, at_once, progress).await;
+        let closed = (from.close().await, to.close().await);
+        let migrate::Migrated { copied, present, gone } =
+            migrated.map_err(|error| format!("migrate: {error}; begin again to go on"))?;
+        closed.0.and(closed.1).map_err(|error| format!("closing the store: {error}"))?;
+        say(&format!("{copied} copied, {present} were there already, {gone} vanished meanwhile"))
     })
 }
 

@@ -94,6 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_so_many_replies_are_counted() {
+        let refusals = Refusals::default();
+        for number in 0..1_000 {
+            refusals.count(&format!("550 {number}"));
+            refusals.count("550 0");
+        }
+        assert_eq!(refusals.by_reply().len(), REPLIES);
+        assert_eq!(refusals.by_reply()[0], ("550 0".to_owned(), 1_001));
+    }
+
+    #[test]
     fn the_newest_are_kept_and_all_are_counted() {
         let refusals = Refusals::default();
         for at_ms in 0..1_000 {

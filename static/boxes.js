@@ -1,7 +1,7 @@
 // The left column: kept up to date, a drawer on a phone, and the place of saved searches. These live
 // in the browser: without a login the server knows nobody whose they could be.
 
-import { put, remember, remembered, toast, words } from './words.js';
+import { put, remember, remembered, several, toast, words } from './words.js';
 import { asked, list } from './rows.js';
 
 /** Milliseconds between two looks while mail pours in. */
@@ -40,6 +40,10 @@ function take(fresh) {
   const { scrollTop } = boxes();
   boxes().replaceChildren(...fresh.childNodes);
   showSaved();
+  const here = boxes().querySelector('[data-mailbox][aria-current]');
+  for (const place of here ? document.querySelectorAll('#counts [data-of]') : []) {
+    place.textContent = several(words.counts[place.dataset.of], Number(here.dataset[place.dataset.of]));
+  }
   boxes().scrollTop = scrollTop;
   if (focused) boxes().querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }

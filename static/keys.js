@@ -57,6 +57,16 @@ function star() {
   else (article()?.querySelector('[value=star]') ?? article()?.querySelector('[value=unstar]'))?.click();
 }
 
+/** Selects this row and the next, so that a range grows. */
+function extend(step) {
+  const row = current() ?? rows()[0];
+  if (!row) return;
+  linkOf(row).focus();
+  pick([row], true);
+  move(step);
+  pick([current()], true);
+}
+
 function togglePick() {
   const row = current() ?? rows()[0];
   if (row) pick([row], !isPicked(row));
@@ -75,6 +85,8 @@ const keys = {
   j: () => move(1),
   ArrowDown: () => move(1),
   k: () => move(-1),
+  J: () => extend(1),
+  K: () => extend(-1),
   ArrowUp: () => move(-1),
   u: () => act('unread'),
   r: () => act('read'),

@@ -2,7 +2,7 @@
 // there, so that a page that saw a million rows holds a few hundred.
 
 import { number, several, words } from './words.js';
-import { ask, draw, find, idOf, list, rows, show, tell } from './rows.js';
+import { ask, asked, draw, find, idOf, list, rows, show, dress } from './rows.js';
 
 /** Most rows in the page, and how many are dropped at once. */
 const MOST = 300;
@@ -13,6 +13,12 @@ const NAMED = 100;
 
 /** Milliseconds between two looks at the server while much happens. */
 const PAUSE = 1000;
+
+/** Milliseconds between two drawings of arrivals. */
+const DRAWN_APART = 200;
+
+/** So many new rows are marked as new; more of them would mark nothing. */
+const FEW = 10;
 
 const scroll = () => document.getElementById('scroll');
 const older = () => document.getElementById('older');
@@ -38,6 +44,8 @@ const isInSight = () => isAtTop() && scroll().scrollTop < 8 && waiting.size === 
 // What the live feed says.
 
 let arrivals = [];
+let isFlood = false;
+let drawnAt = 0;
 
 /** A message arrived. Many at once are drawn together. */
 export function arrived(message) {
@@ -57,26 +65,42 @@ export function arrived(message) {
     sayNews();
     return;
   }
-  if (arrivals.push(message) === 1) requestAnimationFrame(drawArrivals);
-  if (arrivals.length > MOST) arrivals.shift();
+  if (arrivals.push(message) === 1) {
+    setTimeout(() => requestAnimationFrame(drawArrivals), Math.max(0, drawnAt + DRAWN_APART - Date.now()));
+  }
+  // Nobody reads a flood: its last rows are drawn, the others are found by scrolling.
+  if (arrivals.length > PIECE) {
+    const dropped = arrivals.shift();
+    // Whoever works in the list must not see it washed away.
+    if (list().contains(document.activeElement)) waiting.add(dropped.id);
+    else isFlood = true;
+  }
 }
 
 function drawArrivals() {
+  drawnAt = Date.now();
   const fresh = arrivals.filter(({ id }) => !find(id)).reverse().map(draw);
   arrivals = [];
+  if (waiting.size > 0) {
+    for (const row of fresh) waiting.add(idOf(row));
+    sayNews();
+    return;
+  }
+  if (isFlood && list()) {
+    list().replaceChildren();
+    older().hidden = false;
+  }
+  isFlood = false;
   enter(fresh);
 }
 
 /** Puts new rows before all others. */
 function enter(fresh) {
   if (fresh.length === 0 || !list()) return;
-  for (const row of fresh) {
-    row.classList.add('fresh');
-    row.addEventListener('pointerenter', () => row.classList.remove('fresh'), { once: true });
-  }
+  if (fresh.length <= FEW) for (const row of fresh) row.classList.add('fresh');
   const piece = document.createElement('ul');
   piece.append(...fresh);
-  tell(piece);
+  dress(piece);
   list().prepend(...fresh);
   dispatch();
   trimBottom();
@@ -161,13 +185,14 @@ async function newest() {
     return;
   }
   const piece = await ask({});
-  const known = piece.rows.findIndex((row) => find(idOf(row)));
-  const fresh = known < 0 ? piece.rows : piece.rows.slice(0, known);
+  // Ids grow in the order of arrival.
+  const newestKnown = above[0] ?? idOf(list().firstElementChild);
+  const fresh = piece.rows.filter((row) => idOf(row) > newestKnown);
   if (fresh.length === 0) return;
   if (!isInSight()) {
     for (const row of fresh) waiting.add(idOf(row));
     sayNews();
-  } else if (known < 0) {
+  } else if (fresh.length === piece.rows.length) {
     fill(piece);
   } else {
     enter(fresh);
@@ -190,7 +215,7 @@ function fill(piece) {
   isWhole = true;
   const container = document.createElement('ul');
   container.append(...piece.rows);
-  tell(container);
+  dress(container);
   list().replaceChildren(...piece.rows);
   older().hidden = !piece.more;
   scroll().scrollTop = 0;
@@ -234,7 +259,7 @@ async function loadOlder() {
 function append(fresh) {
   const container = document.createElement('ul');
   container.append(...fresh);
-  tell(container);
+  dress(container);
   list().append(...fresh);
   dispatch();
 }
@@ -269,7 +294,7 @@ async function loadNewer() {
     const top = first.getBoundingClientRect().top;
     const container = document.createElement('ul');
     container.append(...fresh);
-    tell(container);
+    dress(container);
     list().prepend(...fresh);
     scroll().scrollTop += first.getBoundingClientRect().top - top;
     dispatch();
@@ -316,7 +341,7 @@ function remember(first) {
   for (let start = 0; start < at; start += PIECE) firsts.push(idOf(all[start]));
   try {
     const kept = { before: first && after(idOf(first)), firsts };
-    sessionStorage.setItem('above', JSON.stringify(kept));
+    sessionStorage.setItem(`above ${asked()}`, JSON.stringify(kept));
   } catch {
     // Then a reload knows the way down only, and to the newest.
   }
@@ -325,7 +350,7 @@ function remember(first) {
 function recall() {
   const before = new URLSearchParams(location.search).get('before');
   try {
-    const kept = JSON.parse(sessionStorage.getItem('above'));
+    const kept = JSON.parse(sessionStorage.getItem(`above ${asked()}`));
     if (before && kept?.before === before) {
       above = kept.firsts;
       isWhole = true;
@@ -379,12 +404,15 @@ export function attach() {
   waiting = new Set();
   isWhole = !new URLSearchParams(location.search).has('before');
   recall();
-  tell(list());
+  dress(list());
   scroll().addEventListener('scroll', moved, { passive: true });
   sayNews();
   watch();
   dispatch();
-  if (above.length > 0) loadNewer();
+  if (above.length > 0) {
+    loadNewer();
+    lookAtTop();
+  }
 }
 
 document.addEventListener('click', (event) => {

@@ -1,9 +1,9 @@
 // What makes pages handier. Everything can be read without.
 
-import './times.js';
 import { attach } from './list.js';
 import './pick.js';
 import './pane.js';
+import './message.js';
 import './boxes.js';
 import './search.js';
 import './palette.js';

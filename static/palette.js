@@ -48,6 +48,7 @@ function commands() {
     [words.go_unread, go('/?q=is%3Aunread')],
     [words.go_starred, go('/?q=is%3Astarred')],
     [words.go_attachments, go('/?q=has%3Aattachment')],
+    [words.go_status, go('/status')],
     [words.do_search, focusSearch],
     [words.theme_system, () => setTheme('')],
     [words.theme_light, () => setTheme('light')],

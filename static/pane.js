@@ -2,7 +2,7 @@
 // find it again; a browser without scripts goes to its page instead.
 
 import { words } from './words.js';
-import { find, idOf, list, rows } from './rows.js';
+import { find, idOf, list, rows, show } from './rows.js';
 import { act } from './pick.js';
 
 const pane = document.getElementById('pane');
@@ -53,6 +53,9 @@ export async function open(what, { history: how = 'push' } = {}) {
 const openIdOf = (what) => what.split('/')[0];
 
 function insert(fresh, name, isSame) {
+  // Opening is reading; the feed says so a moment later.
+  const row = find(openId());
+  if (row) show(row, 'unread', false);
   const held = pane.contains(document.activeElement);
   pane.replaceChildren(fresh);
   if (!isSame) pane.scrollTop = 0;

@@ -124,7 +124,8 @@ export const toggles = {
 };
 
 document.addEventListener('submit', (event) => {
-  if (event.target.id !== 'bulk') return;
+  // Not `target.id`: the boxes of the rows are fields of that name.
+  if (!event.target.matches('#bulk')) return;
   event.preventDefault();
   const button = event.submitter;
   if (button?.name === 'one') {

@@ -1,5 +1,6 @@
 // Rows: where they come from and how they look. Text from mail is only ever set as text.
 
+import { localise } from './times.js';
 import { words } from './words.js';
 
 export const list = () => document.getElementById('rows');
@@ -67,10 +68,10 @@ export function show(row, what, on) {
   }
 }
 
-/** Tells the rest of the page that there are new rows below this element. */
-export function tell(root) {
+/** Makes the rows below this element, in the page or on their way there, look like all others. */
+export function dress(root) {
   mark(root);
-  root.dispatchEvent(new CustomEvent('rows', { bubbles: true }));
+  localise(root);
 }
 
 // Hits. The server folds case and accents before it compares words; so do we.

@@ -24,7 +24,8 @@ function said(at, now) {
   return relative.format(-Math.floor(age / DAY), 'day');
 }
 
-function localise(root) {
+/** Says the times below this element as people here say them. */
+export function localise(root) {
   const now = new Date();
   for (const time of root.querySelectorAll('time[datetime]')) {
     const at = new Date(time.dateTime);
@@ -36,7 +37,6 @@ function localise(root) {
 }
 
 localise(document);
-document.addEventListener('rows', (event) => localise(event.target));
 document.addEventListener('article', (event) => localise(event.target));
 setInterval(() => { if (!document.hidden) localise(document); }, 20_000);
 document.addEventListener('visibilitychange', () => { if (!document.hidden) localise(document); });

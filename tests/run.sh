@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(e2fsprogs git curl openssl python3 nginx libnginx-mod-mail haproxy postfix swaks libnet-ssleay-perl
+packages=(e2fsprogs git curl openssl python3 python3-pip nginx libnginx-mod-mail libnginx-mod-stream haproxy postfix swaks libnet-ssleay-perl
     msmtp chromium nodejs npm musl-tools procps systemd strace util-linux)
 target=x86_64-unknown-linux-musl
 
@@ -25,6 +25,8 @@ if [[ ${1-} == --install ]]; then
     rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
     rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal
     rustup target list --installed | grep -qx "$target" || rustup target add "$target"
+    # Without optimisation: a minute and a half, and it runs for a second.
+    command -v cargo-deny >/dev/null || cargo install --quiet --debug --locked --version 0.20.2 cargo-deny
     (cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent)
 fi
 
@@ -49,9 +51,36 @@ else
     printf '\n*** NOT TESTED: new hostile octets (the known ones were replayed): needs rustup toolchain install nightly ***\n'
 fi
 
+step "what comes from others: licences, versions, sources, advisories"
+if command -v cargo-deny >/dev/null; then
+    cargo fetch --locked
+    cargo deny --locked --offline check bans licenses sources
+    # The list of advisories is at GitHub, which not every machine may ask; one that is here will do.
+    if cargo deny fetch db >/dev/null 2>&1; then
+        cargo deny --locked check advisories
+    elif compgen -G "${CARGO_HOME:-$HOME/.cargo}/advisory-dbs/*/crates" >/dev/null; then
+        cargo deny --locked --offline check advisories
+    else
+        printf '\n*** NOT TESTED: advisories: the database of RustSec cannot be reached ***\n'
+    fi
+elif [[ ${TEST_EVERYTHING-} ]]; then
+    echo "no cargo-deny" >&2
+    exit 1
+else
+    printf '\n*** NOT TESTED: licences, versions, sources, advisories: needs cargo install cargo-deny ***\n'
+fi
+
 step "the static binary does the main job"
 if rustup target list --installed 2>/dev/null | grep -qx "$target" && command -v musl-gcc >/dev/null; then
-    cargo build --locked --release --target "$target"
+    cargo fetch --locked --target "$target"
+    # Everything is built here, and nothing that builds it reaches a network.
+    alone=(unshare --net)
+    if ! "${alone[@]}" true 2>/dev/null; then
+        [[ -z ${TEST_EVERYTHING-} ]]
+        printf '\n*** NOT TESTED: that no build script downloads anything: needs root, for unshare --net ***\n'
+        alone=()
+    fi
+    "${alone[@]}" cargo build --locked --offline --release --target "$target"
     tests/static.sh "target/$target/release/smtpd"
 elif [[ ${TEST_EVERYTHING-} ]]; then
     echo "no $target target or no musl-gcc" >&2

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use smtpd::message::html::{Options, sanitise};
+use smtpd::message::html::{Options, Reference, sanitise};
 
 /// The octets are HTML.
 pub fn run(octets: &[u8]) {
@@ -19,8 +19,11 @@ pub fn run(octets: &[u8]) {
 }
 
 fn clean(html: &str, remote: bool) -> String {
-    let content_id = |id: &str| (id == "logo").then(|| "/parts/2".to_owned());
-    sanitise(html, &Options { remote, content_id: Arc::new(content_id) }).html
+    let part = |reference: Reference<'_>| {
+        let known = [Reference::ContentId("logo"), Reference::Location("logo.png")];
+        known.contains(&reference).then(|| "/parts/2".to_owned())
+    };
+    sanitise(html, &Options { remote, is_dark: false, part: Arc::new(part) }).html
 }
 
 /// Reads the output as the strict language that the writer speaks: `<`, `>` and quotes stand only where

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     os::unix::net::UnixStream,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use smol::{
@@ -14,8 +14,9 @@ use smol::{
     io::{AsyncReadExt, AsyncWriteExt},
 };
 use smtpd::{
-    auth::{self, Auth},
+    auth::Auth,
     bus::{Bus, Event},
+    config::Config,
     desk::Desk,
     http::{self, App, Web},
     limits,
@@ -35,8 +36,8 @@ pub fn run(octets: &[u8]) {
     }
     static HOUSE: Mutex<Option<House>> = Mutex::new(None);
     let mut held = HOUSE.lock().expect("no panic before");
-    let house = held.get_or_insert_with(House::new);
-    let answer = house.answer(&request);
+    let house = held.get_or_insert_with(|| House::new("[http]\npublic_hosts = [\"mail.example\"]"));
+    let answer = house.answer(&request, is_foreign);
     check(&answer, is_foreign);
     // What was deleted is there again for the next one.
     let counts = smol::block_on(house.store.counts()).expect("counts");
@@ -88,13 +89,16 @@ fn check(answer: &[u8], is_foreign: bool) {
     }
 }
 
-struct House {
+/// The web doors with messages behind them.
+pub struct House {
     web: Web,
     store: Arc<dyn Store>,
 }
 
 impl House {
-    fn new() -> Self {
+    /// As this configuration wants it.
+    pub fn new(configuration: &str) -> Self {
+        let loaded = Config::from_text("", configuration, []).expect("a configuration");
         let options = store::Options { kind: Kind::Memory, ..store::Options::default() };
         let store = store::open(&options).expect("a store");
         let bus = Bus::new(8);
@@ -103,13 +107,10 @@ impl House {
             store: store.clone(),
             bus: bus.clone(),
             desk: Desk::new(store.clone(), bus),
-            auth: Arc::new(Auth::new(auth::Options::default()).expect("users")),
+            auth: Arc::new(Auth::new(loaded.config.auth).expect("users")),
             metrics: Arc::default(),
             refusals: Arc::default(),
-            options: http::Options {
-                public_hosts: vec!["mail.example".into()],
-                ..http::Options::default()
-            },
+            options: loaded.config.http,
             limits: limits::Options::default(),
             store_kind: Kind::Memory,
             smtp: SocketAddr::from(([127, 0, 0, 1], 2525)),
@@ -122,20 +123,28 @@ impl House {
         Self { web, store }
     }
 
-    /// All that comes back on a connection on which this was said.
-    fn answer(&self, request: &[u8]) -> Vec<u8> {
+    /// All that comes back on a connection on which this was said. What is known to be a whole request
+    /// is waited for; to wait for an answer to half of one would take its time from the next.
+    pub fn answer(&self, request: &[u8], is_whole: bool) -> Vec<u8> {
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         let socket = Socket::Unix(Async::new(ours).expect("a socket"));
         let mut client = Async::new(theirs).expect("a socket");
         let serve = http::serve_connection(socket, None, None, &self.web);
         let talk = async {
             let _ = client.write_all(request).await;
-            // Handlers that need no other thread have answered then.
-            for _ in 0..TURNS {
+            let (mut answer, mut buffer) = (Vec::new(), vec![0; 65_536]);
+            // As long as something comes, and a while longer: to hang up ends what is not answered yet.
+            let (mut quiet, begun) = (0, Instant::now());
+            let waits = |heard: &[u8]| is_whole && heard.is_empty() && begun.elapsed() < PATIENCE;
+            while quiet < TURNS || waits(&answer) {
                 yield_now().await;
+                quiet += 1;
+                if let Some(Ok(count @ 1..)) = future::poll_once(client.read(&mut buffer)).await {
+                    answer.extend_from_slice(&buffer[..count]);
+                    quiet = 0;
+                }
             }
             let _ = client.get_ref().shutdown(std::net::Shutdown::Write);
-            let mut answer = Vec::new();
             let _ = client.read_to_end(&mut answer).await;
             answer
         };
@@ -163,7 +172,8 @@ async fn fill(store: &dyn Store, bus: &Bus) {
     }
 }
 
-const SECRET: &str = "Kassenbuch";
+/// Stands in every message.
+pub const SECRET: &str = "Kassenbuch";
 
 const MESSAGES: [&str; 3] = [
     "Subject: Kassenbuch\r\nFrom: Ann <ann@example.org>\r\n\r\nKassenbuch\r\n",
@@ -175,5 +185,8 @@ const MESSAGES: [&str; 3] = [
 /// Octets that a socket takes without anybody reading.
 const MOST: usize = 64 * 1024;
 
-/// How often the server may go on before the client is heard to have ended.
-const TURNS: usize = 30;
+/// How often the server may go on without a word before the client hangs up.
+const TURNS: usize = 100;
+
+/// How long an answer may take that is waited for: some are made in another thread.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -9,6 +9,7 @@ pub mod config;
 pub mod content;
 pub mod html;
 pub mod http;
+pub mod login;
 pub mod mime;
 pub mod proxy;
 pub mod sasl;
@@ -19,21 +20,6 @@ pub mod xclient;
 
 /// What octets are fed to.
 pub type Target = fn(&[u8]);
-
-/// All targets, under the names of their corpora.
-pub const ALL: [(&str, Target); 11] = [
-    ("session", session::run),
-    ("command", command::run),
-    ("content", content::run),
-    ("proxy", proxy::run),
-    ("xclient", xclient::run),
-    ("sasl", sasl::run),
-    ("mime", mime::run),
-    ("html", html::run),
-    ("search", search::run),
-    ("config", config::run),
-    ("http", http::run),
-];
 
 /// Cuts octets into pieces, always the same for the same seed: small ones and large ones.
 pub fn pieces(octets: &[u8], seed: u8) -> Vec<&[u8]> {

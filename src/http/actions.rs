@@ -54,8 +54,33 @@ pub(super) async fn many(
 async fn act(site: &Site, action: &Action, which: Selection) -> Result<u64, Error> {
     Ok(match action {
         Action::Delete => site.desk.delete(which).await?,
-        Action::Change(change) => site.desk.change(which, change.clone()).await? as u64,
+        Action::Change(change) => {
+            check_tags(site, std::slice::from_ref(change)).await?;
+            site.desk.change(which, change.clone()).await? as u64
+        }
     })
+}
+
+/// Tags are for people to read, and each is a row beside every list: refuses one that is too long, and
+/// a new one where there are enough.
+pub(super) async fn check_tags(site: &Site, changes: &[Change]) -> Result<(), Error> {
+    let wanted = changes.iter().filter_map(|change| match change {
+        Change::Tag(tag) => Some(tag_key(tag)),
+        _ => None,
+    });
+    let wanted: Vec<_> = wanted.collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    if wanted.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
+        return Err(Error::bad_request("The name of the tag is too long."));
+    }
+    let known = site.store.tags().await?;
+    let is_new = |tag: &&String| known.iter().all(|it| it.name != **tag);
+    if known.len() + wanted.iter().filter(is_new).count() > MOST_TAGS {
+        return Err(Error::bad_request(format!("There are {MOST_TAGS} tags already.")));
+    }
+    Ok(())
 }
 
 fn see_other(location: String) -> Response {
@@ -125,9 +150,6 @@ impl Action {
             "tag" | "untag" if tag_key(&tag).is_empty() => {
                 return Err(Error::bad_request("The tag has no name."));
             }
-            "tag" | "untag" if tag.chars().count() > LONGEST_TAG => {
-                return Err(Error::bad_request("The name of the tag is too long."));
-            }
             "tag" => Change::Tag(tag),
             "untag" => Change::Untag(tag),
             "delete" => return Ok(Self::Delete),
@@ -140,5 +162,6 @@ fn parse(id: &str) -> Result<MessageId, Error> {
     id.parse().map_err(|_| Error::bad_request("The form names no message."))
 }
 
-/// Characters of a tag that a form may add.
+/// Most tags of all messages together, and characters of each.
+const MOST_TAGS: usize = 200;
 const LONGEST_TAG: usize = 100;

@@ -14,9 +14,12 @@ use serde::{Deserialize, Serialize};
 use smol::{Timer, future::FutureExt as _};
 
 use super::{
-    Site, body,
+    Site,
+    actions::check_tags,
+    body,
     error::Error,
     list::Asked,
+    message,
     shapes::{Message, Whole},
     status::json,
 };
@@ -78,6 +81,8 @@ pub(super) async fn one(
     let mut whole = Whole::new(&opened);
     whole.text = text(outline.plain_text()).await?;
     whole.html = text(outline.html()).await?;
+    whole.add_links(message::links(&opened).await?);
+    whole.add_codes(message::found_codes(&opened));
     json(&headers, &whole).await
 }
 
@@ -89,9 +94,10 @@ pub(super) async fn patch(
     request: Request,
 ) -> Result<Response, Error> {
     let patch: Patch = parse(&body::collect(&site, request).await?)?;
-    patch.check()?;
     let record = site.record(&id).await?;
-    for change in patch.changes(&record) {
+    let changes = patch.changes(&record);
+    check_tags(&site, &changes).await?;
+    for change in changes {
         site.desk.change(Selection::Ids(vec![record.id]), change).await?;
     }
     json(&headers, &Message::new(&site.record(&id).await?)).await
@@ -178,18 +184,6 @@ struct Patch {
 }
 
 impl Patch {
-    /// Tags are for people to read, and each costs a row.
-    fn check(&self) -> Result<(), Error> {
-        let tags = self.tags.as_deref().unwrap_or_default();
-        if tags.len() > MOST_TAGS {
-            return Err(Error::bad_request(format!("A message has at most {MOST_TAGS} tags.")));
-        }
-        if tags.iter().any(|tag| tag.len() > LONGEST_TAG) {
-            return Err(Error::bad_request(format!("A tag has at most {LONGEST_TAG} octets.")));
-        }
-        Ok(())
-    }
-
     /// What has to change; `tags` names all that the message is to have.
     fn changes(self, record: &Record) -> Vec<Change> {
         let tags = self.tags.as_ref();
@@ -213,10 +207,6 @@ const MANY: usize = 500;
 
 /// Longest wait in seconds, below the minute after which proxies give up a silent connection.
 const LONGEST_WAIT: u64 = 55;
-
-/// Most tags of a message, and octets of each.
-const MOST_TAGS: usize = 50;
-const LONGEST_TAG: usize = 100;
 
 /// Events taken off the bus at once; here only that they came matters.
 const EVENTS_AT_ONCE: usize = 1_000;

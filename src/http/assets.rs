@@ -19,7 +19,9 @@ pub(super) async fn versioned(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let asset = find(&name).ok_or_else(Error::no_page)?;
+    // An open page may ask for what was its version; `.` and `..` never were one.
+    let is_version = version.bytes().all(|octet| octet.is_ascii_hexdigit());
+    let asset = find(&name).filter(|_| is_version).ok_or_else(Error::no_page)?;
     Ok(asset.answer(&headers, version == *VERSION))
 }
 
@@ -125,6 +127,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         script!("list.js"),
         script!("pick.js"),
         script!("pane.js"),
+        script!("message.js"),
         script!("live.js"),
         script!("boxes.js"),
         script!("alerts.js"),
@@ -139,13 +142,14 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 });
 
 /// The scripts that `page.js` imports, so that a browser need not find out one after the other.
-pub(super) const MODULES: [&str; 13] = [
+pub(super) const MODULES: [&str; 14] = [
     "words.js",
     "times.js",
     "rows.js",
     "list.js",
     "pick.js",
     "pane.js",
+    "message.js",
     "live.js",
     "boxes.js",
     "alerts.js",

@@ -75,7 +75,7 @@ pub(super) async fn auth_smtp(
         return Err(Error::new(StatusCode::FORBIDDEN, text));
     }
     let door = if wanted.proxy_protocol == "on" { site.smtp_proxied } else { site.smtp };
-    Ok(match verdict(&site, &headers).await {
+    Ok(match verdict(&site, &headers, &visitor).await {
         Ok(()) => {
             let server = reachable(door.ip()).to_string();
             let port = door.port().to_string();
@@ -106,11 +106,13 @@ impl Refusal {
     }
 }
 
-async fn verdict(site: &Site, headers: &HeaderMap) -> Result<(), Refusal> {
+async fn verdict(site: &Site, headers: &HeaderMap, visitor: &Visitor) -> Result<(), Refusal> {
     let field = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !field("auth-protocol").eq_ignore_ascii_case("smtp") {
         return Err(Refusal::new("535 5.7.8", "Only SMTP is served here"));
     }
+    // Whoever leaves out who its client is, is its client.
+    let client = client(headers).or(visitor.client);
     match field("auth-method").to_ascii_lowercase().as_str() {
         "none" if site.auth.mode() != Mode::Required => Ok(()),
         "none" => Err(Refusal::new("530 5.7.0", "Authentication required")),
@@ -118,7 +120,7 @@ async fn verdict(site: &Site, headers: &HeaderMap) -> Result<(), Refusal> {
             let user = decoded(field("auth-user"));
             let password = Secret::new(decoded(field("auth-pass")));
             let claim = Claim::Password(Credentials { user, password });
-            login(site, client(headers), claim).await
+            login(site, client, claim).await
         }
         // nginx made the challenge, and hands on the digest in hexadecimal.
         "cram-md5" => {
@@ -128,7 +130,7 @@ async fn verdict(site: &Site, headers: &HeaderMap) -> Result<(), Refusal> {
             };
             let user = decoded(field("auth-user"));
             let challenge = decoded(field("auth-salt"));
-            login(site, client(headers), Claim::CramMd5 { user, challenge, digest }).await
+            login(site, client, Claim::CramMd5 { user, challenge, digest }).await
         }
         _ => Err(Refusal::new("504 5.5.4", "Use AUTH PLAIN, LOGIN or CRAM-MD5")),
     }

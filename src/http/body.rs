@@ -15,7 +15,7 @@ use smol::{Timer, future::FutureExt, stream};
 
 use super::{Site, error::Error, view::CHUNK};
 use crate::{
-    message::{Part, decode::Decoder},
+    message::{Encoding, Part, decode::Decoder},
     store::Raw,
 };
 
@@ -62,25 +62,56 @@ pub(super) fn octets(raw: Arc<Raw>, range: Range<u64>) -> Body {
     }))
 }
 
-/// The decoded content of a part as a body.
-pub(super) fn content(raw: Arc<Raw>, part: &Part) -> Body {
-    let start = (part.body.clone(), Some(Decoder::new(part.encoding)));
-    Body::from_stream(stream::try_unfold(start, move |(mut left, decoder)| {
+/// These octets of the content of a part, decoded, as a body. What stands before them is decoded and
+/// dropped, for no encoding tells where its octets are.
+pub(super) fn content(raw: Arc<Raw>, part: &Part, wanted: Range<u64>) -> Body {
+    let encoding = part.content_encoding();
+    if encoding == Encoding::Identity {
+        let end = part.body.end;
+        let place = |at: u64| part.body.start.saturating_add(at).min(end);
+        return octets(raw, place(wanted.start)..place(wanted.end));
+    }
+    let start = Content { left: part.body.clone(), decoder: Some(Decoder::new(encoding)), wanted };
+    Body::from_stream(stream::try_unfold(start, move |mut content| {
         let raw = raw.clone();
-        async move {
-            let Some(mut decoder) = decoder else { return Ok::<_, io::Error>(None) };
-            let mut decoded = Vec::new();
-            // A chunk may decode to nothing yet, and an empty frame would be pointless.
-            while decoded.is_empty() {
-                let Some(chunk) = next(raw.clone(), &mut left).await? else {
-                    decoder.finish(&mut decoded);
-                    return Ok(Some((Bytes::from(decoded), (left, None))));
-                };
-                decoder.push(&chunk, &mut decoded);
-            }
-            Ok(Some((Bytes::from(decoded), (left, Some(decoder)))))
-        }
+        async move { Ok::<_, io::Error>(content.next(raw).await?.map(|chunk| (chunk, content))) }
     }))
+}
+
+/// Content on its way out.
+struct Content {
+    /// Octets still to be read.
+    left: Range<u64>,
+    /// None when all is read.
+    decoder: Option<Decoder>,
+    /// What is still to be sent, counted from where the decoder is.
+    wanted: Range<u64>,
+}
+
+impl Content {
+    async fn next(&mut self, raw: Arc<Raw>) -> io::Result<Option<Bytes>> {
+        // A chunk may decode to nothing that is wanted, and an empty frame would be pointless.
+        while !self.wanted.is_empty() {
+            let Some(decoder) = &mut self.decoder else { break };
+            let mut decoded = Vec::new();
+            match next(raw.clone(), &mut self.left).await? {
+                Some(chunk) => decoder.push(&chunk, &mut decoded),
+                None => {
+                    decoder.finish(&mut decoded);
+                    self.decoder = None;
+                }
+            }
+            let length = decoded.len() as u64;
+            let place = |at: u64| usize::try_from(at.min(length)).unwrap_or(decoded.len());
+            let part = place(self.wanted.start)..place(self.wanted.end);
+            let back = |at: u64| at.saturating_sub(length);
+            self.wanted = back(self.wanted.start)..back(self.wanted.end);
+            if !part.is_empty() {
+                return Ok(Some(Bytes::from(decoded).slice(part)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The next chunk of what is left, which then is less; none at its end.

@@ -3,74 +3,271 @@
 //! Three fences, each enough alone: the HTML is sanitised, the frame is sandboxed into an origin that
 //! is not ours, and the policy of its page lets it load nothing but our inline images.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::{Extension, Path, Query, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
+use serde::Deserialize;
 
-use super::{Site, error::Error, files, guard::Host, message::How, page, view, view::Opened};
-use crate::message::html::{self, Sanitised};
+use super::{
+    Site,
+    error::Error,
+    guard::Host,
+    media::Viewer,
+    page,
+    pass::Passes,
+    view::{self, Excerpt, Opened},
+};
+use crate::message::{
+    Part, Tracker,
+    html::{self, Reference, Sanitised},
+    trackers,
+};
+
+/// How HTML is to be shown. Part of the addresses of pages, so that every state has one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Look {
+    /// `remote=1`: images may be loaded from elsewhere, which tells the sender that it was read.
+    pub(super) remote: String,
+    /// `scheme=dark`: as on a dark screen.
+    pub(super) scheme: String,
+    /// `width=phone` or `width=tablet`: as wide as that.
+    pub(super) width: String,
+}
+
+/// HTML ready to be shown, and what is to be said about it.
+pub(super) struct Rendered {
+    pub(super) sanitised: Sanitised,
+    pub(super) trackers: Vec<Tracker>,
+    /// There was more of it than we show.
+    pub(super) is_cut: bool,
+}
 
 /// `GET /messages/{id}/frame`
-pub(super) async fn frame(
+pub(super) async fn whole(
     State(site): State<Site>,
     Path(id): Path<String>,
-    Query(how): Query<How>,
+    Query(look): Query<Look>,
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let opened = site.opened(&id).await?;
-    let Some(sanitised) = rendered(&opened, &how).await? else { return Err(Error::no_page()) };
-    let page = format!("{HEAD}{}", sanitised.html);
-    let mut answer = page::answer(&headers, "text/html; charset=utf-8", page).await;
-    let fields = answer.headers_mut();
-    let policy = policy(&host, how.remote == "1");
-    let policy =
-        HeaderValue::from_str(&policy).map_err(|error| Error::internal(error.to_string()))?;
-    fields.insert(header::CONTENT_SECURITY_POLICY, policy);
-    fields.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
-    fields.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let number = opened.scanned.outline.letter(None).html.ok_or_else(Error::no_page)?;
+    answer(&opened, number, &look, &host, &headers).await
+}
+
+/// `GET /messages/{id}/parts/{part}/frame`: the same for any part that is HTML.
+pub(super) async fn part(
+    State(site): State<Site>,
+    Path((id, number)): Path<(String, String)>,
+    Query(look): Query<Look>,
+    Extension(host): Extension<Host>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let opened = site.opened(&id).await?;
+    let (number, part) = opened.part(&number)?;
+    if Viewer::of(part) != Viewer::Html {
+        return Err(Error::no_page());
+    }
+    answer(&opened, number, &look, &host, &headers).await
+}
+
+async fn answer(
+    opened: &Opened,
+    number: usize,
+    look: &Look,
+    host: &Host,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    let Rendered { sanitised, .. } = rendered(opened, number, look).await?;
+    let head = if look.is_dark() { DARK } else { LIGHT };
+    let page = format!("{HEAD}<style>{head}{STYLE}</style><body>{}", sanitised.html);
+    let mut answer = page::answer(headers, "text/html; charset=utf-8", page).await;
+    fence(&mut answer, &policy(host, look.is_remote(), ""))?;
     Ok(answer)
 }
 
-/// The sanitised HTML body of a message, if it has one.
-pub(super) async fn rendered(opened: &Opened, how: &How) -> Result<Option<Sanitised>, Error> {
-    let Some(part) = opened.scanned.outline.html() else { return Ok(None) };
-    let text = opened.text_of(part).await?.text;
-    let (id, scanned, remote) = (opened.record.id, opened.scanned.clone(), how.remote == "1");
-    let passes = opened.passes.clone();
-    let picture = move |content_id: &str| {
-        let number = scanned.outline.by_content_id(content_id)?;
-        let part = scanned.outline.parts.get(number)?;
-        let path = format!("/messages/{id}/parts/{number}");
-        // The frame's origin is nobody's, so its pictures come without the cookie of a session.
-        let pass = passes.as_ref().map(|passes| passes.stamp(&path)).unwrap_or_default();
-        files::is_picture(&part.content_type).then(|| format!("{path}?inline{pass}"))
+/// The sanitised HTML of a part, and what it would have done.
+pub(super) async fn rendered(
+    opened: &Opened,
+    number: usize,
+    look: &Look,
+) -> Result<Rendered, Error> {
+    let parts = &opened.scanned.outline.parts;
+    let part = parts.get(number).ok_or_else(Error::no_page)?;
+    let Excerpt { text, is_cut } = opened.text_of(part).await?;
+    let pictures = Pictures::new(opened, part);
+    let find = move |reference: Reference<'_>| pictures.find(reference);
+    let (remote, is_dark) = (look.is_remote(), look.is_dark());
+    let options = html::Options { remote, is_dark, part: Arc::new(find) };
+    let record = &opened.record;
+    let to = record.summary.to.iter().chain(&record.summary.cc).map(|to| to.address.clone());
+    let recipients: Vec<String> =
+        record.envelope.forward_paths.iter().map(|path| path.address.clone()).chain(to).collect();
+    let render = move || {
+        let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+        let sanitised = html::sanitise(&text, &options);
+        Rendered { sanitised, trackers: trackers(&text, &recipients), is_cut }
     };
-    let options = html::Options { remote, content_id: Arc::new(picture) };
-    let sanitise = move || html::sanitise(&text, &options);
-    Ok(Some(view::aside(sanitise).await))
+    Ok(view::aside(render).await)
+}
+
+impl Look {
+    pub(super) fn is_remote(&self) -> bool {
+        self.remote == "1"
+    }
+
+    pub(super) fn is_dark(&self) -> bool {
+        self.scheme == "dark"
+    }
+
+    /// The query of the address of a frame that looks so; the width is none of its business.
+    pub(super) fn frame_query(&self) -> &'static str {
+        match (self.is_remote(), self.is_dark()) {
+            (false, false) => "",
+            (true, false) => "?remote=1",
+            (false, true) => "?scheme=dark",
+            (true, true) => "?remote=1&scheme=dark",
+        }
+    }
+}
+
+/// The pictures among the parts, by what HTML calls them.
+struct Pictures {
+    by_id: HashMap<String, String>,
+    /// By Content-Location, as given and as an absolute address (RFC 2557 §5).
+    by_location: HashMap<String, String>,
+    /// The Content-Location of the HTML itself.
+    base: String,
+}
+
+impl Pictures {
+    fn new(opened: &Opened, html: &Part) -> Self {
+        let location =
+            |part: &Part| part.header_value("Content-Location").map(str::trim).map(str::to_owned);
+        let mut pictures = Self {
+            by_id: HashMap::new(),
+            by_location: HashMap::new(),
+            base: location(html).unwrap_or_default(),
+        };
+        for (number, part) in opened.scanned.outline.parts.iter().enumerate() {
+            if Viewer::of(part) != Viewer::Picture {
+                continue;
+            }
+            let path = format!("/messages/{}/parts/{number}", opened.record.id);
+            // The frame's origin is nobody's, so its pictures come without the cookie of a session.
+            let stamp = |passes: &Passes| passes.stamp(&path);
+            let url =
+                format!("{path}?inline{}", opened.passes.as_ref().map(stamp).unwrap_or_default());
+            if let Some(location) = location(part) {
+                let absolute = join(&pictures.base, &location);
+                pictures.by_location.entry(absolute).or_insert_with(|| url.clone());
+                pictures.by_location.entry(location).or_insert_with(|| url.clone());
+            }
+            if !part.content_id.is_empty() {
+                pictures.by_id.entry(part.content_id.clone()).or_insert(url);
+            }
+        }
+        pictures
+    }
+
+    fn find(&self, reference: Reference<'_>) -> Option<String> {
+        match reference {
+            Reference::ContentId(id) => self.by_id.get(id).cloned(),
+            Reference::Location(_) if self.by_location.is_empty() => None,
+            Reference::Location(location) => self
+                .by_location
+                .get(location)
+                .or_else(|| self.by_location.get(&join(&self.base, location)))
+                .cloned(),
+        }
+    }
+}
+
+/// A relative address made absolute, as far as mail needs it: no `..` is resolved.
+fn join(base: &str, location: &str) -> String {
+    let (Some((scheme, rest)), false) = (base.split_once("://"), location.contains("://")) else {
+        return location.to_owned();
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    if let Some(path) = location.strip_prefix('/') {
+        return format!("{scheme}://{host}/{path}");
+    }
+    let folder = rest.rsplit_once('/').map_or(host, |(folder, _)| folder);
+    format!("{scheme}://{folder}/{location}")
+}
+
+/// Gives a page of mail its policy, and keeps everybody else from framing it.
+pub(super) fn fence(answer: &mut Response, policy: &str) -> Result<(), Error> {
+    let policy =
+        HeaderValue::from_str(policy).map_err(|error| Error::internal(error.to_string()))?;
+    let fields = answer.headers_mut();
+    fields.insert(header::CONTENT_SECURITY_POLICY, policy);
+    fields.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    fields.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Even the name of a host that a link leads to tells that somebody looks.
+    let prefetch = HeaderName::from_static("x-dns-prefetch-control");
+    fields.insert(prefetch, HeaderValue::from_static("off"));
+    Ok(())
 }
 
 /// Our origin is named, because `'self'` matches nothing in a sandboxed page. Both schemes are, for
-/// behind a TLS proxy we do not know which one the browser sees.
-fn policy(Host(host): &Host, remote: bool) -> String {
+/// behind a TLS proxy we do not know which one the browser sees. `more` goes into the sandbox, and
+/// behind a semicolon into the policy.
+pub(super) fn policy(Host(host): &Host, remote: bool, more: &str) -> String {
     let ours =
         if host.is_empty() { String::new() } else { format!("http://{host} https://{host} ") };
     let elsewhere = if remote { " http: https:" } else { "" };
     format!(
-        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; \
+        "sandbox allow-popups allow-popups-to-escape-sandbox{more}; default-src 'none'; \
          style-src 'unsafe-inline'; img-src {ours}data:{elsewhere}; font-src data:{elsewhere}; \
          form-action 'none'; base-uri 'none'; frame-ancestors 'self' {ours}"
     )
 }
 
-/// Mail is written for white paper. Links open elsewhere, and tell nobody where they were.
-const HEAD: &str = "<!doctype html><html lang=\"\"><meta charset=\"utf-8\">\
+/// Links open elsewhere, and tell nobody where they were.
+pub(super) const HEAD: &str = "<!doctype html><html lang=\"\"><meta charset=\"utf-8\">\
     <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"referrer\" content=\"no-referrer\">\
-    <title>Message</title><style>html{color-scheme:light;background:#fff;color:#111}\
-    body{margin:16px;font:15px/1.5 system-ui,sans-serif;overflow-wrap:break-word}\
-    img{max-width:100%;height:auto}</style><body>";
+    <title>Message</title>";
+
+/// Mail is written for white paper.
+pub(super) const LIGHT: &str = "html{color-scheme:light;background:#fff;color:#111}";
+
+const DARK: &str = "html{color-scheme:dark;background:#15171c;color:#e6e7ea}";
+
+pub(super) const STYLE: &str = "body{margin:16px;font:15px/1.5 system-ui,sans-serif;overflow-wrap:break-word}\
+    img{max-width:100%;height:auto}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations() {
+        for (base, location, expected) in [
+            ("", "a.png", "a.png"),
+            ("http://a.example/x/page.html", "a.png", "http://a.example/x/a.png"),
+            ("http://a.example/x/page.html", "/a.png", "http://a.example/a.png"),
+            ("http://a.example", "a.png", "http://a.example/a.png"),
+            ("http://a.example/", "http://b.example/a.png", "http://b.example/a.png"),
+            ("page.html", "a.png", "a.png"),
+        ] {
+            assert_eq!(join(base, location), expected);
+        }
+    }
+
+    #[test]
+    fn every_look_has_an_address() {
+        let look = |remote: &str, scheme: &str| Look {
+            remote: remote.into(),
+            scheme: scheme.into(),
+            width: "phone".into(),
+        };
+        assert_eq!(look("", "light").frame_query(), "");
+        assert_eq!(look("1", "dark").frame_query(), "?remote=1&scheme=dark");
+    }
+}

@@ -358,6 +358,3 @@ const MOST_WRITTEN: usize = 4 * 1024 * 1024;
 
 /// Longest message from a client in octets; none that we know says anything.
 const LONGEST_MESSAGE: usize = 64 * 1024;
-
-/// Most open live feeds. Each costs some 10 KB.
-pub(super) const MOST_CLIENTS: u64 = 10_000;

@@ -7,6 +7,7 @@
 mod actions;
 mod admission;
 mod api;
+mod archive;
 mod assets;
 mod auth_http;
 mod body;
@@ -23,6 +24,7 @@ mod help;
 mod list;
 mod live;
 mod login;
+mod media;
 mod message;
 mod page;
 mod pass;
@@ -38,6 +40,7 @@ mod tokens;
 mod view;
 mod visitor;
 mod words;
+mod zip;
 
 use std::{collections::BTreeMap, net::SocketAddr, ops::Deref, sync::Arc, time::Instant};
 

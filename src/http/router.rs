@@ -6,8 +6,8 @@ use axum::{
 };
 
 use super::{
-    Site, actions, api, assets, auth_http, boxes, confirm, error::Error, files, frame, guard, help,
-    list, live, login, message, message::Tab, refusals, status,
+    Site, actions, api, archive, assets, auth_http, boxes, confirm, error::Error, files, frame,
+    guard, help, list, live, login, message, message::Tab, refusals, status,
 };
 
 /// The table.
@@ -29,13 +29,19 @@ pub(super) fn router(site: Site) -> Router {
         .route("/messages/{id}", tab(None).post(actions::one))
         .route("/messages/{id}/html", tab(Some(Tab::Html)))
         .route("/messages/{id}/text", tab(Some(Tab::Text)))
-        .route("/messages/{id}/source", tab(Some(Tab::Source)))
+        .route("/messages/{id}/markup", tab(Some(Tab::Markup)))
         .route("/messages/{id}/headers", tab(Some(Tab::Headers)))
+        .route("/messages/{id}/source", tab(Some(Tab::Source)))
+        .route("/messages/{id}/links", tab(Some(Tab::Links)))
         .route("/messages/{id}/parts", tab(Some(Tab::Parts)))
+        .route("/messages/{id}/parts/{part}/view", get(message::show_part))
+        .route("/messages/{id}/print", get(message::print))
         .route("/login", get(login::form).post(login::log_in))
         .route("/logout", post(login::log_out))
         // What came in the mail.
-        .route("/messages/{id}/frame", get(frame::frame))
+        .route("/messages/{id}/frame", get(frame::whole))
+        .route("/messages/{id}/parts/{part}/frame", get(frame::part))
+        .route("/messages/{id}/attachments.zip", get(archive::attachments))
         .route("/messages/{id}/raw", get(files::raw))
         .route("/messages/{id}/parts/{part}", get(files::part))
         // Programs.

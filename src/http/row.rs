@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::words::WORDS;
 use crate::{
     message::{Address, SNIPPET_CHARS},
     store::{Record, mailbox_key},
@@ -112,7 +113,7 @@ pub(super) fn sender(record: &Record) -> String {
     };
     let from: Vec<_> = record.summary.from.iter().map(name).filter(|n| !n.is_empty()).collect();
     match (from.as_slice(), record.envelope.reverse_path.as_str()) {
-        ([], "") => "(no sender)".to_owned(),
+        ([], "") => WORDS.shell.no_sender.to_owned(),
         ([], reverse_path) => reverse_path.to_owned(),
         (from, _) => clipped(&shortened(from.iter().map(String::as_str).collect())),
     }

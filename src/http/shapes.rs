@@ -45,8 +45,25 @@ pub(super) struct Whole<'a> {
     pub(super) text: Option<String>,
     /// The text/html body as sent, up to 2 MB.
     pub(super) html: Option<String>,
+    /// Where its HTML and its text lead.
+    links: Vec<Link>,
+    /// The one-time codes in it, such as those of a sign-in; the best guess first.
+    codes: Vec<Code>,
     /// The MIME structure; the content of one is at `/messages/{id}/parts/{number}`.
     parts: Vec<Piece<'a>>,
+}
+
+#[derive(Serialize)]
+struct Link {
+    url: String,
+    /// The words of the link; empty if there are none.
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Code {
+    /// Without the spaces that group its digits.
+    value: String,
 }
 
 #[derive(Serialize)]
@@ -67,6 +84,8 @@ struct Piece<'a> {
     is_attachment: bool,
     /// Octets as they stand in the message.
     encoded_size: u64,
+    /// Octets of its content, decoded.
+    size: u64,
 }
 
 #[derive(Serialize)]
@@ -143,14 +162,26 @@ impl<'a> Whole<'a> {
             content_id: &part.content_id,
             is_attachment: outline.is_attachment(number),
             encoded_size: part.body.end.saturating_sub(part.body.start),
+            size: part.content_length,
         };
         Self {
             message: Message::new(&opened.record),
             headers: fields.iter().map(|(name, value)| Field { name, value }).collect(),
             text: None,
             html: None,
+            links: Vec::new(),
+            codes: Vec::new(),
             parts: outline.parts.iter().enumerate().map(piece).collect(),
         }
+    }
+
+    pub(super) fn add_links(&mut self, links: Vec<crate::message::Link>) {
+        let link = |crate::message::Link { url, text }| Link { url, text };
+        self.links.extend(links.into_iter().map(link));
+    }
+
+    pub(super) fn add_codes(&mut self, codes: Vec<String>) {
+        self.codes.extend(codes.into_iter().map(|value| Code { value }));
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     chart::Chart,
     error::Error,
     list::{Asked, Shell},
-    live, page,
+    page,
     refusals::Find,
     row::{self, When},
     words::{WORDS, Words, grouped},
@@ -180,7 +180,7 @@ fn limits(site: &Site) -> Vec<Limit> {
             w.open_pages,
             "",
             metrics.websockets_now.value(),
-            live::MOST_CLIENTS,
+            limits.http_connections as u64,
             0,
         ),
     ]

@@ -5,6 +5,7 @@
 use std::{
     collections::VecDeque,
     io,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,7 +14,7 @@ use smol::lock::Semaphore;
 use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
-    message::{Part, Scanned, Scanner, decode::Decoder, text},
+    message::{Part, Scanned, Scanner, decode::Decoder, is_pdf_without_script, text},
     store::{Raw, Record},
 };
 
@@ -72,7 +73,7 @@ impl Opened {
     pub(super) async fn text_of(&self, part: &Part) -> Result<Excerpt, Error> {
         let part = part.clone();
         blocking(&self.raw, move |raw| {
-            let (octets, is_cut) = decoded(raw, &part)?;
+            let (octets, is_cut) = decoded(raw, &part, MOST_SHOWN)?;
             let (text, _) = text::decode_text(&octets, &part.charset);
             let text = part.flowed.map(|flowed| text::unflow(&text, flowed)).unwrap_or(text);
             Ok(Excerpt { text, is_cut })
@@ -80,16 +81,56 @@ impl Opened {
         .await
     }
 
-    /// The message as it came, as text.
-    pub(super) async fn source(&self) -> Result<Excerpt, Error> {
-        blocking(&self.raw, |raw| {
-            let mut octets =
-                vec![0; usize::try_from(raw.len()).unwrap_or(MOST_SHOWN).min(MOST_SHOWN)];
-            read_full(raw, &mut octets)?;
-            let is_cut = (octets.len() as u64) < raw.len();
-            Ok(Excerpt { text: String::from_utf8_lossy(&octets).into_owned(), is_cut })
+    /// True if a PDF is small enough to be looked through, and has no script.
+    pub(super) async fn is_quiet_pdf(&self, part: &Part) -> Result<bool, Error> {
+        let part = part.clone();
+        if part.content_length > LARGEST_PDF {
+            return Ok(false);
+        }
+        blocking(&self.raw, move |raw| {
+            let (octets, is_cut) = decoded(raw, &part, LARGEST_PDF as usize)?;
+            Ok(!is_cut && is_pdf_without_script(&octets))
         })
         .await
+    }
+
+    /// The part of this number as it stands in an address, or 404.
+    pub(super) fn part(&self, number: &str) -> Result<(usize, &Part), Error> {
+        let parts = &self.scanned.outline.parts;
+        let found = number.parse::<usize>().ok().and_then(|at| Some((at, parts.get(at)?)));
+        found.ok_or_else(Error::no_page)
+    }
+
+    /// The header of a part as it came, as text.
+    pub(super) async fn header_of(&self, part: &Part) -> Result<Excerpt, Error> {
+        let header = part.header.clone();
+        blocking(&self.raw, move |raw| {
+            let end = header.end.min(header.start + MOST_SHOWN as u64);
+            let octets = read_range(raw, header.start..end)?;
+            let text = String::from_utf8_lossy(&octets).into_owned();
+            Ok(Excerpt { text, is_cut: end < header.end })
+        })
+        .await
+    }
+
+    /// A page of the message as it came, as text: the lines that begin in it. Pages are numbered from 1;
+    /// past the last one there is none.
+    pub(super) async fn source(&self, page: u64) -> Result<Option<String>, Error> {
+        let start = page.saturating_sub(1).saturating_mul(SOURCE_PAGE);
+        if page > self.source_pages() {
+            return Ok(None);
+        }
+        blocking(&self.raw, move |raw| {
+            let range = line_start(raw, start)?..line_start(raw, start + SOURCE_PAGE)?;
+            let octets = read_range(raw, range)?;
+            Ok(Some(String::from_utf8_lossy(&octets).into_owned()))
+        })
+        .await
+    }
+
+    /// How many pages of source there are, at least one.
+    pub(super) fn source_pages(&self) -> u64 {
+        self.raw.len().div_ceil(SOURCE_PAGE).max(1)
     }
 }
 
@@ -139,11 +180,11 @@ fn scan(raw: &Raw) -> io::Result<Scanned> {
     }
 }
 
-/// The decoded octets of a part, up to [`MOST_SHOWN`], and whether there are more.
-fn decoded(raw: &Raw, part: &Part) -> io::Result<(Vec<u8>, bool)> {
-    let mut decoder = Decoder::new(part.encoding);
+/// The decoded octets of a part, up to so many, and whether there are more.
+fn decoded(raw: &Raw, part: &Part, most: usize) -> io::Result<(Vec<u8>, bool)> {
+    let mut decoder = Decoder::new(part.content_encoding());
     let (mut octets, mut chunk, mut offset) = (Vec::new(), vec![0; CHUNK], part.body.start);
-    while offset < part.body.end && octets.len() <= MOST_SHOWN {
+    while offset < part.body.end && octets.len() <= most {
         let left = usize::try_from(part.body.end - offset).unwrap_or(CHUNK).min(CHUNK);
         let read = raw.read_at(chunk.get_mut(..left).unwrap_or_default(), offset)?;
         if read == 0 {
@@ -153,30 +194,53 @@ fn decoded(raw: &Raw, part: &Part) -> io::Result<(Vec<u8>, bool)> {
         offset += read as u64;
     }
     decoder.finish(&mut octets);
-    let is_cut = octets.len() > MOST_SHOWN || offset < part.body.end;
-    octets.truncate(MOST_SHOWN);
+    let is_cut = octets.len() > most || offset < part.body.end;
+    octets.truncate(most);
     Ok((octets, is_cut))
 }
 
-fn read_full(raw: &Raw, mut buffer: &mut [u8]) -> io::Result<()> {
-    let mut offset = 0;
-    while !buffer.is_empty() {
-        match raw.read_at(buffer, offset)? {
+/// Where the first line begins that begins at or behind this place; the place itself if the line there
+/// is too long for anybody to read in one piece.
+fn line_start(raw: &Raw, place: u64) -> io::Result<u64> {
+    if place == 0 || place >= raw.len() {
+        return Ok(place.min(raw.len()));
+    }
+    let near = read_range(raw, place - 1..(place + LONGEST_LINE).min(raw.len()))?;
+    let line_end = near.iter().position(|&octet| octet == b'\n');
+    Ok(line_end.map_or(place, |at| place + at as u64))
+}
+
+fn read_range(raw: &Raw, range: Range<u64>) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or_default();
+    let mut octets = vec![0; length];
+    let (mut offset, mut room) = (range.start, octets.as_mut_slice());
+    while !room.is_empty() {
+        match raw.read_at(room, offset)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => {
                 offset += read as u64;
-                buffer = buffer.get_mut(read..).unwrap_or_default();
+                room = room.get_mut(read..).unwrap_or_default();
             }
         }
     }
-    Ok(())
+    Ok(octets)
 }
 
 /// Octets read at a time.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// Most octets of one part, decoded, or of the source, that a page shows. A browser still scrolls it.
+/// Most octets of one part, decoded, that a page shows. A browser still scrolls it.
 pub(super) const MOST_SHOWN: usize = 2 * 1024 * 1024;
+
+/// Largest PDF that is looked through before it is shown, in octets.
+const LARGEST_PDF: u64 = 32 * 1024 * 1024;
+
+/// Octets on one page of the source: a browser draws it at once, and a phone as well.
+const SOURCE_PAGE: u64 = 256 * 1024;
+
+/// Longest line that is not cut between two pages of the source, in octets: twice what a line may be
+/// (RFC 5322 §2.1.1).
+const LONGEST_LINE: u64 = 2_000;
 
 /// Octets of readable text kept with a scan, for the text tab of a message that has only HTML.
 const MOST_TEXT_KEPT: usize = 64 * 1024;

@@ -29,6 +29,8 @@ pub(super) struct Sink {
 #[derive(Debug)]
 struct State {
     out: Out,
+    /// It is a file on a disk, which takes everything at once.
+    never_waits: bool,
     queued: Vec<u8>,
     /// A thread writes what is queued.
     draining: bool,
@@ -60,7 +62,9 @@ impl Sink {
             true => Out::Stderr,
             false => Out::File(LogFile::open(path, bound)?),
         };
-        let state = State { out, queued: Vec::new(), draining: false, untold: 0, dropped: 0 };
+        let never_waits = out.is_file();
+        let state =
+            State { out, never_waits, queued: Vec::new(), draining: false, untold: 0, dropped: 0 };
         Ok(Self { state: Mutex::new(state), empty: Condvar::new() })
     }
 
@@ -76,7 +80,7 @@ impl Sink {
     /// Takes a line; never waits for a reader.
     pub(super) fn write(&'static self, line: &[u8]) {
         let mut state = self.state();
-        if state.draining || !state.out.is_ready() {
+        if state.draining || !(state.never_waits || state.out.is_ready()) {
             return self.queue(state, line);
         }
         // A log that cannot be written has nowhere to complain, and mail matters more.
@@ -139,7 +143,15 @@ impl Sink {
 }
 
 impl Out {
-    /// True if a line can be written at once. A file on a disk always says so.
+    fn is_file(&self) -> bool {
+        let file = match self {
+            Self::Stderr => io::stderr().as_fd().try_clone_to_owned().map(File::from),
+            Self::File(file) => file.file.try_clone(),
+        };
+        file.and_then(|file| file.metadata()).is_ok_and(|it| it.is_file())
+    }
+
+    /// True if a line can be written at once.
     fn is_ready(&self) -> bool {
         let stderr = io::stderr();
         let fd: BorrowedFd<'_> = match self {

@@ -4,52 +4,104 @@
 //! with anything suspicious in it is dropped whole. What is left contains no `<`, so it cannot end
 //! the element that it is put into, and no backslash, so nothing can be spelt in another way.
 
-use super::html::Options;
+use std::borrow::Cow;
 
-/// A style sheet or the value of a style attribute, and how many remote loads were taken out.
-pub(super) fn filter(css: &str, options: &Options) -> (String, usize) {
+use super::html::Filter;
+
+/// A style sheet or the value of a style attribute, with what is remote counted and taken out.
+pub(super) fn filter(css: &str, filter: &Filter) -> String {
     let css = without_comments(css);
+    let css = with_scheme(&css, filter.options.is_dark);
     let mut out = String::with_capacity(css.len());
-    let mut blocked = 0;
     for piece in pieces(&css) {
         let text = piece.strip_suffix(['{', '}', ';']).unwrap_or(piece);
-        match judge(text, options) {
-            Verdict::Harmless => out.push_str(text),
-            Verdict::Remote => blocked += 1,
-            Verdict::Suspicious => {}
-        }
+        out.push_str(&harmless(text, filter).unwrap_or_default());
         out.push_str(&piece[text.len()..]);
     }
-    (out, blocked)
+    out
 }
 
-enum Verdict {
-    Harmless,
-    /// Would load something from elsewhere.
-    Remote,
-    /// Is no part of any honest mail.
-    Suspicious,
+/// A piece as it may stay, none if it may not.
+fn harmless<'p>(piece: &'p str, filter: &Filter) -> Option<Cow<'p, str>> {
+    // Of the same length, so that places in one are places in the other.
+    let lower = piece.to_ascii_lowercase();
+    if lower.contains(['\\', '<', '\0']) || SUSPICIOUS.iter().any(|what| lower.contains(what)) {
+        return None;
+    }
+    if let Some(at) = ["@import", "image-set(", "src("].iter().find_map(|what| lower.find(what)) {
+        filter.block(first_url(&piece[at..]));
+        return None;
+    }
+    let mut out = Cow::Borrowed("");
+    let (mut done, mut rest) = (0, 0);
+    while let Some(at) = lower.get(rest..).and_then(|text| text.find("url(")) {
+        let start = rest + at + "url(".len();
+        let Some((url, length)) = argument(&piece[start..]) else {
+            // A browser closes it where the style sheet ends.
+            let url = first_url(&piece[start..]);
+            if !url.is_empty() {
+                filter.block(url);
+            }
+            return None;
+        };
+        let allowed = filter.load(url)?;
+        rest = start + length;
+        if allowed != url {
+            out.to_mut().push_str(&piece[done..start]);
+            out.to_mut().push_str(&allowed);
+            done = rest;
+        }
+    }
+    if done == 0 {
+        return Some(Cow::Borrowed(piece));
+    }
+    out.to_mut().push_str(&piece[done..]);
+    Some(out)
 }
 
-fn judge(piece: &str, options: &Options) -> Verdict {
-    let text: String = piece.to_ascii_lowercase();
-    if text.contains(['\\', '<', '\0']) || SUSPICIOUS.iter().any(|what| text.contains(what)) {
-        return Verdict::Suspicious;
-    }
-    if ["@import", "image-set(", "src("].iter().any(|what| text.contains(what)) {
-        return Verdict::Remote;
-    }
-    for url in text.split("url(").skip(1) {
-        let url = url.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
-        let absolute = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
-        if super::html::is_raster(url) || (absolute && options.remote) {
+/// The URL behind `url(` and the octets up to the closing parenthesis, none if it is not closed. There
+/// is no backslash in it, so a quote ends where the next one is.
+fn argument(text: &str) -> Option<(&str, usize)> {
+    let inner = text.trim_start();
+    let quote = inner.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let (url, after) = match quote {
+        Some(quote) => inner[1..].split_once(quote)?,
+        None => inner.split_at(inner.find(')')?),
+    };
+    let after = after.trim_start();
+    // A URL that needs quotes is not honest without.
+    let is_plain = !url.contains(['(', ')', '"', '\'', '\n']);
+    (after.starts_with(')') && is_plain).then(|| (url.trim(), text.len() - after.len()))
+}
+
+/// What an `@import` or a function with a plain string would load, for naming it.
+fn first_url(text: &str) -> &str {
+    let url = text.find("http").or_else(|| text.find("//")).map_or("", |at| &text[at..]);
+    url.split(['"', '\'', ')', ';', ' ']).next().unwrap_or_default()
+}
+
+/// Media queries for dark or light screens answered, so that a browser's own scheme does not matter.
+fn with_scheme(css: &str, is_dark: bool) -> Cow<'_, str> {
+    let lower = css.to_ascii_lowercase();
+    let mut out = Cow::Borrowed("");
+    let mut done = 0;
+    for (start, _) in lower.match_indices(SCHEME_QUERY) {
+        let value = lower[start + SCHEME_QUERY.len()..].trim_start();
+        let Some(value) = value.strip_prefix(':').map(str::trim_start) else { continue };
+        let wants_dark = value.starts_with("dark");
+        if !wants_dark && !value.starts_with("light") {
             continue;
         }
-        // Anything else, such as a relative URL, leads nowhere.
-        let remote = absolute || url.starts_with("//");
-        return if remote { Verdict::Remote } else { Verdict::Suspicious };
+        let end = lower.len() - value.len() + if wants_dark { "dark" } else { "light" }.len();
+        out.to_mut().push_str(&css[done..start]);
+        out.to_mut().push_str(if wants_dark == is_dark { "min-width: 0" } else { "max-width: 0" });
+        done = end;
     }
-    Verdict::Harmless
+    if done == 0 {
+        return Cow::Borrowed(css);
+    }
+    out.to_mut().push_str(&css[done..]);
+    out
 }
 
 /// Comments become a space; one that never ends takes the rest with it, as in a browser.
@@ -86,6 +138,8 @@ fn pieces(css: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+const SCHEME_QUERY: &str = "prefers-color-scheme";
+
 /// What old browsers ran as script, what reaches outside of the style sheet, and functions that take
 /// a URL as a plain string.
 const SUSPICIOUS: [&str; 14] = [
@@ -111,8 +165,9 @@ mod tests {
 
     #[track_caller]
     fn check(css: &str, expected: &str, blocked: usize) {
-        let options = Options { remote: false, content_id: std::sync::Arc::new(|_| None) };
-        assert_eq!(filter(css, &options), (expected.to_owned(), blocked), "{css}");
+        let (filter, css) = (Filter::for_tests(false, false), css);
+        assert_eq!(super::filter(css, &filter), expected, "{css}");
+        assert_eq!(filter.blocked_count(), blocked, "{css}");
     }
 
     #[test]
@@ -152,9 +207,34 @@ mod tests {
 
     #[test]
     fn remote_loads_may_be_allowed() {
-        let options = Options { remote: true, content_id: std::sync::Arc::new(|_| None) };
+        let allowing = Filter::for_tests(true, false);
         let css = "p { background: url(\"https://x.example/a.png\") }";
-        assert_eq!(filter(css, &options), (css.to_owned(), 0));
-        assert_eq!(filter("@import 'http://x.example/'", &options), (String::new(), 1));
+        assert_eq!(filter(css, &allowing), css);
+        assert_eq!(filter("@import 'http://x.example/'", &allowing), "");
+        assert_eq!(allowing.blocked_count(), 1);
+    }
+
+    #[test]
+    fn parts_of_the_message_are_shown() {
+        check(
+            "a { b: url(cid:known) c; d: URL( 'cid:known' ) }",
+            "a { b: url(/part) c; d: URL(/part) }",
+            0,
+        );
+        check("b: url(\"cid:known\"), url(http://x.example/)", "", 1);
+        check("b: url(cid:known", "", 0);
+    }
+
+    #[test]
+    fn dark_and_light() {
+        let css = "@media (prefers-color-scheme:dark){a{b:c}} @media (Prefers-Color-Scheme : light) {d{e:f}}";
+        assert_eq!(
+            filter(css, &Filter::for_tests(false, true)),
+            "@media (min-width: 0){a{b:c}} @media (max-width: 0) {d{e:f}}"
+        );
+        assert_eq!(
+            filter(css, &Filter::for_tests(false, false)),
+            "@media (max-width: 0){a{b:c}} @media (min-width: 0) {d{e:f}}"
+        );
     }
 }

@@ -7,34 +7,46 @@
 
 use std::{
     borrow::Cow,
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::{BTreeSet, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{css, tangled, text};
+use super::{css, host, tags::tags, tangled, text};
 
 /// What to let through.
 #[derive(Clone)]
 pub struct Options {
-    /// Load images and styles from elsewhere.
+    /// Load images and fonts from elsewhere.
     pub remote: bool,
-    /// The URL under which the part with this Content-ID is to be had, if there is one.
-    pub content_id: Arc<FindPart>,
+    /// Show it as a reader with a dark screen sees it.
+    pub is_dark: bool,
+    /// The URL under which a part of the message is to be had, if there is one.
+    pub part: Arc<FindPart>,
 }
 
-/// Tells the URL for a Content-ID.
-pub type FindPart = dyn Fn(&str) -> Option<String> + Send + Sync;
+/// Tells the URL for a part that the HTML refers to.
+pub type FindPart = dyn Fn(Reference<'_>) -> Option<String> + Send + Sync;
+
+/// How HTML refers to another part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference<'a> {
+    /// By its Content-ID, without angle brackets (RFC 2392).
+    ContentId(&'a str),
+    /// By its Content-Location, as given (RFC 2557).
+    Location(&'a str),
+}
 
 /// HTML that is safe to show.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sanitised {
     /// A fragment, to be wrapped in a document.
     pub html: String,
     /// Loads from elsewhere that were taken out.
     pub blocked_remote: usize,
+    /// Their hosts, the first [`MOST_HOSTS`] of them.
+    pub blocked_hosts: BTreeSet<String>,
+    /// The markup was too tangled to be read, so this is its text.
+    pub is_text: bool,
 }
 
 /// Makes the HTML of a message safe to show.
@@ -43,17 +55,84 @@ pub struct Sanitised {
 pub fn sanitise(html: &str, options: &Options) -> Sanitised {
     if tangled::is_tangled(html) {
         let escaped = ammonia::clean_text(&text::html_to_text(html));
-        return Sanitised { html: format!("<pre>{escaped}</pre>"), blocked_remote: 0 };
+        let html = format!("<pre>{escaped}</pre>");
+        return Sanitised { html, is_text: true, ..Sanitised::default() };
     }
     let (markup, styles) = split_styles(html);
-    let (style, in_styles) = css::filter(&styles, options);
-    let blocked = Arc::new(AtomicUsize::new(in_styles));
-    let body = cleaner(options, &blocked).clean(&body_as_div(&markup)).to_string();
+    let filter = Filter { options: options.clone(), blocked: Arc::default() };
+    let style = css::filter(&styles, &filter);
+    let body = cleaner(&filter).clean(&body_as_div(&markup)).to_string();
     let html = match style.trim() {
         "" => body,
         style => format!("<style>{style}</style>{body}"),
     };
-    Sanitised { html, blocked_remote: blocked.load(Ordering::Relaxed) }
+    let Blocked { count, hosts } = std::mem::take(&mut *filter.blocked());
+    Sanitised { html, blocked_remote: count, blocked_hosts: hosts, is_text: false }
+}
+
+/// What decides about every address, and what it kept out.
+#[derive(Clone)]
+pub(super) struct Filter {
+    pub(super) options: Options,
+    blocked: Arc<Mutex<Blocked>>,
+}
+
+#[derive(Default)]
+struct Blocked {
+    count: usize,
+    hosts: BTreeSet<String>,
+}
+
+impl Filter {
+    /// The address under which something is to be loaded for being seen, if it may be.
+    pub(super) fn load<'v>(&self, url: &'v str) -> Option<Cow<'v, str>> {
+        let trimmed = url.trim();
+        let part = |reference| (self.options.part)(reference).map(Cow::Owned);
+        match scheme(trimmed).as_deref() {
+            Some("cid") => self.content_id(trimmed).map(Cow::Owned),
+            Some("data") => {
+                let beginning = text::beginning(trimmed, 32).to_ascii_lowercase();
+                is_raster(&beginning).then_some(Cow::Borrowed(url))
+            }
+            Some("#") => None,
+            Some("http" | "https") => part(Reference::Location(trimmed)).or_else(|| {
+                if self.options.remote {
+                    return Some(Cow::Borrowed(url));
+                }
+                self.block(trimmed);
+                None
+            }),
+            // Without a base, "//host/path" is the only one that leads anywhere.
+            _ => part(Reference::Location(trimmed)).or_else(|| {
+                let remote = trimmed.starts_with("//").then(|| format!("https:{trimmed}"))?;
+                if self.options.remote {
+                    return Some(Cow::Owned(remote));
+                }
+                self.block(&remote);
+                None
+            }),
+        }
+    }
+
+    /// Counts a load from elsewhere that was taken out.
+    pub(super) fn block(&self, url: &str) {
+        let mut blocked = self.blocked();
+        blocked.count += 1;
+        if let Some(host) = host(url).filter(|_| blocked.hosts.len() < MOST_HOSTS) {
+            blocked.hosts.insert(text::beginning(&host, LONGEST_HOST).to_owned());
+        }
+    }
+
+    /// The URL of a part named by a `cid:` URL (RFC 2392 §2), where the id is percent-encoded.
+    fn content_id(&self, url: &str) -> Option<String> {
+        let (_, id) = url.split_once(':')?;
+        let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
+        (self.options.part)(Reference::ContentId(id.trim_matches(['<', '>'])))
+    }
+
+    fn blocked(&self) -> MutexGuard<'_, Blocked> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// True for a data URL of a picture that cannot contain script. `url` is in lower case.
@@ -65,8 +144,8 @@ pub(super) fn is_raster(url: &str) -> bool {
     })
 }
 
-fn cleaner(options: &Options, blocked: &Arc<AtomicUsize>) -> ammonia::Builder<'static> {
-    let (options, blocked) = (options.clone(), Arc::clone(blocked));
+fn cleaner(filter: &Filter) -> ammonia::Builder<'static> {
+    let filter = filter.clone();
     let mut builder = ammonia::Builder::empty();
     builder
         .tags(HashSet::from(TAGS))
@@ -88,59 +167,30 @@ fn cleaner(options: &Options, blocked: &Arc<AtomicUsize>) -> ammonia::Builder<'s
         .set_tag_attribute_value("a", "target", "_blank")
         .set_tag_attribute_value("area", "target", "_blank")
         .set_tag_attribute_value("area", "rel", "noopener noreferrer")
-        .attribute_filter(move |_, name, value| attribute(name, value, &options, &blocked));
+        .attribute_filter(move |_, name, value| attribute(name, value, &filter));
     builder
 }
 
 /// The value an attribute may have, none to leave it out.
-fn attribute<'v>(
-    name: &str,
-    value: &'v str,
-    options: &Options,
-    blocked: &AtomicUsize,
-) -> Option<Cow<'v, str>> {
+fn attribute<'v>(name: &str, value: &'v str, filter: &Filter) -> Option<Cow<'v, str>> {
     match name {
-        "href" => link(value, options),
-        "src" | "background" => image(value, options, blocked),
-        "srcset" if options.remote => Some(Cow::Borrowed(value)),
+        "href" => link(value, filter),
+        "src" | "background" => filter.load(value),
+        "srcset" if filter.options.remote => Some(Cow::Borrowed(value)),
         // The picture itself is in src and counted there.
         "srcset" => None,
-        "style" => {
-            let (style, count) = css::filter(value, options);
-            blocked.fetch_add(count, Ordering::Relaxed);
-            Some(Cow::Owned(style))
-        }
+        "style" => Some(Cow::Owned(css::filter(value, filter))),
         _ => Some(Cow::Borrowed(value)),
     }
 }
 
 /// A link somebody may follow. Relative ones lead nowhere: a message has no base.
-fn link<'v>(value: &'v str, options: &Options) -> Option<Cow<'v, str>> {
+fn link<'v>(value: &'v str, filter: &Filter) -> Option<Cow<'v, str>> {
     let trimmed = value.trim();
     match scheme(trimmed)?.as_str() {
-        "cid" => content_id(trimmed, options).map(Cow::Owned),
+        "cid" => filter.content_id(trimmed).map(Cow::Owned),
         "http" | "https" | "mailto" | "tel" | "#" => Some(Cow::Borrowed(value)),
         _ => None,
-    }
-}
-
-fn image<'v>(value: &'v str, options: &Options, blocked: &AtomicUsize) -> Option<Cow<'v, str>> {
-    let trimmed = value.trim();
-    let beginning = text::beginning(trimmed, 32).to_ascii_lowercase();
-    match scheme(trimmed).as_deref() {
-        Some("cid") => content_id(trimmed, options).map(Cow::Owned),
-        Some("data") => is_raster(&beginning).then_some(Cow::Borrowed(value)),
-        Some("http" | "https") if options.remote => Some(Cow::Borrowed(value)),
-        Some("http" | "https") => {
-            blocked.fetch_add(1, Ordering::Relaxed);
-            None
-        }
-        _ => {
-            // "//host/path" would be loaded too.
-            let remote = usize::from(beginning.starts_with("//"));
-            blocked.fetch_add(remote, Ordering::Relaxed);
-            None
-        }
     }
 }
 
@@ -151,13 +201,6 @@ fn scheme(url: &str) -> Option<String> {
     }
     let (scheme, _) = url.split_once(':')?;
     scheme.bytes().all(|c| c.is_ascii_alphanumeric()).then(|| scheme.to_ascii_lowercase())
-}
-
-/// The URL of a part named by a `cid:` URL (RFC 2392 §2), where the id is percent-encoded.
-fn content_id(url: &str, options: &Options) -> Option<String> {
-    let (_, id) = url.split_once(':')?;
-    let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy();
-    (options.content_id)(id.trim_matches(['<', '>']))
 }
 
 /// Takes the style elements out; returns the markup without them and their text.
@@ -175,12 +218,27 @@ fn split_styles(html: &str) -> (String, String) {
             return (markup, styles);
         };
         let end = find_tag(content, "</style").unwrap_or(content.len());
-        styles.push_str(&content[..end]);
-        styles.push('\n');
+        let element = &style[..style.len() - content.len()];
+        let medium = tags(element).next().and_then(|tag| tag.attribute("media"));
+        match medium.filter(|medium| is_medium(medium)) {
+            Some(medium) => {
+                styles.push_str(&format!("@media {medium} {{\n{}\n}}\n", &content[..end]));
+            }
+            None => {
+                styles.push_str(&content[..end]);
+                styles.push('\n');
+            }
+        }
         rest = content[end..].split_once('>').map_or("", |(_, after)| after);
     }
     markup.push_str(rest);
     (markup, styles)
+}
+
+/// True for a media query that says something and is nothing else.
+fn is_medium(query: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " ():-,.".contains(c);
+    !query.trim().is_empty() && query.chars().all(is_plain)
 }
 
 /// Where a tag begins, given as `<name` in lower case.
@@ -213,6 +271,10 @@ fn body_as_div(markup: &str) -> Cow<'_, str> {
     let wrapper = colour.map(|colour| format!("<div style=\"background-color:{colour}\">"));
     Cow::Owned(format!("{before}{}<div{attributes}", wrapper.unwrap_or_default()))
 }
+
+/// Hosts named of one message, and how much of a name, in octets.
+pub const MOST_HOSTS: usize = 20;
+const LONGEST_HOST: usize = 253;
 
 const TAGS: [&str; 75] = [
     "a",
@@ -347,18 +409,41 @@ const ATTRIBUTES: [&str; 24] = [
 ];
 
 #[cfg(test)]
+impl Filter {
+    pub(super) fn for_tests(remote: bool, is_dark: bool) -> Self {
+        let part = |reference: Reference<'_>| {
+            (reference == Reference::ContentId("known")).then(|| "/part".to_owned())
+        };
+        let options = Options { remote, is_dark, part: Arc::new(part) };
+        Self { options, blocked: Arc::default() }
+    }
+
+    pub(super) fn blocked_count(&self) -> usize {
+        self.blocked().count
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn clean(html: &str) -> Sanitised {
-        let content_id = |id: &str| (id == "logo@a.example").then(|| "/parts/2".to_owned());
-        sanitise(html, &Options { remote: false, content_id: Arc::new(content_id) })
+        let part = |reference: Reference<'_>| {
+            let known = [
+                Reference::ContentId("logo@a.example"),
+                Reference::Location("img/logo.png"),
+                Reference::Location("http://a.example/l.png"),
+            ];
+            known.contains(&reference).then(|| "/parts/2".to_owned())
+        };
+        sanitise(html, &Options { remote: false, is_dark: false, part: Arc::new(part) })
     }
 
     #[track_caller]
     fn check(html: &str, expected: &str, blocked: usize) {
-        let expected = Sanitised { html: expected.to_owned(), blocked_remote: blocked };
-        assert_eq!(clean(html), expected, "{html}");
+        let found = clean(html);
+        assert_eq!((found.html.as_str(), found.blocked_remote), (expected, blocked), "{html}");
+        assert_eq!(found.blocked_hosts.is_empty(), blocked == 0, "{html}");
     }
 
     #[test]
@@ -396,6 +481,13 @@ mod tests {
         check("<img src='cid:logo@a.example'>", "<img src=\"/parts/2\">", 0);
         check("<img src='CID:logo%40a.example'>", "<img src=\"/parts/2\">", 0);
         check("<img src='cid:other'>", "<img>", 0);
+        check("<img src=img/logo.png>", "<img src=\"/parts/2\">", 0);
+        check("<img src='http://a.example/l.png'>", "<img src=\"/parts/2\">", 0);
+        check(
+            "<p style='background:url(cid:logo@a.example)'>x</p>",
+            "<p style=\"background:url(/parts/2)\">x</p>",
+            0,
+        );
         check("<td background='cid:logo@a.example'>", "", 0);
         check("<img src='https://x.example/a.png' alt=a>", "<img alt=\"a\">", 1);
         check("<img src='//x.example/a.png'>", "<img>", 1);
@@ -413,10 +505,10 @@ mod tests {
 
     #[test]
     fn remote_pictures_if_wanted() {
-        let options = Options { remote: true, content_id: Arc::new(|_| None) };
+        let options = Options { remote: true, is_dark: false, part: Arc::new(|_| None) };
         let html = "<img src=\"https://x.example/a.png\">";
-        let expected = Sanitised { html: html.to_owned(), blocked_remote: 0 };
-        assert_eq!(sanitise(html, &options), expected);
+        let found = sanitise(html, &options);
+        assert_eq!((found.html.as_str(), found.blocked_remote), (html, 0));
     }
 
     /// What no output may contain as markup, whatever went in.

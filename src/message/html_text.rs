@@ -3,6 +3,8 @@
 //! One pass, no tree: it only has to find what a person would read, whatever the markup. It is not
 //! meant for display; that is the sanitiser's work.
 
+use std::borrow::Cow;
+
 /// The readable text of an HTML document or fragment.
 pub fn html_to_text(html: &str) -> String {
     let mut out = Text::default();
@@ -97,12 +99,12 @@ impl Text {
 }
 
 /// What follows the first `end`; nothing if it never comes, as in a browser.
-fn behind<'a>(text: &'a str, end: &str) -> &'a str {
+pub(super) fn behind<'a>(text: &'a str, end: &str) -> &'a str {
     text.split_once(end).map_or("", |(_, after)| after)
 }
 
 /// What follows the `>` of a tag; one inside quotes does not end it.
-fn behind_tag(from: &str) -> &str {
+pub(super) fn behind_tag(from: &str) -> &str {
     let mut quote = None;
     let mut before = b' ';
     for (at, &octet) in from.as_bytes().iter().enumerate() {
@@ -121,7 +123,7 @@ fn behind_tag(from: &str) -> &str {
 }
 
 /// What follows `</name`, whose own `>` the caller's next step passes over.
-fn behind_element<'a>(from: &'a str, name: &str) -> &'a str {
+pub(super) fn behind_element<'a>(from: &'a str, name: &str) -> &'a str {
     let octets = from.as_bytes();
     memchr::memmem::find_iter(octets, b"</")
         .find(|at| {
@@ -129,6 +131,23 @@ fn behind_element<'a>(from: &'a str, name: &str) -> &'a str {
             octets.get(at + 2..end).is_some_and(|tag| tag.eq_ignore_ascii_case(name.as_bytes()))
         })
         .map_or("", |at| &from[at..])
+}
+
+/// A value with its character references undone.
+pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'&', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let (c, length) = entity(after).unwrap_or(('&', 0));
+        out.push(c);
+        rest = &after[length..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// The character of an entity whose ampersand stands before `rest`, and the octets it takes.

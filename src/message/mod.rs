@@ -6,6 +6,7 @@
 
 mod address;
 mod charset;
+mod codes;
 mod content;
 mod css;
 mod date;
@@ -16,17 +17,27 @@ mod encoding_check;
 mod header;
 pub mod html;
 mod html_text;
+mod links;
 mod outline;
 mod parameters;
+mod pdf;
+mod quotes;
 mod readable;
 mod scan;
 pub mod search;
 mod summary;
+mod tags;
 mod tangled;
 pub mod text;
+mod trackers;
 mod types;
 mod utf7;
 
+pub use codes::*;
+pub use links::*;
 pub use outline::*;
+pub use pdf::*;
+pub use quotes::*;
 pub use scan::*;
+pub use trackers::*;
 pub use types::*;

@@ -21,12 +21,14 @@ impl Outline {
 
     /// True if the part at `index` counts as an attachment, see [`Self::attachments`].
     pub fn is_attachment(&self, index: usize) -> bool {
-        let Some(part) = self.parts.get(index) else {
+        !self.is_enclosed(index) && self.is_attached(index)
+    }
+
+    /// The same for a part of an enclosed message.
+    fn is_attached(&self, index: usize) -> bool {
+        let Some(part) = self.parts.get(index).filter(|part| !part.is_multipart()) else {
             return false;
         };
-        if part.is_multipart() || self.is_enclosed(index) {
-            return false;
-        }
         // The message itself is not attached to anything, unless it is nothing but a file.
         let named = !part.file_name.is_empty() && (index != 0 || !part.is_text());
         part.is_attachment || ((named || !part.is_text()) && !self.is_inline_image(index))
@@ -37,11 +39,12 @@ impl Outline {
         self.ancestors(index).any(Part::is_message)
     }
 
-    /// True for an image that the HTML beside it shows by its Content-ID (RFC 2387, RFC 2392).
+    /// True for an image that the HTML beside it shows by its Content-ID (RFC 2387, RFC 2392) or its
+    /// Content-Location (RFC 2557).
     pub fn is_inline_image(&self, index: usize) -> bool {
         self.parts.get(index).is_some_and(|part| {
             part.content_type.starts_with("image/")
-                && !part.content_id.is_empty()
+                && (!part.content_id.is_empty() || part.header_value("Content-Location").is_some())
                 && !part.is_attachment
         }) && self.ancestors(index).any(|part| part.content_type == "multipart/related")
     }
@@ -71,9 +74,32 @@ impl Outline {
         })
     }
 
-    /// The part with this Content-ID, given without angle brackets.
-    pub fn by_content_id(&self, content_id: &str) -> Option<usize> {
-        self.parts.iter().position(|part| !content_id.is_empty() && part.content_id == content_id)
+    /// What to show of the message itself, or of the one that the part at `enclosing` encloses.
+    pub fn letter(&self, enclosing: Option<usize>) -> Letter {
+        let mut letter = Letter::default();
+        for (index, part) in self.parts.iter().enumerate() {
+            if self.nearest_message(index) != enclosing {
+                continue;
+            }
+            let body = match part.content_type.as_str() {
+                "text/html" => &mut letter.html,
+                "text/plain" => &mut letter.text,
+                _ => &mut None,
+            };
+            if self.is_attached(index) {
+                letter.attachments.push(index);
+            } else if body.is_none() {
+                *body = Some(index);
+            }
+        }
+        letter
+    }
+
+    /// The part that encloses the message which the one at `index` belongs to, if one does.
+    fn nearest_message(&self, index: usize) -> Option<usize> {
+        let parent = |&index: &usize| self.parts.get(index).and_then(|part| part.parent);
+        let mut above = std::iter::successors(parent(&index), parent);
+        above.find(|&index| self.parts.get(index).is_some_and(Part::is_message))
     }
 
     /// The parts that hold the one at `index`, innermost first.
@@ -81,6 +107,17 @@ impl Outline {
         let parent = |part: &Part| part.parent.and_then(|parent| self.parts.get(parent));
         std::iter::successors(self.parts.get(index).and_then(parent), move |part| parent(part))
     }
+}
+
+/// What there is to show of a message, as places in its outline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letter {
+    /// The HTML: the first that is not attached.
+    pub html: Option<usize>,
+    /// The plain text, likewise.
+    pub text: Option<usize>,
+    /// See [`Outline::attachments`].
+    pub attachments: Vec<usize>,
 }
 
 impl Part {
@@ -97,6 +134,12 @@ impl Part {
     /// True for a part that is a message with its own header (RFC 2046 §5.2.1, RFC 6532 §3.7).
     pub fn is_message(&self) -> bool {
         matches!(self.content_type.as_str(), "message/rfc822" | "message/global")
+    }
+
+    /// The encoding to undo for its content. A multipart is never encoded (RFC 2045 §6.4): what holds
+    /// others is its octets.
+    pub fn content_encoding(&self) -> Encoding {
+        if self.is_multipart() { Encoding::Identity } else { self.encoding }
     }
 
     /// The first field of this name, its value decoded.
@@ -117,6 +160,8 @@ pub struct Part {
     pub header: Range<u64>,
     /// The octets of its body, still encoded, without the line end that belongs to the boundary.
     pub body: Range<u64>,
+    /// The octets of its content, decoded; those of its body for a part that holds others.
+    pub content_length: u64,
     /// `type/subtype` in lower case; the default of RFC 2045 §5.2 where none is given.
     pub content_type: String,
     /// The charset parameter in lower case, empty if there is none.

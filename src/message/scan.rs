@@ -290,10 +290,11 @@ impl Scanner {
             self.end_header(length, self.line.start);
         }
         if self.mode == Mode::Leaf {
-            let body = &mut self.last_part().body;
-            body.end = end.max(body.start);
+            let (clean, length) = self.check.end();
             self.captures.end();
-            let clean = self.check.end();
+            let part = self.last_part();
+            part.body.end = end.max(part.body.start);
+            part.content_length = length.unwrap_or(part.body.end - part.body.start);
             self.defects.insert_if(!clean, Defect::BadEncoding);
             self.mode = Mode::Skip;
         }
@@ -306,8 +307,9 @@ impl Scanner {
         {
             let missing = container.boundary.is_some() && !container.closed;
             self.defects.insert_if(missing, Defect::MissingBoundary);
-            let body = &mut self.outline.parts[container.part].body;
-            body.end = end.max(body.start);
+            let part = &mut self.outline.parts[container.part];
+            part.body.end = end.max(part.body.start);
+            part.content_length = part.body.end - part.body.start;
         }
     }
 
@@ -446,7 +448,7 @@ impl Scanner {
             return;
         }
         self.mode = Mode::Leaf;
-        self.check.begin(self.outline.parts[index].encoding);
+        self.check.begin(self.outline.parts[index].content_encoding());
         self.captures.begin(&self.outline, index);
     }
 }

@@ -124,7 +124,7 @@ async fn serve(
     let counts: Vec<_> = smtp_listeners.iter().map(counted).collect();
     let policy = Arc::new(Policy::new(config.policy.clone())?);
     let desk = Desk::new(store.clone(), bus.clone());
-    let news = feed::run(&*store, bus.clone(), shutdown.clone());
+    let (news, feed_bus) = (store.news(), bus.clone());
     let intake = Intake::new(store.clone(), bus.clone());
     let tasks = Tasks::new(executor.clone());
 
@@ -177,7 +177,12 @@ async fn serve(
             let rooms = rooms.clone();
             panics::keep_going("reload", move || reload_files(rooms.clone(), reload.clone()))
         }),
-        executor.spawn(news),
+        executor.spawn({
+            let (bus, shutdown) = (feed_bus, shutdown.clone());
+            panics::keep_going("feed", move || {
+                feed::run(news.clone(), bus.clone(), shutdown.clone())
+            })
+        }),
     ];
     for ((listener, door), counts) in smtp_listeners.into_iter().zip(counts) {
         let door = smtp::Door::new(&config, door, counts, rooms.clone());

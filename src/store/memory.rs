@@ -188,25 +188,47 @@ impl Draft for MemoryDraft {
     }
 
     fn commit(
-        mut self: Box<Self>,
+        self: Box<Self>,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Later<'static, Arc<Record>> {
+        Box::pin(async move { self.keep(None, envelope, summary) })
+    }
+
+    fn restore(
+        self: Box<Self>,
+        id: MessageId,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Later<'static, Arc<Record>> {
+        Box::pin(async move { self.keep(Some(id), envelope, summary) })
+    }
+}
+
+impl MemoryDraft {
+    fn keep(
+        mut self,
+        id: Option<MessageId>,
         envelope: Envelope,
         mut summary: Summary,
-    ) -> Later<'static, Arc<Record>> {
-        Box::pin(async move {
-            self.shared.reserve(MESSAGE_COST)?;
-            self.taken += MESSAGE_COST;
-            let raw: Arc<[u8]> = std::mem::take(&mut self.raw).into();
-            summary.size = raw.len() as u64;
-            let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let mut room = self.shared.open_room()?;
-            let id = room.ids.next(seconds.as_secs());
-            let record = Record::fresh(id, envelope, summary);
-            room.messages.insert(id, Arc::new(Item { record: record.clone(), raw }));
-            drop(room);
-            // From here on the room counts what the draft took.
-            self.taken = 0;
-            Ok(Arc::new(record))
-        })
+    ) -> Result<Arc<Record>, Error> {
+        self.shared.reserve(MESSAGE_COST)?;
+        self.taken += MESSAGE_COST;
+        let raw: Arc<[u8]> = std::mem::take(&mut self.raw).into();
+        summary.size = raw.len() as u64;
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut room = self.shared.open_room()?;
+        let id = match id {
+            None => room.ids.next(seconds.as_secs()),
+            Some(id) if room.ids.adopt(id) => id,
+            Some(id) => return Err(Error::not_above(id)),
+        };
+        let record = Record::fresh(id, envelope, summary);
+        room.messages.insert(id, Arc::new(Item { record: record.clone(), raw }));
+        drop(room);
+        // From here on the room counts what the draft took.
+        self.taken = 0;
+        Ok(Arc::new(record))
     }
 }
 

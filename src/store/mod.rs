@@ -89,6 +89,15 @@ pub trait Draft: Send {
     /// counted, and the count replaces [`Summary::size`].
     fn commit(self: Box<Self>, envelope: Envelope, summary: Summary)
     -> Later<'static, Arc<Record>>;
+
+    /// The same under the id that the message has in another store. The id must not be taken; where ids
+    /// are the order of commits it must be above all that are. For migrations.
+    fn restore(
+        self: Box<Self>,
+        id: MessageId,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Later<'static, Arc<Record>>;
 }
 
 /// A stored message without its body.
@@ -296,6 +305,31 @@ pub fn tag_key(tag: &str) -> String {
     tag.trim().to_lowercase()
 }
 
+/// What was found when a folder was looked after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Messages that were looked at.
+    pub messages: u64,
+    /// Their octets.
+    pub bytes: u64,
+    /// What is wrong, a line each; the first thousand.
+    pub faults: Vec<String>,
+    /// How many faults there are.
+    pub fault_count: u64,
+}
+
+impl Checked {
+    fn tell(&mut self, fault: String) {
+        self.fault_count += 1;
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// Faults that are told at most.
+const MOST_FAULTS: usize = 1000;
+
 /// Why a store could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -316,6 +350,13 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::Io(error.to_string()),
         }
+    }
+}
+
+impl Error {
+    /// A message cannot be restored under its id.
+    fn not_above(id: MessageId) -> Self {
+        Self::Io(format!("message {id} is not newer than all that are stored"))
     }
 }
 

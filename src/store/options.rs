@@ -1,12 +1,20 @@
 //! The `[store]` section, and which store it opens.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "mongodb")]
 use super::mongo::Mongo;
-use super::{Error, Store, memory::Memory, sqlite::Sqlite};
+use super::{
+    Checked, Error, Store,
+    memory::Memory,
+    sqlite::{self, Sqlite},
+};
 use crate::secret::Secret;
 
 /// `[store]`: where messages stay.
@@ -110,6 +118,30 @@ pub fn open(options: &Options) -> Result<Arc<dyn Store>, Error> {
             return Err(Error::Open("store.kind: this smtpd was built without MongoDB".into()));
         }
     })
+}
+
+/// Whether everything that was acknowledged is there and whole. An smtpd may run on it meanwhile. Blocks.
+pub fn check(options: &Options) -> Result<Checked, Error> {
+    sqlite::check(folder(options)?)
+}
+
+/// Copies the store into a folder that does not exist yet. An smtpd may run on it meanwhile. Blocks.
+pub fn backup(options: &Options, target: &Path) -> Result<Checked, Error> {
+    sqlite::backup(folder(options)?, target)
+}
+
+/// Saves what can be saved of a damaged store, and tells what cannot. No smtpd may run on it. Blocks.
+pub fn repair(options: &Options) -> Result<Checked, Error> {
+    sqlite::repair(folder(options)?)
+}
+
+fn folder(options: &Options) -> Result<&Path, Error> {
+    match options.kind {
+        Kind::Sqlite => Ok(&options.path),
+        Kind::Memory | Kind::Mongodb => {
+            Err(Error::Open("store.kind: only a store of kind \"sqlite\" is a folder".into()))
+        }
+    }
 }
 
 impl Default for Options {

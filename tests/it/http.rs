@@ -13,6 +13,7 @@ mod https;
 mod list;
 mod live;
 mod login;
+mod monsters;
 mod pages;
 mod shelf;
 mod status;

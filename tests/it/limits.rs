@@ -126,3 +126,21 @@ fn every_bound_in_the_code_is_documented() {
     }
     assert!(seen > 50, "only {seen} bounds found");
 }
+
+/// Documents that say which test holds a promise name tests that exist.
+#[test]
+fn tests_that_hold_a_promise_exist() {
+    let all = code(&["src", "tests/it"]);
+    for name in ["SECURITY.md", "docs/proof-guard.md"] {
+        let text = fs::read_to_string(file(name)).unwrap();
+        // They stand in the second column.
+        let column = |line: &str| line.split('|').nth(2).map(quoted).unwrap_or_default();
+        let tests = text.lines().filter(|line| line.starts_with('|')).flat_map(column);
+        let tests: Vec<_> = tests.filter(|it| !it.contains(['/', ' ', '='])).collect();
+        assert!(tests.len() > 20, "only {} tests in {name}", tests.len());
+        for test in tests {
+            let is_there = all.iter().any(|(_, text)| text.contains(&format!("fn {test}()")));
+            assert!(is_there, "{name}: there is no test {test}");
+        }
+    }
+}

@@ -22,5 +22,6 @@ mod property;
 mod secrets;
 mod settings;
 mod store;
+mod supply;
 mod systemd;
 mod tidy;

@@ -73,7 +73,8 @@ fn broken_mail_is_read_all_the_same() {
 #[test]
 fn broken_text_is_read_all_the_same() {
     let originals: Vec<_> = corpus().map(|path| fs::read(path).unwrap()).collect();
-    let options = html::Options { remote: false, content_id: std::sync::Arc::new(|_| None) };
+    let options =
+        html::Options { remote: false, is_dark: false, part: std::sync::Arc::new(|_| None) };
     let mut random = Random(3);
     for _ in 0..500 {
         let mut octets = originals[random.below(originals.len())].clone();
@@ -196,6 +197,12 @@ fn check_ranges(octets: &[u8], scanned: &Scanned) {
     for (index, part) in parts.iter().enumerate() {
         assert!(part.header.start <= part.header.end && part.header.end <= part.body.start);
         assert!(part.body.start <= part.body.end && part.body.end <= octets.len() as u64);
+        if !part.is_multipart() && !part.is_message() {
+            let body = &octets[part.body.start as usize..part.body.end as usize];
+            let content = decode([body], part.encoding).0;
+            let text = octets.escape_ascii();
+            assert_eq!(part.content_length, content.len() as u64, "{index}: {part:?} {text}");
+        }
         match part.parent {
             None => assert_eq!((index, part.depth), (0, 0)),
             Some(parent) => {

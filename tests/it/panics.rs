@@ -293,6 +293,15 @@ impl Faulty {
 struct FaultyDraft(Faulty, Box<dyn Draft>);
 
 impl Draft for FaultyDraft {
+    fn restore(
+        self: Box<Self>,
+        _: MessageId,
+        envelope: Envelope,
+        summary: message::Summary,
+    ) -> Later<'static, Arc<Record>> {
+        self.commit(envelope, summary)
+    }
+
     fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()> {
         Box::pin(async move {
             self.0.at(Place::Write);

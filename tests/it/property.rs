@@ -96,7 +96,8 @@ fn by_chunks(client: &mut Client, body: &[u8], parameter: &str, random: &mut Ran
     let mut rest = body;
     let (mut stream, mut chunks) = (Vec::new(), 0);
     while !rest.is_empty() {
-        let (chunk, after) = rest.split_at((1 + random.below(300)).min(rest.len()));
+        let most = if random.below(2) == 0 { 2 } else { 300 };
+        let (chunk, after) = rest.split_at((1 + random.below(most)).min(rest.len()));
         stream.extend_from_slice(format!("BDAT {}\r\n", chunk.len()).as_bytes());
         stream.extend_from_slice(chunk);
         rest = after;

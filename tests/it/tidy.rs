@@ -13,7 +13,7 @@ const ROWS: [&[&str]; 9] = [
     &["smtp"],
     &["store", "auth", "limits", "policy", "net", "log", "process", "notify"],
     &["bus"],
-    &["intake", "desk", "feed"],
+    &["intake", "desk", "feed", "migrate"],
     &["http", "retention"],
     &["config", "server", "main", "lib"],
 ];

@@ -1,11 +1,12 @@
 //! All words of the pages, in one place, so that a second language is one more table.
 //!
 //! A template has the table as `w` and says `{{ w.shell.mark_all_read }}`; a sentence with a hole is
-//! `{{ w.shell.searched.with(query) }}`, a number `{{ w.shell.messages.of(3) }}`. Scripts find theirs in the page, as JSON (`Words::scripts`). Texts of the
-//! API, of the log and of SMTP are for programs and their makers, and are not here.
+//! `{{ w.shell.searched.with(query) }}`, a number `{{ w.shell.messages.of(3) }}`. Scripts find theirs
+//! in the page, as JSON (`Words::scripts`). Texts of the API, of the log and of SMTP are for programs
+//! and their makers, and are not here.
 
 mod login;
-mod message;
+pub(super) mod message;
 mod shell;
 mod status;
 

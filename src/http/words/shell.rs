@@ -58,6 +58,7 @@ pub(in crate::http) struct Words {
     pub(in crate::http) add_tag: &'static str,
     pub(in crate::http) remove_tag: &'static str,
     pub(in crate::http) unread_row: &'static str,
+    pub(in crate::http) no_sender: &'static str,
     pub(in crate::http) to: &'static str,
     pub(in crate::http) has_attachments: &'static str,
     pub(in crate::http) messages_list: &'static str,
@@ -140,6 +141,7 @@ pub(in crate::http) struct Scripts {
     pub(in crate::http) go_unread: &'static str,
     pub(in crate::http) go_starred: &'static str,
     pub(in crate::http) go_attachments: &'static str,
+    pub(in crate::http) go_status: &'static str,
     pub(in crate::http) do_search: &'static str,
     pub(in crate::http) do_read_all: &'static str,
     pub(in crate::http) do_delete_all: &'static str,
@@ -222,6 +224,7 @@ pub(super) const ENGLISH: Words = Words {
     add_tag: "Add",
     remove_tag: "Remove",
     unread_row: "unread",
+    no_sender: "(no sender)",
     to: "to",
     has_attachments: "has attachments",
     messages_list: "Messages",
@@ -288,6 +291,7 @@ pub(super) const ENGLISH_SCRIPTS: Scripts = Scripts {
     go_unread: "Go to unread",
     go_starred: "Go to starred",
     go_attachments: "Go to mail with attachments",
+    go_status: "Go to the status of the server",
     do_search: "Search mail",
     do_read_all: "Mark all read",
     do_delete_all: "Delete all…",
@@ -342,13 +346,14 @@ const OPERATORS: [(&str, &str); 21] = [
     ("-from:ann", "Not so: everything but mail from Ann"),
 ];
 
-const KEYS: [(&str, &str); 14] = [
+const KEYS: [(&str, &str); 15] = [
     ("j k", "Next, previous message"),
     ("Enter", "Open it"),
     ("Esc", "Close it, or select none"),
     ("u r", "Mark unread, read"),
     ("s", "Star, or remove the star"),
     ("x", "Select it"),
+    ("J K", "Select it and the next, the previous"),
     ("d", "Delete it, or what is selected"),
     ("/", "Search"),
     ("g i", "Go to all mail"),

@@ -11,6 +11,7 @@ use super::{
     words,
 };
 use crate::{
+    id::MessageId,
     message::{Envelope, Scanner, Summary, search::Document},
     store::{Draft, Error, Later, Record, matching},
 };
@@ -56,7 +57,7 @@ impl MongoDraft {
         mut self,
         envelope: Envelope,
         mut summary: Summary,
-        marks: Option<Record>,
+        id: Option<MessageId>,
     ) -> Result<Record, Error> {
         if !matches!(self.place, Place::Memory) {
             self.spill(true).await?;
@@ -82,24 +83,18 @@ impl MongoDraft {
             words: searched.as_ref().map(words::distinct),
             body,
             by: self.shared.me,
-            marks: marks.as_ref(),
         }
         .to_document()?;
-        let entry = entry(&envelope, &summary, marks.as_ref());
-        let id = marks.as_ref().map(|record| record.id);
+        let entry = entry(&envelope, &summary);
         let stored = self.queue.store(document, entry, upload, id).await?;
         Ok(Record::fresh(stored, envelope, summary))
     }
 }
 
-fn entry(envelope: &Envelope, summary: &Summary, marks: Option<&Record>) -> Entry {
+fn entry(envelope: &Envelope, summary: &Summary) -> Entry {
     let mailboxes = row::mailboxes(envelope).into_iter().map(|name| label(Kind::Mailbox, &name));
-    let tags = marks.iter().flat_map(|record| &record.tags).map(|name| label(Kind::Tag, name));
-    Entry {
-        read: marks.is_some_and(|record| record.read),
-        size: i64::try_from(summary.size).unwrap_or(i64::MAX),
-        labels: mailboxes.chain(tags).collect(),
-    }
+    let size = i64::try_from(summary.size).unwrap_or(i64::MAX);
+    Entry { read: false, size, labels: mailboxes.collect() }
 }
 
 impl Draft for MongoDraft {
@@ -121,5 +116,14 @@ impl Draft for MongoDraft {
         summary: Summary,
     ) -> Later<'static, Arc<Record>> {
         Box::pin(async move { self.finish(envelope, summary, None).await.map(Arc::new) })
+    }
+
+    fn restore(
+        self: Box<Self>,
+        id: MessageId,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Later<'static, Arc<Record>> {
+        Box::pin(async move { self.finish(envelope, summary, Some(id)).await.map(Arc::new) })
     }
 }

@@ -79,6 +79,8 @@ struct Shared {
     disk_bytes: AtomicU64,
     /// The age at which the server deletes by itself, in seconds.
     expires: AtomicI64,
+    /// What the server's number of documents and the totals differ by without being wrong.
+    drift: AtomicI64,
     /// Changes of ours, as far as they are in the totals.
     changes: AtomicI64,
     touches: AtomicU64,
@@ -110,6 +112,7 @@ impl Mongo {
             closed: AtomicBool::new(false),
             disk_bytes: AtomicU64::new(0),
             expires: AtomicI64::new(schema::NEVER.as_secs() as i64),
+            drift: AtomicI64::new(0),
             changes: AtomicI64::new(0),
             touches: AtomicU64::new(0),
         });

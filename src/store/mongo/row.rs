@@ -25,8 +25,6 @@ pub(super) struct New<'a> {
     pub(super) body: Body,
     /// Who stores it.
     pub(super) by: ObjectId,
-    /// The marks that it brings along from another store; its id is put in later, like every id.
-    pub(super) marks: Option<&'a Record>,
 }
 
 /// Where the octets are.
@@ -76,10 +74,9 @@ impl New<'_> {
             id: ObjectId::from_bytes([0; 12]),
             received: DateTime::from_millis(envelope.received_ms),
             size: i64::try_from(summary.size).unwrap_or(i64::MAX),
-            state: self.marks.map_or(State::default(), |record| record.state).name(),
-            read: self.marks.is_some_and(|record| record.read),
-            starred: self.marks.is_some_and(|record| record.starred),
-            tags: self.marks.map_or(&[], |record| &record.tags),
+            state: State::default().name(),
+            read: false,
+            starred: false,
             attachment: !summary.attachments.is_empty(),
             mailboxes: mailboxes(envelope),
             by: self.by,
@@ -158,8 +155,6 @@ struct Row<'a> {
     state: &'a str,
     read: bool,
     starred: bool,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    tags: &'a [String],
     attachment: bool,
     mailboxes: Vec<String>,
     by: ObjectId,
@@ -235,8 +230,8 @@ struct SummaryRow {
     message_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<String>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    inline_images: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    inline_images: i64,
     snippet: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     defects: Vec<String>,
@@ -334,15 +329,11 @@ impl From<&Summary> for SummaryRow {
             date: summary.date_ms.map(DateTime::from_millis),
             message_id: summary.message_id.clone(),
             attachments: summary.attachments.clone(),
-            inline_images: u32::try_from(summary.inline_images).unwrap_or(u32::MAX),
+            inline_images: i64::try_from(summary.inline_images).unwrap_or(i64::MAX),
             snippet: summary.snippet.clone(),
             defects: summary.defects.iter().map(|defect| defect.name().to_owned()).collect(),
         }
     }
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl SummaryRow {
@@ -358,7 +349,7 @@ impl SummaryRow {
             message_id: self.message_id,
             size,
             attachments: self.attachments,
-            inline_images: self.inline_images as usize,
+            inline_images: usize::try_from(self.inline_images).unwrap_or(0),
             snippet: self.snippet,
             // A defect of a later version is one that this version has no word for.
             defects: self.defects.iter().filter_map(|name| Defect::from_name(name)).collect(),
@@ -385,6 +376,10 @@ impl<'a> From<&'a Part> for PartRow<'a> {
             body: [place(part.body.start), place(part.body.end)],
         }
     }
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 fn headers(part: &Part) -> Vec<HeaderRow<'_>> {

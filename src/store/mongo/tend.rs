@@ -76,14 +76,32 @@ async fn chores(shared: &Arc<Shared>) -> mongodb::error::Result<()> {
     }
     forget_the_dead(&shared.there).await?;
     bodies::sweep(&shared.there, DateTime::now()).await?;
-    if ledger::totals(&shared.there).await?.1 {
+    let drift = drift(&shared.there).await?;
+    let drifted = drift.is_some_and(|drift| drift != shared.drift.load(Ordering::Relaxed));
+    if drifted || ledger::totals(&shared.there).await?.1 {
         let _alone = shared.changing.lock().await;
-        match ledger::count_anew(&shared.there).await? {
-            true => log::info!("totals counted anew"),
-            false => log::debug!("totals are counted anew in a quieter moment"),
+        if ledger::count_anew(&shared.there).await? {
+            log::info!("totals counted anew");
+            // What still differs is no drift: documents that are no messages, and the server's own error.
+            let rest = self::drift(&shared.there).await?.unwrap_or(0);
+            shared.drift.store(rest, Ordering::Relaxed);
+        } else {
+            log::debug!("totals are counted anew in a quieter moment");
         }
     }
     Ok(())
+}
+
+/// How many documents there are more than messages in the totals; none if somebody is adding. The server
+/// knows its number without counting. It differs when the server deleted by itself.
+async fn drift(there: &Collections) -> mongodb::error::Result<Option<i64>> {
+    let (before, _, flushes) = ledger::totals(there).await?;
+    let documents = there.messages.estimated_document_count().await?;
+    if ledger::totals(there).await?.2 != flushes {
+        return Ok(None);
+    }
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Ok(Some(signed(documents) - signed(before.messages)))
 }
 
 /// This instance lives.

@@ -53,6 +53,11 @@ impl Bodies {
         File::open(&self.folder)?.sync_all()
     }
 
+    /// Where the body of that name is.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// Opens the body of that name for reading.
     pub(super) fn read(&self, name: &str) -> io::Result<File> {
         File::open(self.folder.join(name))

@@ -8,6 +8,7 @@ use super::{
     journal::{Entry, Head, Journal},
 };
 use crate::{
+    id::MessageId,
     message::{Envelope, Summary},
     store::{Draft, Error, Later, Record},
 };
@@ -73,7 +74,12 @@ impl SqliteDraft {
         Ok(())
     }
 
-    async fn finish(mut self, envelope: Envelope, mut summary: Summary) -> Result<Record, Error> {
+    async fn finish(
+        mut self,
+        id: Option<MessageId>,
+        envelope: Envelope,
+        mut summary: Summary,
+    ) -> Result<Record, Error> {
         if !matches!(self.place, Place::Memory) {
             self.spill().await?;
         }
@@ -90,7 +96,7 @@ impl SqliteDraft {
         }
         let entry = Entry::new(record, in_file, &envelope, &summary);
         let entry = entry.map_err(|error| Error::Io(error.to_string()))?;
-        let id = self.journal.store(entry).await?;
+        let id = self.journal.store(entry, id).await?;
         Ok(Record::fresh(id, envelope, summary))
     }
 }
@@ -115,7 +121,16 @@ impl Draft for SqliteDraft {
         envelope: Envelope,
         summary: Summary,
     ) -> Later<'static, Arc<Record>> {
-        Box::pin(async move { self.finish(envelope, summary).await.map(Arc::new) })
+        Box::pin(async move { self.finish(None, envelope, summary).await.map(Arc::new) })
+    }
+
+    fn restore(
+        self: Box<Self>,
+        id: MessageId,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Later<'static, Arc<Record>> {
+        Box::pin(async move { self.finish(Some(id), envelope, summary).await.map(Arc::new) })
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod bell;
 mod bodies;
+mod care;
 mod draft;
 mod find;
 mod index;
@@ -30,6 +31,8 @@ mod row;
 mod schema;
 mod tx;
 mod writer;
+
+pub(super) use self::care::{backup, check, repair};
 
 use std::{
     collections::HashSet,
@@ -119,14 +122,18 @@ impl Sqlite {
         make_folder(&folder).map_err(|error| cannot(&folder, &error))?;
         let lock = lock(&folder)?;
         let database = folder.join(DATABASE);
+        let segments = folder.join(JOURNAL);
+        let segments = Segments::open(segments.clone()).map_err(|e| cannot(&segments, &e))?;
+        if !database.exists() && !segments.numbers().map_err(|e| cannot(&folder, &e))?.is_empty() {
+            let why = "missing, but there is a journal: `smtpd repair` makes it again";
+            return Err(cannot(&database, &why));
+        }
         make_private(&database).map_err(|error| cannot(&database, &error))?;
         let db = schema::open_writer(&database)?;
         let damaged = |error| Error::Open(schema::describe(&database, &error));
         let mut counters = Counters::load(&db).map_err(damaged)?;
         let bodies = folder.join(BODIES);
         let bodies = Bodies::open(bodies.clone()).map_err(|error| cannot(&bodies, &error))?;
-        let segments = folder.join(JOURNAL);
-        let segments = Segments::open(segments.clone()).map_err(|e| cannot(&segments, &e))?;
         let reserve = Reserve::open(folder.join(RESERVE));
         let end = catch_up(&segments, &db, &mut counters, options.index)?;
         clear_leftovers(&db, &bodies, &segments, &counters).map_err(|e| cannot(&folder, &e))?;

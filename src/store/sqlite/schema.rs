@@ -15,17 +15,32 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     let mut db = Connection::open_with_flags(path, flags).map_err(cannot)?;
     match header(&db).map_err(cannot)? {
         (APPLICATION_ID, VERSION, _) => {}
-        (APPLICATION_ID, version, _) => {
-            return Err(Error::Open(format!(
-                "{}: made by another version of smtpd (layout {version}, this one knows {VERSION})",
-                path.display()
-            )));
-        }
         (0, 0, 0) => create(&mut db).map_err(cannot)?,
-        _ => return Err(Error::Open(format!("{}: not a database of smtpd", path.display()))),
+        other => return Err(foreign(path, other)),
     }
     settle_writer(&db).map_err(cannot)?;
     Ok(db)
+}
+
+/// An error if the file is no database of this version, which is looked at and not changed.
+pub(super) fn check_version(path: &Path) -> Result<(), Error> {
+    let cannot = |error| Error::Open(describe(path, &error));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(cannot)?;
+    match header(&db).map_err(cannot)? {
+        (APPLICATION_ID, VERSION, _) => Ok(()),
+        other => Err(foreign(path, other)),
+    }
+}
+
+fn foreign(path: &Path, header: (i32, i32, i64)) -> Error {
+    let path = path.display();
+    Error::Open(match header {
+        (APPLICATION_ID, version, _) => format!(
+            "{path}: made by another version of smtpd (layout {version}, this one knows {VERSION})"
+        ),
+        _ => format!("{path}: not a database of smtpd"),
+    })
 }
 
 /// Opens the database for reading. The writer must have opened it before.
@@ -90,7 +105,9 @@ pub(super) fn describe(path: &Path, error: &rusqlite::Error) -> String {
     let path = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => format!("{path}: not a database of smtpd"),
-        Some(ErrorCode::DatabaseCorrupt) => format!("{path}: the database is damaged"),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            format!("{path}: the database is damaged; `smtpd repair` saves what can be saved")
+        }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
             format!("{path}: no permission to open or write it")
         }

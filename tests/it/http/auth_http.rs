@@ -105,6 +105,12 @@ fn a_client_that_fails_waits_longer_each_time_and_others_do_not() {
         ];
         ask(&server, "/auth-smtp", &login).header("auth-wait").to_owned()
     };
+    // Who does not say who its client is, is counted itself.
+    let unnamed = || {
+        let login = [("Auth-Method", "plain"), ("Auth-User", "ann"), ("Auth-Pass", "wrong")];
+        ask(&server, "/auth-smtp", &login).header("auth-wait").to_owned()
+    };
+    assert_eq!([unnamed(), unnamed()], ["1", "2"]);
     assert_eq!([wait("192.0.2.1"), wait("192.0.2.1"), wait("192.0.2.1")], ["1", "2", "4"]);
     assert_eq!(wait("192.0.2.2"), "1");
 }

@@ -85,6 +85,44 @@ fn every_tab_has_its_address() {
 }
 
 #[test]
+fn what_else_there_is_to_see() {
+    let server = Server::start();
+    let mail =
+        b"From: a@example.org\r\nSubject: Your code is 493 207\r\nX-Long: first\r\n second\r\n\
+        MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
+        <p><a href=\"https://evil.example/\">https://bank.example/</a> <b>x</b>\
+        <img src=\"http://a.example/o.gif?u=bob@example.com\" width=1>\r\n";
+    let id = server.deliver("bob@example.com", mail).id;
+    let tab =
+        |name: &str| server.get(&format!("/messages/{id}{name}")).expect(200).text().to_owned();
+    assert!(tab("").contains("<code>493207</code>"));
+    assert!(tab("/links").contains("leads to evil.example, which its words do not say"));
+    assert!(tab("/markup").contains("&#60;b&#62;x&#60;/b&#62;"));
+    let html = tab("/html");
+    assert!(
+        html.contains("1 tracker") && html.contains("<b>a.example</b> because it is one or two")
+    );
+    assert!(html.contains("its address contains that of a recipient"));
+    assert!(tab("/headers?filter=LONG").contains("<td>first second</td>"));
+    assert!(!tab("/headers?filter=LONG").contains("<td>a@example.org</td>"));
+    assert!(tab("/headers?raw=1").contains("X-Long: first\r\n second\r\n"));
+    assert!(tab("/html?scheme=dark").contains("/html?scheme=dark&#38;width=tablet\""));
+    assert!(tab("/html?scheme=dark&remote=1").contains("/frame?remote=1&#38;scheme=dark\""));
+}
+
+#[test]
+fn a_page_to_print_runs_one_script_of_ours() {
+    let server = Server::start();
+    let id = server.deliver("bob@example.com", HTML).id;
+    let page = server.get(&format!("/messages/{id}/print")).expect(200);
+    assert!(page.text().contains("<p>Hello") && page.text().contains("a@example.org"));
+    assert_eq!(page.text().matches("<script").count(), 1);
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("allow-same-origin"));
+    assert!(policy.contains("; script-src 'sha256-"), "{policy}");
+}
+
+#[test]
 fn the_frame_has_an_origin_of_its_own_and_loads_nothing() {
     let server = Server::start();
     let id = server.deliver("bob@example.com", HTML).id;

@@ -84,6 +84,15 @@ impl Draft for Nowhere {
     fn commit(self: Box<Self>, _: Envelope, _: Summary) -> Later<'static, Arc<Record>> {
         Box::pin(async { Err(Error::Closed) })
     }
+
+    fn restore(
+        self: Box<Self>,
+        _: MessageId,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Later<'static, Arc<Record>> {
+        self.commit(envelope, summary)
+    }
 }
 
 fn is_in(record: &Record, mailbox: &str) -> bool {

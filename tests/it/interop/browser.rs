@@ -22,9 +22,9 @@ pub(super) fn have_browser() -> bool {
     have(&[
         "node",
         CHROMIUM,
-        modules.join("axe-core").to_str().unwrap(),
         modules.join("playwright-core").to_str().unwrap(),
         modules.join("nodemailer").to_str().unwrap(),
+        modules.join("axe-core").to_str().unwrap(),
     ])
 }
 
@@ -39,5 +39,54 @@ fn a_message_arrives_live_and_is_read() {
 fn hostile_html_runs_nothing_and_asks_for_nothing() {
     if have_browser() {
         browse("browser_hostile.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn a_message_is_seen_in_every_view() {
+    if have_browser() {
+        browse("browser_message.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn every_view_of_a_message_fits_and_is_accessible() {
+    if have_browser() {
+        browse("browser_message_looks.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn the_list_is_live_and_keeps_its_place() {
+    if have_browser() {
+        browse("browser_list.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn the_list_is_used_from_the_keyboard() {
+    if have_browser() {
+        browse("browser_list_keys.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn axe_finds_nothing_in_light_and_dark() {
+    if have_browser() {
+        browse("browser_list_axe.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn the_list_works_without_scripts() {
+    if have_browser() {
+        browse("browser_list_plain.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn ten_thousand_arrivals_leave_a_small_page() {
+    if have_browser() {
+        browse("browser_list_many.mjs", "http", &Server::start(&[]));
     }
 }

@@ -8,6 +8,7 @@ use smtpd::{
 };
 
 use super::server::{Database, Mongod};
+use crate::harness::eventually;
 
 /// Stores a message as the intake does.
 async fn put(store: &dyn Store, raw: &[u8], to: &str) -> smtpd::id::MessageId {
@@ -161,4 +162,46 @@ fn who_may_not_in_is_told_so_without_his_password() {
     assert!(why.contains("store.mongodb.uri") && !why.contains("s3cret"), "{why}");
     let why = open("postgres://127.0.0.1".into());
     assert!(why.contains("store.mongodb.uri"), "{why}");
+}
+
+/// Sums that a dead instance took with it, messages that the server deleted by itself, bodies that a crash
+/// left behind.
+#[test]
+fn the_elected_instance_puts_right_what_others_left() {
+    let Some(database) = Database::new() else { return };
+    let options = Options { inline_limit: 100, ..database.options() };
+    let store = store::open(&options).unwrap();
+    let large = [b"Subject: x\r\n\r\n".as_slice(), &[b'x'; 200]].concat();
+    let kept = block_on(put(&*store, &large, "ann@b.example"));
+    block_on(put(&*store, b"Subject: x\r\n\r\n", "bob@b.example"));
+    assert_eq!(block_on(store.counts()).unwrap().messages, 2);
+    let now = mongodb::bson::DateTime::now().timestamp_millis();
+    let days = |number: i64| mongodb::bson::DateTime::from_millis(now - number * 86_400_000);
+    database.with(async |database| {
+        let messages = database.collection::<Document>("messages");
+        messages.delete_one(doc! { "mailboxes": "bob@b.example" }).await.unwrap();
+        let labels = database.collection::<Document>("labels");
+        labels.insert_one(doc! { "_id": "m:nobody", "messages": 3_i64 }).await.unwrap();
+        let files = database.collection::<Document>("bodies.files");
+        let chunks = database.collection::<Document>("bodies.chunks");
+        let old = doc! { "$set": { "uploadDate": days(2) } };
+        files.update_many(doc! {}, old).await.unwrap();
+        for (uploaded, metadata) in [(2, doc! {}), (0, doc! { "doomed": days(1) })] {
+            let id = mongodb::bson::oid::ObjectId::new();
+            let body = doc! { "_id": id, "uploadDate": days(uploaded), "metadata": metadata };
+            files.insert_one(body).await.unwrap();
+            chunks.insert_one(doc! { "files_id": id, "n": 0 }).await.unwrap();
+        }
+    });
+    eventually(40, "it is put right", || {
+        let counts = block_on(store.counts()).unwrap();
+        let mailboxes = block_on(store.mailboxes(None, 9)).unwrap();
+        let files = database.with(async |database| {
+            let chunks = database.collection::<Document>("bodies.chunks");
+            chunks.count_documents(doc! {}).await.unwrap()
+        });
+        (counts.messages, mailboxes.len(), files) == (1, 1, 1)
+    });
+    assert!(block_on(store.raw(kept)).unwrap().is_some());
+    block_on(store.close()).unwrap();
 }

@@ -10,10 +10,13 @@ use std::{
 
 use smtpd::{
     message::{
-        Scanner,
+        Scanner, codes,
         html::{Options, sanitise},
+        is_pdf_without_script, links_in_html, links_in_text, passages,
         search::{Query, words},
+        spans,
         text::html_to_text,
+        trackers,
     },
     smtp::{self, Peer, Session, Step},
 };
@@ -96,10 +99,37 @@ fn html_takes_a_time_that_grows_with_its_length() {
     ] {
         grows_with_length(&format!("html {repeated}"), |size| {
             let html: String = repeated.chars().cycle().take(size / 5).collect();
-            let options = Options { remote: false, content_id: Arc::new(|_| None) };
+            let options = Options { remote: false, is_dark: false, part: Arc::new(|_| None) };
             move || {
                 black_box(sanitise(&html, &options));
                 black_box(html_to_text(&html));
+                black_box((links_in_html(&html), trackers(&html, &["a@b.example"])));
+            }
+        });
+    }
+}
+
+#[test]
+fn text_takes_a_time_that_grows_with_its_length() {
+    for repeated in [
+        "> ",
+        ">\n",
+        "a\n> b\n",
+        "http://a/ ",
+        "http://(",
+        "http://)",
+        ":",
+        "code 123456 ",
+        "1 ",
+        "-",
+        "a\nb",
+        "/ObjStm stream\n",
+    ] {
+        grows_with_length(&format!("text {repeated}"), |size| {
+            let text: String = repeated.chars().cycle().take(size / 5).collect();
+            move || {
+                black_box((passages(&text), spans(&text), links_in_text(&text)));
+                black_box((codes([text.as_str()]), is_pdf_without_script(text.as_bytes())));
             }
         });
     }

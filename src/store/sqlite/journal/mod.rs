@@ -11,6 +11,7 @@
 
 mod record;
 mod replay;
+mod salvage;
 mod segment;
 
 use std::{
@@ -29,6 +30,7 @@ use self::{record::seal_meta, segment::Tail};
 pub(super) use self::{
     record::{Head, open_meta},
     replay::{Replayed, replay},
+    salvage::salvage,
     segment::{Header, Segments},
 };
 use super::{Shared, bodies::BodyFile, row, writer::Writer};
@@ -78,6 +80,8 @@ pub(super) struct Facts {
 /// A message and who waits for it.
 pub(super) struct Commit {
     entry: Entry,
+    /// That of another store, in a migration.
+    id: Option<MessageId>,
     reply: oneshot::Sender<Result<MessageId, Error>>,
 }
 
@@ -112,10 +116,14 @@ impl Journal {
         Ok((Self { queue: sender }, thread))
     }
 
-    /// Stores a message and waits until it is durable.
-    pub(super) async fn store(&self, entry: Entry) -> Result<MessageId, Error> {
+    /// Stores a message, under this id if it has one already, and waits until it is durable.
+    pub(super) async fn store(
+        &self,
+        entry: Entry,
+        id: Option<MessageId>,
+    ) -> Result<MessageId, Error> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Commit { entry, reply }).await.map_err(|_| Error::Closed)?;
+        self.queue.send(Commit { entry, id, reply }).await.map_err(|_| Error::Closed)?;
         // A reply dropped without an answer: the thread ended first.
         answer.await.unwrap_or(Err(Error::Closed))
     }
@@ -234,13 +242,18 @@ impl Thread {
         if batch.iter().any(|commit| commit.entry.file.is_some()) {
             self.shared.bodies.sync().map_err(|error| Error::from_io(&error))?;
         }
+        for id in batch.iter().filter_map(|commit| commit.id) {
+            if !self.ids.adopt(id) {
+                return Err(Error::not_above(id));
+            }
+        }
         let mut tail = self.take_tail().map_err(|error| Error::from_io(&error))?;
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let (mut seq, mut at) = (self.next_seq, tail.end);
         let mut placed = Vec::with_capacity(batch.len());
-        for Commit { entry, .. } in batch.iter_mut() {
+        for Commit { entry, id, .. } in batch.iter_mut() {
             entry.head.seq = seq;
-            entry.head.id = self.ids.next(seconds);
+            entry.head.id = id.unwrap_or_else(|| self.ids.next(seconds));
             if let Some(room) = entry.record.first_chunk_mut() {
                 *room = entry.head.octets();
             }

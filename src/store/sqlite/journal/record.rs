@@ -91,7 +91,7 @@ fn part<const N: usize>(octets: &[u8; Head::LENGTH], at: usize) -> [u8; N] {
 }
 
 /// Begins every record. The zero and the digit that no text has guard against text taken for a head.
-const MAGIC: [u8; 8] = *b"smtpd\0m1";
+pub(super) const MAGIC: [u8; 8] = *b"smtpd\0m1";
 
 #[cfg(test)]
 mod tests {

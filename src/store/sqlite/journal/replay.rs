@@ -4,7 +4,7 @@
 //! its segment: it was being written when the lights went out, and nobody was told 250 for it. Whatever
 //! stands in a segment from the first message of the next segment on was refused, and is passed over.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use super::{Facts, Head, Header, Placed, Segments, open_meta};
 use crate::store::{Error, sqlite::row};
@@ -73,7 +73,8 @@ pub(in crate::store::sqlite) fn replay(
     Ok(end)
 }
 
-/// The headers of these segments. The last may have none: its making was interrupted, and it is made again.
+/// The headers of these segments. The last may have none, and nothing else: its making was interrupted,
+/// and it is made again.
 fn headers(segments: &Segments, identity: i64, numbers: &[i64]) -> Result<Vec<Header>, Error> {
     let mut headers = Vec::with_capacity(numbers.len());
     for (place, &number) in numbers.iter().enumerate() {
@@ -83,11 +84,16 @@ fn headers(segments: &Segments, identity: i64, numbers: &[i64]) -> Result<Vec<He
             Some(_) => {
                 return Err(Error::Open(format!("{}: of another store", path.display())));
             }
-            None if place + 1 == numbers.len() => {}
+            None if place + 1 == numbers.len() && is_begun_only(&path) => {}
             None => return Err(Error::Open(format!("{}: its header is damaged", path.display()))),
         }
     }
     Ok(headers)
+}
+
+/// True if nothing was ever written behind the header: that happens only after it is on the disk.
+fn is_begun_only(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() <= Header::LENGTH as u64)
 }
 
 /// A walk over the records of a segment.
@@ -154,7 +160,7 @@ const PIECE_OCTETS: u64 = 16 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::fs;
 
     use super::{
         super::{record::seal_meta, segment::Tail},
@@ -327,8 +333,11 @@ mod tests {
         assert_eq!(why(&segments), format!("{shown}: its header is damaged"));
         segments.create(Header { identity: 2, number: 2, first_seq: 3 }).unwrap();
         assert_eq!(why(&segments), format!("{shown}: of another store"));
-        // A segment whose making was interrupted is none.
+        // A segment whose making was interrupted is none, but a damaged one is not thrown away.
         fs::remove_file(segments.path(2)).unwrap();
+        fs::write(segments.path(3), [0; 65]).unwrap();
+        assert!(why(&segments).ends_with("3.journal: its header is damaged"));
+        fs::write(segments.path(3), [0; 64]).unwrap();
         assert_eq!(seqs(&segments, (0, 0), 1).unwrap().1.next_segment, 2);
     }
 }

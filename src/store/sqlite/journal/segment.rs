@@ -132,6 +132,13 @@ impl Segments {
         }
     }
 
+    /// Writes a header in place of a damaged one.
+    pub(in crate::store::sqlite) fn write_header(&self, header: Header) -> io::Result<()> {
+        let file = fs::OpenOptions::new().write(true).open(self.path(header.number))?;
+        file.write_all_at(&header.octets(), 0)?;
+        file.sync_all()
+    }
+
     /// A segment for reading.
     pub(in crate::store::sqlite) fn file(&self, number: i64) -> io::Result<Arc<File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

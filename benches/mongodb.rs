@@ -1,0 +1,277 @@
+//! The load of benches/mongodb.py: SMTP clients, the bare driver beside them, and a store to fill.
+//!
+//! ```text
+//! mongodb-load smtp ADDRESS SESSIONS SECONDS OCTETS     messages/s, p50 and p99 of the 250 in ms
+//! mongodb-load bare URI DATABASE SESSIONS SECONDS       the same for the documents that are in there
+//! mongodb-load fill URI DATABASE MESSAGES               stores so many small messages
+//! mongodb-load initiate PORT                            makes a replica set of one of it
+//! mongodb-load ask URI DATABASE                         how long list, search and totals take, in ms
+//! ```
+
+// It is started by hand; whatever goes wrong ends it.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mongodb::{
+    Client,
+    bson::{Document, doc, oid::ObjectId},
+    options::WriteConcern,
+};
+use smtpd::{
+    message::{Envelope, ForwardPath, Summary, search},
+    store::{self, Kind, Options, Query, Store},
+};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<usize>().unwrap();
+    match words[..] {
+        ["smtp", address, sessions, seconds, octets] => {
+            smtp(address, number(sessions), number(seconds) as u64, number(octets));
+        }
+        ["bare", uri, database, sessions, seconds] => {
+            bare(uri, database, number(sessions), number(seconds) as u64);
+        }
+        ["fill", uri, database, messages] => fill(uri, database, number(messages)),
+        ["ask", uri, database] => ask(uri, database),
+        ["initiate", port] => initiate(port),
+        _ => panic!("see the first lines of benches/mongodb.rs"),
+    }
+}
+
+fn initiate(port: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+        let client = Client::with_uri_str(uri).await.unwrap();
+        let member = doc! { "_id": 0, "host": format!("127.0.0.1:{port}") };
+        let config = doc! { "_id": "bench", "members": [member] };
+        let admin = client.database("admin");
+        admin.run_command(doc! { "replSetInitiate": config }).await.unwrap();
+        loop {
+            let hello = admin.run_command(doc! { "hello": 1 }).await.unwrap();
+            if hello.get_bool("isWritablePrimary").unwrap() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+}
+
+fn report(mut times: Vec<Duration>, elapsed: Duration) {
+    times.sort_unstable();
+    let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1_000.0;
+    let rate = times.len() as f64 / elapsed.as_secs_f64();
+    println!("{rate:.0} {:.2} {:.2}", at(50), at(99));
+}
+
+/// Words of no meaning, few of them often and most seldom, as in a language.
+fn text(seed: usize, octets: usize) -> String {
+    let mut state = seed as u64 + 1;
+    let mut text = String::with_capacity(octets + 16);
+    while text.len() < octets {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let roll = (state >> 33) as f64 / (1_u64 << 31) as f64;
+        text.push_str(&format!("w{} ", (roll.powi(4) * 20_000.0) as u64));
+        if text.len() % 72 > 60 {
+            text.push_str("\r\n");
+        }
+    }
+    text
+}
+
+fn smtp(address: &str, sessions: usize, seconds: u64, octets: usize) {
+    let start = Instant::now();
+    let end = start + Duration::from_secs(seconds);
+    let threads: Vec<_> = (0..sessions)
+        .map(|session| {
+            let address = address.to_owned();
+            std::thread::spawn(move || {
+                let mut connection = BufReader::new(TcpStream::connect(address).unwrap());
+                connection.get_ref().set_nodelay(true).unwrap();
+                say(&mut connection, "", "220");
+                say(&mut connection, "HELO load.example\r\n", "250");
+                let mut times = Vec::new();
+                while Instant::now() < end {
+                    let body = text(session * 1_000 + times.len(), octets);
+                    say(&mut connection, "MAIL FROM:<a@example.org>\r\n", "250");
+                    say(&mut connection, "RCPT TO:<b@example.org>\r\n", "250");
+                    say(&mut connection, "DATA\r\n", "354");
+                    let message = format!("Subject: {session}\r\n\r\n{body}\r\n.\r\n");
+                    let sent = Instant::now();
+                    say(&mut connection, &message, "250");
+                    times.push(sent.elapsed());
+                }
+                times
+            })
+        })
+        .collect();
+    let times = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    report(times, start.elapsed());
+}
+
+fn say(connection: &mut BufReader<TcpStream>, line: &str, expected: &str) {
+    connection.get_mut().write_all(line.as_bytes()).unwrap();
+    let mut reply = String::new();
+    connection.read_line(&mut reply).unwrap();
+    assert!(reply.starts_with(expected), "{reply}");
+}
+
+/// One document after the other from each session, as a program without a store would: the documents that
+/// smtpd stored just now, under new ids, into a collection with the same indexes.
+fn bare(uri: &str, database: &str, sessions: usize, seconds: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = Client::with_uri_str(uri).await.unwrap();
+        let database = client.database(database);
+        let messages = database.collection::<Document>("messages");
+        let document = messages.find_one(doc! { "state": "RECEIVED" }).await.unwrap().unwrap();
+        let bare = database.collection::<Document>("bare");
+        bare.drop().await.unwrap();
+        let mut indexes = messages.list_indexes().await.unwrap();
+        while indexes.advance().await.unwrap() {
+            let index = indexes.deserialize_current().unwrap();
+            if index.keys.len() > 1 || !index.keys.contains_key("_id") {
+                bare.create_index(index).await.unwrap();
+            }
+        }
+        let start = Instant::now();
+        let end = start + Duration::from_secs(seconds);
+        let tasks: Vec<_> = (0..sessions)
+            .map(|_| {
+                let (bare, mut document) = (bare.clone(), document.clone());
+                tokio::spawn(async move {
+                    let mut durable = WriteConcern::majority();
+                    durable.journal = Some(true);
+                    let mut times = Vec::new();
+                    while Instant::now() < end {
+                        document.insert("_id", ObjectId::new());
+                        let sent = Instant::now();
+                        bare.insert_one(&document).write_concern(durable.clone()).await.unwrap();
+                        times.push(sent.elapsed());
+                    }
+                    times
+                })
+            })
+            .collect();
+        let mut times = Vec::new();
+        for task in tasks {
+            times.extend(task.await.unwrap());
+        }
+        report(times, start.elapsed());
+        bare.drop().await.unwrap();
+    });
+}
+
+fn open(uri: &str, database: &str) -> Arc<dyn Store> {
+    let mut options = Options { kind: Kind::Mongodb, ..Options::default() };
+    options.mongodb.uri = uri.to_owned().into();
+    options.mongodb.database = database.to_owned();
+    store::open(&options).unwrap()
+}
+
+fn fill(uri: &str, database: &str, messages: usize) {
+    let store = open(uri, database);
+    let start = Instant::now();
+    let threads: Vec<_> = (0..FILLERS)
+        .map(|filler| {
+            let store = store.clone();
+            std::thread::spawn(move || {
+                let lanes = smol::LocalExecutor::new();
+                let tasks: Vec<_> = (0..LANES)
+                    .map(|lane| {
+                        let (store, first) = (store.clone(), filler * LANES + lane);
+                        lanes.spawn(async move {
+                            for number in (first..messages).step_by(FILLERS * LANES) {
+                                put(&*store, number).await;
+                            }
+                        })
+                    })
+                    .collect();
+                smol::block_on(lanes.run(async {
+                    for task in tasks {
+                        task.await;
+                    }
+                }));
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    println!("{:.0}", messages as f64 / start.elapsed().as_secs_f64());
+    smol::block_on(store.close()).unwrap();
+}
+
+async fn put(store: &dyn Store, number: usize) {
+    let body = format!("Subject: number {number}\r\n\r\n{}\r\nonly{number}\r\n", text(number, 300));
+    let mut draft = store.begin().await.unwrap();
+    draft.write(body.as_bytes()).await.unwrap();
+    let path =
+        ForwardPath { address: format!("box{}@example.org", number % 1_000), ..Default::default() };
+    let envelope = Envelope {
+        forward_paths: vec![path],
+        received_ms: 1_700_000_000_000 + number as i64,
+        ..Envelope::default()
+    };
+    let summary = Summary { subject: format!("number {number}"), ..Summary::default() };
+    draft.commit(envelope, summary).await.unwrap();
+}
+
+fn ask(uri: &str, database: &str) {
+    let store = open(uri, database);
+    let search = |text: &str| match text {
+        "" => search::Query::default(),
+        text => search::Query::parse(text).unwrap(),
+    };
+    smol::block_on(async {
+        let query = |text: &str, mailbox: Option<&str>| Query {
+            search: search(text),
+            mailbox: mailbox.map(str::to_owned),
+            before: None,
+            limit: 50,
+        };
+        let middle = store.list(Query { limit: 1, ..query("only500000", None) }).await.unwrap();
+        let middle = middle.records.first().map(|record| record.id);
+        for (name, query) in [
+            ("first page", query("", None)),
+            ("page from the middle", Query { before: middle, ..query("", None) }),
+            ("mailbox", query("", Some("box7@example.org"))),
+            ("a word that one message has", query("only123456", None)),
+            ("a word that most have", query("w1", None)),
+            ("a word that none has", query("nothing", None)),
+            ("two words", query("w1 w17777", None)),
+            ("beginning of a word", query("only1234*", None)),
+            ("phrase", query("\"w0 w1\"", None)),
+            ("in the subject", query("subject:123456", None)),
+            ("tagged", query("is:tagged", None)),
+        ] {
+            let mut times: Vec<_> = Vec::new();
+            let mut found = 0;
+            for _ in 0..5 {
+                let start = Instant::now();
+                found = match store.list(query.clone()).await {
+                    Ok(page) => page.records.len(),
+                    Err(error) => panic!("{name}: {error}"),
+                };
+                times.push(start.elapsed().as_secs_f64() * 1_000.0);
+            }
+            times.sort_by(f64::total_cmp);
+            println!("{name}|{found}|{:.1}|{:.1}", times[2], times[4]);
+        }
+        let start = Instant::now();
+        store.counts().await.unwrap();
+        println!("totals|1|{:.1}|", start.elapsed().as_secs_f64() * 1_000.0);
+        store.close().await.unwrap();
+    });
+}
+
+/// Threads that fill, and messages under way in each.
+const FILLERS: usize = 2;
+const LANES: usize = 256;

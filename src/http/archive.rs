@@ -1,0 +1,107 @@
+//! All attachments of a message as one zip archive, packed while it is sent.
+
+use std::{collections::VecDeque, io, ops::Range, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::Response,
+};
+use smol::stream;
+
+use super::{
+    Site, disposition,
+    error::Error,
+    files::{self, fence, set},
+    view::CHUNK,
+    zip::{self, Zip},
+};
+use crate::{
+    message::{Part, decode::Decoder},
+    store::Raw,
+};
+
+/// `GET /messages/{id}/attachments.zip`
+pub(super) async fn attachments(
+    State(site): State<Site>,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let opened = site.opened(&id).await?;
+    let outline = &opened.scanned.outline;
+    let numbers = outline.letter(None).attachments;
+    let parts: VecDeque<_> = numbers
+        .into_iter()
+        .filter_map(|number| Some((files::name(outline.parts.get(number)?, number), number)))
+        .filter_map(|(name, number)| Some((name, outline.parts.get(number)?.clone())))
+        .collect();
+    if parts.is_empty() {
+        return Err(Error::no_page());
+    }
+    let length: u64 = parts.iter().map(|(_, part)| part.content_length).sum();
+    if length > zip::MOST_OCTETS {
+        let text = "The attachments are too large for one archive; each can be had alone.";
+        return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, text));
+    }
+    let zip = Zip::new(opened.record.envelope.received_ms);
+    let packing = Packing { raw: opened.raw.clone(), parts, open: None, zip: Some(zip) };
+    let body = Body::from_stream(stream::try_unfold(packing, |mut packing| async move {
+        let step = smol::unblock(move || packing.step().map(|octets| (octets, packing)));
+        let (octets, packing) = step.await?;
+        Ok::<_, io::Error>(octets.map(|octets| (Bytes::from(octets), packing)))
+    }));
+    let mut answer = Response::new(body);
+    set(&mut answer, header::CONTENT_TYPE, "application/zip")?;
+    let name = disposition::attachment(&format!("attachments-{id}.zip"));
+    set(&mut answer, header::CONTENT_DISPOSITION, &name)?;
+    fence(&mut answer)?;
+    Ok(answer)
+}
+
+/// An archive on its way out.
+struct Packing {
+    raw: Arc<Raw>,
+    /// What is still to be packed.
+    parts: VecDeque<(String, Part)>,
+    open: Option<(Range<u64>, Decoder)>,
+    /// None once it is finished.
+    zip: Option<Zip>,
+}
+
+impl Packing {
+    /// The next octets, never none of them; nothing at the end.
+    fn step(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let Some(zip) = &mut self.zip else { return Ok(None) };
+        loop {
+            let Some((left, decoder)) = &mut self.open else {
+                let Some((name, part)) = self.parts.pop_front() else {
+                    let end = zip.finish();
+                    self.zip = None;
+                    return Ok(Some(end));
+                };
+                self.open = Some((part.body.clone(), Decoder::new(part.content_encoding())));
+                return Ok(Some(zip.begin(&name, files::shrinks(&part.content_type))));
+            };
+            let mut decoded = Vec::new();
+            if left.is_empty() {
+                decoder.finish(&mut decoded);
+                self.open = None;
+                let mut packed = zip.push(&decoded);
+                packed.extend(zip.end());
+                return Ok(Some(packed));
+            }
+            let most = usize::try_from(left.end - left.start).unwrap_or(CHUNK).min(CHUNK);
+            let mut chunk = vec![0; most];
+            let read = self.raw.read_at(&mut chunk, left.start)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            left.start += read as u64;
+            decoder.push(chunk.get(..read).unwrap_or_default(), &mut decoded);
+            let packed = zip.push(&decoded);
+            if !packed.is_empty() {
+                return Ok(Some(packed));
+            }
+        }
+    }
+}

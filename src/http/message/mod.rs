@@ -1,0 +1,161 @@
+//! The page of one message, with its tabs, and the page of one of its parts.
+
+mod facts;
+mod panel;
+mod pieces;
+mod print;
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State},
+    http::{HeaderMap, Method},
+    response::Response,
+};
+use serde::Deserialize;
+
+pub(super) use self::{facts::parameter, panel::links, print::print};
+use self::{
+    facts::{Group, People},
+    panel::{Panel, PartBody, shown_at_most},
+    pieces::Attached,
+};
+use super::{
+    Site,
+    error::Error,
+    frame::Look,
+    list::{Asked, Shell},
+    page,
+    row::{Row, When},
+    view::Opened,
+    words::{WORDS, Words, message},
+};
+use crate::{
+    message::{Defect, codes, search},
+    store::{self, Change, Record, Selection},
+};
+
+/// What a tab shows of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tab {
+    Html,
+    Markup,
+    Text,
+    Headers,
+    Source,
+    Parts,
+    Links,
+}
+
+/// How to show it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct How {
+    #[serde(flatten)]
+    look: Look,
+    /// `page=2` of the source.
+    page: String,
+    /// `raw=1`: the header as it came.
+    raw: String,
+    /// Only header fields in which this stands.
+    filter: String,
+}
+
+/// `GET /messages/{id}` and its tabs.
+pub(super) async fn show(
+    State(site): State<Site>,
+    Path(id): Path<String>,
+    Query(how): Query<How>,
+    method: Method,
+    headers: HeaderMap,
+    tab: Option<Tab>,
+) -> Result<Response, Error> {
+    let mut opened = site.opened(&id).await?;
+    // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
+    if !opened.record.read && method == Method::GET && !is_prefetch(&headers) {
+        site.desk.change(Selection::Ids(vec![opened.record.id]), Change::Read(true)).await?;
+        opened.record.read = true;
+    }
+    let has_html = opened.scanned.outline.html().is_some();
+    let tab = tab.unwrap_or(if has_html { Tab::Html } else { Tab::Text });
+    let panel = Panel::new(&opened, tab, &how).await?;
+    answer(&site, &opened, tab, panel, &headers).await
+}
+
+/// `GET /messages/{id}/parts/{part}/view`
+pub(super) async fn show_part(
+    State(site): State<Site>,
+    Path((id, number)): Path<(String, String)>,
+    Query(how): Query<How>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let opened = site.opened(&id).await?;
+    let (number, _) = opened.part(&number)?;
+    let panel = Panel::part(&opened, number, &how).await?;
+    answer(&site, &opened, Tab::Parts, panel, &headers).await
+}
+
+async fn answer(
+    site: &Site,
+    opened: &Opened,
+    tab: Tab,
+    panel: Panel,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    let shell = Shell::new(site, Asked::default()).await?;
+    let record = &opened.record;
+    let message = MessagePage {
+        w: WORDS,
+        m: &WORDS.message,
+        shell: &shell,
+        row: Row::new(record),
+        people: facts::people(record),
+        facts: facts::groups(record),
+        sent: record.summary.date_ms.map(When::new),
+        codes: found_codes(opened),
+        defects: &record.summary.defects,
+        attached: Attached::new(opened, None),
+        older: older(site, record).await?,
+        has_html: opened.scanned.outline.html().is_some(),
+        tab,
+        panel,
+    };
+    page::page(headers, &message).await
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage<'a> {
+    w: &'static Words,
+    m: &'static message::Words,
+    shell: &'a Shell,
+    row: Row,
+    people: Vec<People<'a>>,
+    facts: [Group; 3],
+    sent: Option<When>,
+    codes: Vec<String>,
+    defects: &'a [Defect],
+    attached: Attached,
+    /// The id of the next older message.
+    older: Option<String>,
+    has_html: bool,
+    tab: Tab,
+    panel: Panel,
+}
+
+/// The one-time codes of a message: in its subject and its texts.
+pub(super) fn found_codes(opened: &Opened) -> Vec<String> {
+    let subject = opened.record.summary.subject.as_str();
+    codes(std::iter::once(subject).chain(opened.scanned.texts()))
+}
+
+async fn older(site: &Site, record: &Record) -> Result<Option<String>, Error> {
+    let search = search::Query::default();
+    let query = store::Query { search, mailbox: None, before: Some(record.id), limit: 1 };
+    Ok(site.store.list(query).await?.records.first().map(|record| record.id.to_string()))
+}
+
+/// True for a request that a browser makes before anybody asked (Sec-Purpose, older: Purpose).
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    let of = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    [of("sec-purpose"), of("purpose")].into_iter().flatten().any(|it| it.contains("prefetch"))
+}

@@ -1,0 +1,66 @@
+//! Finding what is whole in a damaged segment.
+//!
+//! Where [`replay`](super::replay()) stops at the first octet that is wrong, this looks for the next head
+//! whose checksums hold. Only `smtpd repair` does that: inside a damaged stretch, octets of a mail that
+//! somebody made to look like a record could be taken for one.
+
+use std::{fs, io};
+
+use memchr::memmem;
+
+use super::{Facts, Head, Header, Placed, Segments, open_meta, record::MAGIC};
+use crate::store::sqlite::row;
+
+/// What was found in a segment.
+#[derive(Debug, Default)]
+pub(in crate::store::sqlite) struct Found {
+    /// Messages that are whole, in order.
+    pub(in crate::store::sqlite) placed: Vec<Placed>,
+    /// Where the last of them ends.
+    pub(in crate::store::sqlite) end: u64,
+}
+
+/// All messages of a segment from `from` on that are whole and numbered from `first_seq` on, and below
+/// `below`. Reads the segment into memory.
+pub(in crate::store::sqlite) fn salvage(
+    segments: &Segments,
+    number: i64,
+    from: u64,
+    first_seq: i64,
+    below: i64,
+) -> io::Result<Found> {
+    let octets = fs::read(segments.path(number))?;
+    let mut at = usize::try_from(from.max(Header::LENGTH as u64)).unwrap_or(usize::MAX);
+    let mut found = Found { placed: Vec::new(), end: at as u64 };
+    let mut next_seq = first_seq;
+    while let Some(rest) = octets.get(at..) {
+        let Some(skipped) = memmem::find(rest, &MAGIC) else { break };
+        at += skipped;
+        match whole(&octets, at).filter(|one| (next_seq..below).contains(&one.head.seq)) {
+            Some(one) => {
+                let placed = Placed { segment: number, ..one };
+                next_seq = placed.head.seq + 1;
+                found.end = placed.end();
+                at = usize::try_from(found.end).unwrap_or(usize::MAX);
+                found.placed.push(placed);
+            }
+            None => at += 1,
+        }
+    }
+    Ok(found)
+}
+
+/// The record at a place, if all its checksums hold.
+fn whole(octets: &[u8], at: usize) -> Option<Placed> {
+    let head = Head::read(octets.get(at..)?.first_chunk()?)?;
+    let end = at.checked_add(usize::try_from(head.record_length()).ok()?)?;
+    let rest = octets.get(at..end)?.get(Head::LENGTH..)?;
+    let (held, meta) = rest.split_at_checked(usize::try_from(head.held).ok()?)?;
+    if crc32fast::hash(held) != head.held_crc {
+        return None;
+    }
+    let (envelope, summary) = row::read(open_meta(meta)?).ok()?;
+    let file = head.is_file.then(|| String::from_utf8_lossy(held).into_owned());
+    let facts = Facts::new(&envelope, &summary);
+    Some(Placed { head, facts, segment: 0, at: at as u64, file })
+}

@@ -1,0 +1,39 @@
+// Without scripts: read, mark, star, tag, delete and help, at three widths.
+import { base, browse, check, send } from "./browser.mjs";
+
+await browse({ javaScriptEnabled: false }, async (page) => {
+  await send({ to: "bob@b.example", subject: "Another", text: "Words" });
+  await send({ to: "carl@c.example", subject: "Without", text: "Words" });
+  page.setDefaultTimeout(10_000);
+  const row = page.locator("#rows .row", { hasText: "Without" });
+  for (const width of [1440, 900, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.goto(base);
+    await row.locator(".mark.star").click();
+    await page.locator("#rows .row.starred", { hasText: "Without" }).waitFor();
+    await row.locator(".mark.star").click();
+    await page.locator("#rows .row:not(.starred)", { hasText: "Without" }).waitFor();
+    await row.locator(".pick input").check();
+    await page.locator("#bulk [name=tag]").fill(`w${width}`);
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await row.locator(".tag", { hasText: `w${width}` }).waitFor();
+    await page.waitForLoadState();
+    check(!(await page.locator("#settings").isVisible()), "what needs scripts is not shown");
+    await page.locator("#boxes").getByRole("link", { name: "carl" }).click();
+    await page.getByRole("heading", { name: "carl@c.example" }).waitFor();
+    await row.locator(".open").click();
+    await page.getByRole("heading", { name: "Without" }).waitFor();
+    await page.goto(`${base}/help`);
+    await page.locator("main").getByText("recipient:@example.org").waitFor();
+    await page.goto(base);
+    const box = await page.locator("#main").boundingBox();
+    check(box.x >= 0 && box.x + box.width <= width, `the list fits ${width}: ${JSON.stringify(box)}`);
+  }
+  await row.locator(".pick input").check();
+  await page.locator("#bulk").getByRole("button", { name: "Delete" }).click();
+  await row.waitFor({ state: "detached" });
+  await page.getByLabel("Search mail").fill("subject:another");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Search: subject:another" }).waitFor();
+  check((await page.locator("#rows .row").count()) === 1, "the search works");
+});

@@ -1,0 +1,93 @@
+//! Messages too large or too strange for any reader: each page shows something sensible, and soon.
+
+use std::time::{Duration, Instant};
+
+use super::{Server, envelope};
+
+/// What a page may take here: a debug build on a busy machine. The figures of a release build are in
+/// BENCHMARKS.md.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Asks for each view of a message, and returns what they say together.
+#[track_caller]
+fn seen(octets: &[u8], tails: &[&str]) -> String {
+    let server = Server::start();
+    let id = server.shelf.put_file(envelope("bob@example.com"), octets).id;
+    let mut said = String::new();
+    for tail in tails {
+        let began = Instant::now();
+        let page = server.get(&format!("/messages/{id}{tail}")).expect(200);
+        assert!(began.elapsed() < SOON, "{tail} took {:?}", began.elapsed());
+        assert!(page.body.len() < 12_000_000, "{tail} has {} octets", page.body.len());
+        said.push_str(page.text());
+    }
+    said
+}
+
+const VIEWS: [&str; 6] = ["", "/text", "/headers", "/parts", "/links", "/source"];
+
+#[test]
+fn ten_thousand_parts() {
+    let part = "--b\r\nContent-Type: text/html\r\nContent-Disposition: attachment; filename=\"../../etc/passwd\"\r\n\r\nx\r\n";
+    let head =
+        "Subject: many\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+    let said = seen(format!("{head}{}--b--", part.repeat(10_000)).as_bytes(), &VIEWS);
+    assert!(said.contains("There are more parts than are listed here"));
+    assert!(said.contains("999 attachments") && said.contains("and 939 more"));
+    assert!(said.contains("too-many-parts"));
+}
+
+#[test]
+fn a_header_of_a_megabyte() {
+    let mut octets = b"From: a@example.org\r\n".to_vec();
+    for number in 0..12_000 {
+        octets.extend(format!("X-Field-{number}: {}\r\n", "value ".repeat(12)).as_bytes());
+    }
+    octets.extend(b"\r\nThe body.\r\n");
+    assert!(octets.len() > 1_000_000);
+    let said = seen(&octets, &["", "/headers", "/headers?filter=field-77", "/headers?raw=1"]);
+    assert!(said.contains("The header is longer than this"));
+    assert!(said.contains("X-Field-11999: value"), "the raw one has all of it");
+    assert!(said.contains("The body."));
+    let one_line = format!("Subject: {}\r\n\r\nx", "long ".repeat(250_000));
+    assert!(seen(one_line.as_bytes(), &VIEWS).contains("long-header"));
+}
+
+#[test]
+fn html_of_many_megabytes() {
+    let head = "Subject: large\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n";
+    let row = "<tr><td><a href=\"https://a.example/x\">word</a> <img src=\"http://b.example/open.gif\" width=1></td></tr>\r\n";
+    for body in [
+        format!("<table>{}", row.repeat(100_000)),
+        "<div>".repeat(2_000_000),
+        "<b><p>".repeat(2_000_000),
+        format!("<style>{}</style>x", "a{b:url(http://c.example/)}".repeat(400_000)),
+        format!("<p style=\"{}\">x", "a:url(x;".repeat(1_000_000)),
+        format!("<!--{}", "<a href=x>".repeat(1_000_000)),
+        "&amp;".repeat(2_000_000),
+        "<a href=\"".repeat(1_000_000),
+    ] {
+        let octets = format!("{head}{body}");
+        let said = seen(octets.as_bytes(), &["", "/frame", "/markup", "/text", "/links", "/print"]);
+        assert!(said.contains("only its first 2.1 MB are shown"), "{}", &octets[..100]);
+    }
+}
+
+#[test]
+fn a_text_that_is_all_quotes_and_links() {
+    let head = "Subject: odd\r\n\r\n";
+    for line in
+        ["> a\r\nb\r\n", "http://a.example/ ", "> > > >\r\n", ":", "Your code is 123456\r\n", ">"]
+    {
+        let octets = format!("{head}{}", line.repeat(3_000_000 / line.len()));
+        seen(octets.as_bytes(), &["", "/links", "/source"]);
+    }
+}
+
+#[test]
+fn messages_in_messages() {
+    let inner = "Content-Type: message/rfc822\r\n\r\n".repeat(500);
+    let octets = format!("{inner}Subject: deep\r\nContent-Type: text/html\r\n\r\n<p>x");
+    let said = seen(octets.as_bytes(), &["", "/parts", "/parts/0/view", "/parts/40/view"]);
+    assert!(said.contains("too-deep"));
+}

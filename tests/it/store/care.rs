@@ -1,0 +1,332 @@
+//! Looking after a folder: what `smtpd check` finds, what `smtpd backup` copies, what `smtpd repair` saves.
+
+use std::{
+    fs,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use smol::future::block_on;
+use smtpd::{
+    id::MessageId,
+    store::{self, Change, Checked, Error, Options, Selection, Store},
+};
+
+use super::{everything, mail, noise, octets, put_raw};
+
+/// A folder with thirty messages, three of them in files, some marked, one deleted.
+struct Stocked {
+    folder: tempfile::TempDir,
+    options: Options,
+    /// Id and octets, oldest first.
+    kept: Vec<(MessageId, Vec<u8>)>,
+}
+
+impl Stocked {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options =
+            Options { path: folder.path().join("data"), inline_limit: 5000, ..Options::default() };
+        let mut kept = Vec::new();
+        block_on(async {
+            let store = store::open(&options).unwrap();
+            for number in 0..30 {
+                let body = match number % 10 {
+                    9 => noise(20_000 + number),
+                    _ => mail(&format!("text of {number}")),
+                };
+                let to = format!("user{}@b.example", number % 3);
+                kept.push((put_raw(&*store, &body, 99_999, &[&to]).await.id, body));
+            }
+            let ids = |some: &[usize]| Selection::Ids(some.iter().map(|at| kept[*at].0).collect());
+            store.change(ids(&[1, 2, 3]), Change::Read(true)).await.unwrap();
+            store.change(ids(&[4]), Change::Starred(true)).await.unwrap();
+            store.change(ids(&[5, 6]), Change::Tag("kept".into())).await.unwrap();
+            store.delete(ids(&[7])).await.unwrap();
+            store.close().await.unwrap();
+        });
+        kept.remove(7);
+        Self { folder, options, kept }
+    }
+
+    fn copy_options(&self, name: &str) -> Options {
+        Options { path: self.folder.path().join(name), ..self.options.clone() }
+    }
+
+    fn segment(&self) -> PathBuf {
+        let mut files: Vec<_> = fs::read_dir(self.options.path.join("journal"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        files.pop().unwrap()
+    }
+}
+
+/// Everything that is in a store: id, octets, read, starred, tags; oldest first.
+type Shelf = Vec<(MessageId, Vec<u8>, bool, bool, Vec<String>)>;
+
+async fn shelf(store: &Arc<dyn Store>) -> Shelf {
+    let mut shelf = Vec::new();
+    for record in store.list(everything()).await.unwrap().records.into_iter().rev() {
+        let raw = store.raw(record.id).await.unwrap().unwrap();
+        shelf.push((record.id, octets(&raw).to_vec(), record.read, record.starred, record.tags));
+    }
+    shelf
+}
+
+fn shelf_of(options: &Options) -> Shelf {
+    block_on(async {
+        let store = store::open(options).unwrap();
+        let shelf = shelf(&store).await;
+        assert_eq!(store.counts().await.unwrap().messages, shelf.len() as u64);
+        store.close().await.unwrap();
+        shelf
+    })
+}
+
+fn sound(options: &Options) {
+    let checked = store::check(options).unwrap();
+    assert_eq!((checked.faults, checked.fault_count), (Vec::<String>::new(), 0));
+}
+
+fn overwrite(path: &Path, at: u64, octets: &[u8]) {
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(octets, at).unwrap();
+}
+
+/// Where octets stand in a file.
+fn place_of(path: &Path, needle: &[u8]) -> u64 {
+    let all = fs::read(path).unwrap();
+    all.windows(needle.len()).position(|some| some == needle).unwrap() as u64
+}
+
+#[test]
+fn a_sound_store_has_no_faults_and_a_check_changes_nothing() {
+    let stocked = Stocked::new();
+    let before = shelf_of(&stocked.options);
+    let octets: u64 = stocked.kept.iter().map(|(_, body)| body.len() as u64).sum();
+    let expected = Checked { messages: 29, bytes: octets, ..Checked::default() };
+    assert_eq!(store::check(&stocked.options), Ok(expected.clone()));
+    let store = store::open(&stocked.options).unwrap();
+    assert_eq!(store::check(&stocked.options), Ok(expected), "while it is in use");
+    block_on(store.close()).unwrap();
+    drop(store);
+    assert_eq!(shelf_of(&stocked.options), before);
+}
+
+#[test]
+fn every_kind_of_damage_is_found_and_named() {
+    type Harm = fn(&Stocked) -> String;
+    let harms: [Harm; 5] = [
+        |it| {
+            overwrite(&it.segment(), place_of(&it.segment(), b"text of 12"), b"t");
+            overwrite(&it.segment(), place_of(&it.segment(), b"text of 12") + 5, b"X");
+            format!("message {}", it.kept[11].0)
+        },
+        |it| {
+            let body = fs::read_dir(it.options.path.join("bodies")).unwrap().next().unwrap();
+            fs::remove_file(body.unwrap().path()).unwrap();
+            "No such file".to_owned()
+        },
+        |it| {
+            let body = fs::read_dir(it.options.path.join("bodies")).unwrap().next().unwrap();
+            fs::write(body.unwrap().path(), "short").unwrap();
+            "5 octets instead of".to_owned()
+        },
+        |it| {
+            fs::remove_file(it.segment()).unwrap();
+            "No such file".to_owned()
+        },
+        |it| {
+            let path = it.options.path.join("smtpd.db");
+            let length = fs::metadata(&path).unwrap().len();
+            // The last pages hold rows or indexes.
+            overwrite(&path, length - 3 * 4096, &noise(3 * 4096));
+            String::new()
+        },
+    ];
+    for (number, harm) in harms.into_iter().enumerate() {
+        let stocked = Stocked::new();
+        let named = harm(&stocked);
+        match store::check(&stocked.options) {
+            Ok(checked) => {
+                assert!(checked.fault_count > 0, "harm {number} is not noticed");
+                let all = checked.faults.join("\n");
+                assert!(all.contains(&named), "harm {number}: {all}");
+            }
+            // So damaged that nothing can be asked.
+            Err(error) => assert_eq!(number, 4, "{error}"),
+        }
+    }
+}
+
+#[test]
+fn totals_that_are_wrong_are_found_and_repaired() {
+    let stocked = Stocked::new();
+    let path = stocked.options.path.join("smtpd.db");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(
+        "UPDATE counters SET messages = 99; UPDATE labels SET messages = messages + 1",
+    )
+    .unwrap();
+    drop(db);
+    let faults = store::check(&stocked.options).unwrap().faults;
+    assert!(faults.iter().any(|it| it == "smtpd.db: messages: 99 instead of 29"), "{faults:?}");
+    assert_eq!(store::repair(&stocked.options).unwrap().fault_count, 0);
+    sound(&stocked.options);
+}
+
+#[test]
+fn a_lost_or_damaged_database_is_made_again_from_the_journal() {
+    type Harm = fn(&Path);
+    let harms: [Harm; 4] = [
+        |path| fs::remove_file(path).unwrap(),
+        |path| {
+            // Another one in its place.
+            let other = tempfile::tempdir().unwrap();
+            let options = Options { path: other.path().to_owned(), ..Options::default() };
+            block_on(store::open(&options).unwrap().close()).unwrap();
+            fs::copy(other.path().join("smtpd.db"), path).unwrap();
+        },
+        |path| fs::write(path, "not a database at all".repeat(1000)).unwrap(),
+        |path| {
+            let length = fs::metadata(path).unwrap().len();
+            overwrite(path, length / 2 / 4096 * 4096, &noise((length / 2) as usize));
+        },
+    ];
+    for (number, harm) in harms.into_iter().enumerate() {
+        let stocked = Stocked::new();
+        let before = shelf_of(&stocked.options);
+        let database = stocked.options.path.join("smtpd.db");
+        harm(&database);
+        if number < 2 {
+            assert!(matches!(store::open(&stocked.options), Err(Error::Open(_))), "harm {number}");
+        }
+        let repaired = store::repair(&stocked.options).unwrap();
+        assert_eq!(repaired.messages, 29, "harm {number}: {:?}", repaired.faults);
+        assert!(repaired.faults[0].contains("made again"), "{:?}", repaired.faults);
+        sound(&stocked.options);
+        let after = shelf_of(&stocked.options);
+        let bare = |shelf: &Shelf| {
+            shelf.iter().map(|(id, octets, ..)| (*id, octets.clone())).collect::<Vec<_>>()
+        };
+        assert!(bare(&after) == bare(&before), "harm {number}");
+        let aside = stocked.options.path.join("smtpd.db.damaged-1");
+        assert_eq!(aside.exists(), number > 0, "harm {number}");
+    }
+}
+
+#[test]
+fn marks_outlive_the_making_of_a_new_database() {
+    let stocked = Stocked::new();
+    let before = shelf_of(&stocked.options);
+    // The number of free pages in the header: the rows can be read, but the check of the whole fails.
+    overwrite(&stocked.options.path.join("smtpd.db"), 36, &7_u32.to_be_bytes());
+    let repaired = store::repair(&stocked.options).unwrap();
+    assert!(repaired.faults[0].contains("made again"), "{:?}", repaired.faults);
+    assert!(shelf_of(&stocked.options) == before);
+    sound(&stocked.options);
+}
+
+#[test]
+fn what_is_damaged_is_given_up_alone() {
+    let stocked = Stocked::new();
+    let before = shelf_of(&stocked.options);
+    let path = stocked.segment();
+    overwrite(&path, place_of(&path, b"text of 12"), b"X");
+    let repaired = store::repair(&stocked.options).unwrap();
+    assert_eq!((repaired.messages, repaired.fault_count), (28, 1), "{:?}", repaired.faults);
+    assert!(repaired.faults[0].starts_with(&format!("message {}", stocked.kept[11].0)));
+    sound(&stocked.options);
+    let mut expected = before;
+    expected.remove(11);
+    assert!(shelf_of(&stocked.options) == expected);
+}
+
+#[test]
+fn with_journal_and_database_damaged_the_rest_is_saved_and_mail_goes_on() {
+    let stocked = Stocked::new();
+    let path = stocked.segment();
+    overwrite(&path, place_of(&path, b"text of 12"), b"X");
+    overwrite(&path, 0, &[0; 64]);
+    fs::remove_file(stocked.options.path.join("smtpd.db")).unwrap();
+    assert!(matches!(store::open(&stocked.options), Err(Error::Open(_))));
+    let repaired = store::repair(&stocked.options).unwrap();
+    assert_eq!(repaired.messages, 28, "{:?}", repaired.faults);
+    sound(&stocked.options);
+    block_on(async {
+        let store = store::open(&stocked.options).unwrap();
+        let new = put_raw(&*store, &mail("new"), 999, &["a@b.example"]).await.id;
+        assert!(new > stocked.kept.last().unwrap().0);
+        store.close().await.unwrap();
+    });
+    assert_eq!(shelf_of(&stocked.options).len(), 29);
+    sound(&stocked.options);
+}
+
+#[test]
+fn a_store_in_use_is_not_repaired() {
+    let stocked = Stocked::new();
+    let store = store::open(&stocked.options).unwrap();
+    let refused = store::repair(&stocked.options);
+    assert!(matches!(&refused, Err(Error::Open(why)) if why.contains("in use")), "{refused:?}");
+    block_on(store.close()).unwrap();
+}
+
+#[test]
+fn a_backup_made_while_mail_comes_and_goes_is_a_whole_store() {
+    let stocked = Stocked::new();
+    let copy = stocked.copy_options("copy");
+    let store = store::open(&stocked.options).unwrap();
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let busy = std::thread::spawn({
+        let (store, stop) = (store.clone(), stop.clone());
+        move || {
+            block_on(async {
+                let mut count = 0;
+                while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                    let body = if count % 7 == 0 { noise(9000) } else { mail("more") };
+                    let id = put_raw(&*store, &body, 9999, &["a@b.example"]).await.id;
+                    if count % 3 == 0 {
+                        store.delete(Selection::Ids(vec![id])).await.unwrap();
+                    }
+                    count += 1;
+                }
+                count
+            })
+        }
+    });
+    for _ in 0..5 {
+        let copied = store::backup(&stocked.options, &copy.path).unwrap();
+        assert_eq!(copied.fault_count, 0, "{:?}", copied.faults);
+        assert!(copied.messages >= 29);
+        sound(&copy);
+        let shelf = shelf_of(&copy);
+        assert_eq!(shelf.len() as u64, copied.messages);
+        let oldest: Vec<_> = shelf.iter().take(29).map(|it| (it.0, it.1.clone())).collect();
+        assert!(oldest == stocked.kept);
+        fs::remove_dir_all(&copy.path).unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(busy.join().unwrap() > 10);
+    block_on(store.close()).unwrap();
+    // Marks are in it, and what exists is not overwritten.
+    store::backup(&stocked.options, &copy.path).unwrap();
+    let shelf = shelf_of(&copy);
+    assert!(shelf[1].2 && shelf[4].3 && shelf[5].4 == ["kept"]);
+    let again = store::backup(&stocked.options, &copy.path);
+    assert!(matches!(&again, Err(Error::Open(why)) if why.contains("exists already")), "{again:?}");
+}
+
+#[test]
+fn only_a_folder_can_be_looked_after() {
+    let memory = Options { kind: store::Kind::Memory, ..Options::default() };
+    assert!(matches!(store::check(&memory), Err(Error::Open(_))));
+    let folder = tempfile::tempdir().unwrap();
+    let nothing = Options { path: folder.path().join("no"), ..Options::default() };
+    assert!(
+        matches!(store::check(&nothing), Err(Error::Open(why)) if why.contains("no such file"))
+    );
+}
