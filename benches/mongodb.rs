@@ -191,7 +191,10 @@ fn fill(uri: &str, database: &str, messages: usize) {
                         let (store, first) = (store.clone(), filler * LANES + lane);
                         lanes.spawn(async move {
                             for number in (first..messages).step_by(FILLERS * LANES) {
-                                put(&*store, number).await;
+                                // As a client does that was told to come later.
+                                while put(&*store, number).await.is_err() {
+                                    smol::Timer::after(Duration::from_millis(200)).await;
+                                }
                             }
                         })
                     })
@@ -209,10 +212,10 @@ fn fill(uri: &str, database: &str, messages: usize) {
     smol::block_on(store.close()).unwrap();
 }
 
-async fn put(store: &dyn Store, number: usize) {
+async fn put(store: &dyn Store, number: usize) -> Result<(), store::Error> {
     let body = format!("Subject: number {number}\r\n\r\n{}\r\nonly{number}\r\n", text(number, 300));
-    let mut draft = store.begin().await.unwrap();
-    draft.write(body.as_bytes()).await.unwrap();
+    let mut draft = store.begin().await?;
+    draft.write(body.as_bytes()).await?;
     let path =
         ForwardPath { address: format!("box{}@example.org", number % 1_000), ..Default::default() };
     let envelope = Envelope {
@@ -221,7 +224,7 @@ async fn put(store: &dyn Store, number: usize) {
         ..Envelope::default()
     };
     let summary = Summary { subject: format!("number {number}"), ..Summary::default() };
-    draft.commit(envelope, summary).await.unwrap();
+    draft.commit(envelope, summary).await.map(drop)
 }
 
 fn ask(uri: &str, database: &str) {

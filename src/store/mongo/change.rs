@@ -175,7 +175,7 @@ pub(super) async fn delete(shared: Arc<Shared>, ids: Vec<MessageId>) -> Result<u
 /// Deletes the oldest messages while they break a bound, at most a piece; how many were deleted.
 pub(super) async fn prune(shared: Arc<Shared>, keep: Keep) -> Result<u64, Error> {
     let _alone = shared.changing.lock().await;
-    shared.ledger.add(&shared.there, &shared.health).await?;
+    shared.add_up().await?;
     let totals = ledger::totals(&shared.there).await.map_err(|error| failed(&error))?;
     let (mut messages, mut bytes) = (totals.0.messages, totals.0.bytes);
     let stored = doc! { "state": { "$exists": true } };

@@ -323,10 +323,10 @@ fn gone(id: MessageId) -> Document {
 
 /// Messages that wait at most; whoever comes then waits to be let in.
 const QUEUE: usize = 1_000;
-/// Messages in one insert at most.
-const BATCH: usize = 1_000;
+/// Messages in one insert at most: a slow server must be able to answer within an attempt.
+const BATCH: usize = 256;
 /// Octets in one insert at most, roughly; a message of the protocol has 48 MB.
-const BATCH_OCTETS: usize = 16 * 1024 * 1024;
+const BATCH_OCTETS: usize = 8 * 1024 * 1024;
 /// Longest time until a client is answered one way or the other, once it is his turn.
 const BOUND: Duration = Duration::from_secs(9);
 /// Longest time for one attempt.

@@ -134,18 +134,28 @@ impl Ledger {
             return Ok(0);
         }
         let changes = sums.changes;
+        let unsure = Unsure(self);
         match add(there, sums).await {
-            Ok(()) => Ok(changes),
-            Err(error) => {
-                self.suspect();
-                Err(health.failed(&error))
+            Ok(()) => {
+                std::mem::forget(unsure);
+                Ok(changes)
             }
+            Err(error) => Err(health.failed(&error)),
         }
     }
 
     fn sums(&self) -> MutexGuard<'_, Sums> {
         // Nothing panics while the sums change.
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An addition that failed, or that nobody waited for, may have happened all the same.
+struct Unsure<'a>(&'a Ledger);
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        self.0.suspect();
     }
 }
 

@@ -57,6 +57,8 @@ use crate::id::{IdSource, MessageId};
 pub(super) struct Mongo {
     shared: Arc<Shared>,
     queue: Queue,
+    /// Closes when everything that was queued is answered.
+    answered: smol::channel::Receiver<()>,
 }
 
 /// What all parts know.
@@ -123,10 +125,16 @@ impl Mongo {
         // Not above what others stored: their next id could then be the same as ours. Who looks back
         // finds the order of clocks.
         let ids = IdSource::new(process, None);
-        shared.runtime.spawn(commit::run(shared.clone(), jobs, ids));
+        let (working, answered) = smol::channel::bounded(1);
+        let commit = commit::run(shared.clone(), jobs, ids);
+        shared.runtime.spawn(async move {
+            commit.await;
+            drop(working);
+        });
         shared.runtime.spawn(tend::run(shared.clone()));
+        shared.runtime.spawn(tend::run_chores(shared.clone()));
         shared.runtime.spawn(feed::run(shared.clone()));
-        Ok(Self { shared, queue })
+        Ok(Self { shared, queue, answered })
     }
 
     async fn finish(&self) -> Result<(), Error> {
@@ -134,6 +142,8 @@ impl Mongo {
             return Err(Error::Closed);
         }
         self.queue.close();
+        // What is under way is answered one way or the other; that has a bound of its own.
+        let _ = self.answered.recv().await;
         let shared = self.shared.clone();
         let ended = self.shared.runtime.ask(async move {
             // Nothing is waited for that is away.
@@ -166,12 +176,19 @@ async fn set_up(shared: Arc<Shared>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Bounds whatever is asked of MongoDB.
+/// Bounds whatever is asked of MongoDB. A search may take too long without MongoDB being away.
 async fn in_time<T>(
     shared: &Shared,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    timeout(READ_BOUND, work).await.unwrap_or_else(|_late| Err(shared.health.late()))
+    if let Ok(result) = timeout(READ_BOUND, work).await {
+        return result;
+    }
+    let seen = timeout(PING_BOUND, tend::seen(&shared.there, shared.me)).await;
+    match seen {
+        Ok(Ok(())) => Err(Error::Io("MongoDB took too long".into())),
+        _ => Err(shared.health.late()),
+    }
 }
 
 impl Shared {
@@ -224,10 +241,20 @@ impl Shared {
     }
 
     /// Adds our sums to the totals.
-    async fn add_up(&self) -> Result<(), Error> {
-        let changes = self.ledger.add(&self.there, &self.health).await?;
-        self.changes.fetch_add(changes, Ordering::SeqCst);
-        Ok(())
+    async fn add_up(self: &Arc<Self>) -> Result<(), Error> {
+        let shared = self.clone();
+        // To its end, even if who asked for totals hangs up: half an addition is none.
+        self.runtime
+            .see_through(async move {
+                let add = shared.ledger.add(&shared.there, &shared.health);
+                let changes = match timeout(WRITE_BOUND, add).await {
+                    Ok(added) => added?,
+                    Err(_late) => return Err(shared.health.late()),
+                };
+                shared.changes.fetch_add(changes, Ordering::SeqCst);
+                Ok(())
+            })
+            .await
     }
 
     fn own_changes(&self) -> i64 {
@@ -279,7 +306,15 @@ impl Mongo {
         let shared = self.shared.clone();
         self.shared
             .runtime
-            .see_through(async move { in_time(&shared, work(shared.clone())).await })
+            .see_through(async move {
+                let mut unsure = Unsure { ledger: &shared.ledger, ended: false };
+                let result = in_time(&shared, async {
+                    let result = work(shared.clone()).await;
+                    unsure.ended = true;
+                    result
+                });
+                result.await
+            })
             .await
     }
 
@@ -447,6 +482,22 @@ impl Drop for Mongo {
     }
 }
 
+/// A piece of work that ends half way may have changed what it did not count.
+struct Unsure<'a> {
+    ledger: &'a Ledger,
+    ended: bool,
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.ledger.suspect();
+        }
+    }
+}
+
+/// Longest look whether it is there at all, when something took too long.
+const PING_BOUND: Duration = Duration::from_secs(2);
 /// Longest answer to a question.
 const READ_BOUND: Duration = Duration::from_secs(20);
 /// Longest write besides that of a message, which has a bound of its own.

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mongodb::bson::{DateTime, doc, oid::ObjectId};
@@ -22,23 +22,27 @@ use crate::store::{Error, Keep};
 
 /// Tends until the runtime ends.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut next = Instant::now();
     loop {
         sleep(TICK).await;
         shared.feed.catch_up();
         if shared.health.is_away() {
             revive(&shared).await;
-            continue;
+        } else {
+            let _ = shared.add_up().await;
         }
-        let _ = shared.add_up().await;
-        if Instant::now() < next {
-            continue;
-        }
-        next = Instant::now() + CHORES;
-        if let Ok(Err(error)) = timeout(CHORES_BOUND, chores(&shared)).await {
+    }
+}
+
+/// Does now and then what may take long, until the runtime ends.
+pub(super) async fn run_chores(shared: Arc<Shared>) {
+    loop {
+        if !shared.health.is_away()
+            && let Ok(Err(error)) = timeout(CHORES_BOUND, chores(&shared)).await
+        {
             shared.health.failed(&error);
-            log::debug!("chores: {error}");
+            log::debug!("chores: {}", error.kind);
         }
+        sleep(CHORES).await;
     }
 }
 
@@ -163,7 +167,7 @@ pub(super) async fn expire(shared: &Shared, keep: &Keep) -> Result<(), Error> {
 }
 
 /// Ends without leaving anything to others.
-pub(super) async fn farewell(shared: &Shared) -> Result<(), Error> {
+pub(super) async fn farewell(shared: &Arc<Shared>) -> Result<(), Error> {
     shared.add_up().await?;
     let there = &shared.there;
     let both = async {

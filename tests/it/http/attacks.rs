@@ -212,7 +212,6 @@ fn no_path_leads_out() {
         "/static/%2fetc%2fpasswd",
         "/static/style.css%00",
         "/static/%ff",
-        "/static/./style.css",
         "//etc/passwd",
         "/%2e%2e/%2e%2e/etc/passwd",
         "/messages/../status",

@@ -14,7 +14,7 @@ use super::super::{Server, auth, envelope, letter};
 /// A websocket after its handshake and the first frame.
 fn open(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let request = format!(
         "GET /ws HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
@@ -157,7 +157,7 @@ fn ten_who_never_read_delay_none_of_ninety() {
     let publisher = std::thread::spawn(move || {
         // The buffers of the kernel fill first; how much they hold is the machine's affair.
         let begun = Instant::now();
-        while metrics.websockets_now.value() > 90 && begun.elapsed() < Duration::from_secs(60) {
+        while metrics.websockets_now.value() > 90 && begun.elapsed() < Duration::from_secs(120) {
             bus.publish(Event::New(record.clone()));
             std::thread::sleep(Duration::from_millis(25));
         }
@@ -182,7 +182,7 @@ fn ten_who_never_read_delay_none_of_ninety() {
     publisher.join().unwrap();
     let ended = Instant::now();
     let hearing: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
-    assert!(ended.elapsed() < Duration::from_secs(10), "{:?}", ended.elapsed());
+    assert!(ended.elapsed() < Duration::from_secs(30), "{:?}", ended.elapsed());
     assert_eq!(server.metrics.websockets_now.value(), 90, "those who never read are there still");
     drop((deaf, hearing));
     eventually("all are gone", || server.metrics.websockets_now.value() == 0);
