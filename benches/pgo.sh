@@ -29,7 +29,7 @@ fi
 have=$("$profdata" --version 2>/dev/null | sed -n 's/.*LLVM version \([0-9]*\).*/\1/p' || true)
 want=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 if ((${have:-0} < want)); then
-    echo "$profdata is of LLVM ${have:-?}, the compiler of $want: rustup component add llvm-tools" >&2
+    echo "$profdata is of LLVM ${have:-14 or older}, the compiler of $want: rustup component add llvm-tools" >&2
     exit 1
 fi
 
