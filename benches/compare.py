@@ -18,6 +18,7 @@ import argparse
 import dataclasses
 import json
 import shlex
+import signal
 import sys
 import traceback
 
@@ -31,6 +32,8 @@ def main():
     if not tools.BINARY.exists():
         raise SystemExit(f"{tools.BINARY} is missing: cargo build --release")
     tools.generator()
+    # So that servers are stopped and stores removed then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     scale = 10 if wanted.quick else 1
     plan = [
         (part, number, lambda measure=measure: measure(scale))
@@ -43,21 +46,38 @@ def main():
     if wanted.sustained:
         plan.append(("sustained", 0, lambda: sustained.measure(wanted.sustained, scale)))
     plan = [step for step in plan if not wanted.only or step[0] in wanted.only]
-    results = json.loads(RESULTS.read_text()) if (wanted.resume or wanted.only) and RESULTS.exists() else {}
+    results = remembered(wanted.quick) if wanted.resume or wanted.only else {}
     if not wanted.resume:
         for part, _, _ in plan:
             results.pop(part, None)
-    failed = run(plan, results)
+    failed = run(plan, results, wanted.quick)
     report.write(results, "benches/compare.py " + shlex.join(sys.argv[1:]), wanted.output)
     raise SystemExit(f"failed: {', '.join(failed)}" if failed else 0)
 
 
-def run(plan, results):
-    """Does what is not in `results` yet; the names of the parts that failed."""
-    failed = []
+def subject(quick):
+    """Whose figures may stand beside each other: those of one binary, of runs of one length."""
+    return tools.identity() + (", --quick" if quick else "")
+
+
+def remembered(quick):
+    """What was measured already."""
+    if not RESULTS.exists():
+        return {}
+    kept = json.loads(RESULTS.read_text())
+    if kept.get("of") != subject(quick):
+        tools.say(f"{RESULTS} is about another build, or --quick: not used")
+        return {}
+    return kept["parts"]
+
+
+def run(plan, results, quick):
+    """Does what is not in `results` yet; the names of the parts that failed. What one of these had measured
+    until then is shown, but not remembered."""
+    failed, whole = [], {part: len(rounds) for part, rounds in results.items()}
     for part, number, measure in plan:
         rounds = results.setdefault(part, [])
-        if number < len(rounds):
+        if number < whole.setdefault(part, 0):
             continue
         rows = []
         try:
@@ -66,10 +86,13 @@ def run(plan, results):
                 rows.append(dataclasses.asdict(row))
         except Exception:  # noqa: BLE001 - whatever it was, the other parts are wanted
             traceback.print_exc()
-            failed.append(f"{part} {number + 1}")
+            failed.append(f"{part}, round {number + 1}")
+        else:
+            if len(rounds) == whole[part]:
+                whole[part] += 1
         rounds.append(rows)
-        if part not in {name.split()[0] for name in failed}:
-            RESULTS.write_text(json.dumps(results, indent=1))
+        parts = {part: rounds[: whole[part]] for part, rounds in results.items()}
+        RESULTS.write_text(json.dumps({"of": subject(quick), "parts": parts}, indent=1))
     return failed
 
 
