@@ -44,17 +44,18 @@ impl Query {
         let mut rest = text.trim_start();
         while !rest.is_empty() {
             let start = text.len() - rest.len();
-            let position = text[..start].chars().count();
-            let term = term(&mut rest).map_err(|problem| SearchError { problem, position })?;
+            // Counted only for an error: counting for each term would take the square of the length.
+            let wrong = |problem| SearchError { problem, position: text[..start].chars().count() };
+            let term = term(&mut rest).map_err(wrong)?;
             if let Some(Term { test: Test::Words { words: more, .. }, .. }) = &term {
                 words += more.len();
             }
             terms.extend(term);
             if terms.len() > MAX_TERMS {
-                return Err(SearchError { problem: Problem::TooManyTerms(MAX_TERMS), position });
+                return Err(wrong(Problem::TooManyTerms(MAX_TERMS)));
             }
             if words > MAX_WORDS {
-                return Err(SearchError { problem: Problem::TooManyWords(MAX_WORDS), position });
+                return Err(wrong(Problem::TooManyWords(MAX_WORDS)));
             }
             rest = rest.trim_start();
         }

@@ -147,6 +147,11 @@ impl Writer {
         }
     }
 
+    /// Why messages cannot be taken in now, if they cannot.
+    pub(super) fn trouble(&self) -> Option<Error> {
+        self.inbox.waiting().trouble.clone()
+    }
+
     /// Takes no more; what is there is still done.
     pub(super) fn close(&self) {
         self.inbox.waiting().closed = true;
@@ -522,6 +527,8 @@ mod tests {
             assert!(acknowledged < 100_000, "it never gets full");
         };
         assert_eq!(refused, Error::Full);
+        // No body is asked for in vain, and /readyz says it.
+        assert_eq!(block_on(store.begin()).err(), Some(Error::Full));
         // Looking goes on, at what could be taken in.
         assert!(messages(&store) < acknowledged);
         bound(&store, 1_000_000);
