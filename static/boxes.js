@@ -2,6 +2,7 @@
 // in the browser: without a login the server knows nobody whose they could be.
 
 import { put, remember, remembered, several, toast, words } from './words.js';
+import { paced } from './pace.js';
 import { asked, list } from './rows.js';
 
 /** Milliseconds between two looks while mail pours in. */
@@ -13,27 +14,15 @@ const MOST_SAVED = 50;
 const boxes = () => document.getElementById('boxes');
 const drawer = document.getElementById('boxes-button');
 
-let timer;
-let lookedAt = 0;
-
 /** Asks the server for the column again, at most once a second. */
-export function lookAtBoxes() {
+export const lookAtBoxes = paced(async () => {
   if (!boxes()) return;
-  timer ??= setTimeout(async () => {
-    lookedAt = Date.now();
-    try {
-      const here = list() ? asked() : '';
-      const answer = await fetch(`/boxes?${here}`);
-      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      const fresh = page.getElementById('boxes');
-      if (answer.ok && fresh) take(fresh);
-    } catch {
-      // The feed will say when the server is back.
-    } finally {
-      timer = undefined;
-    }
-  }, Math.max(100, lookedAt + PAUSE - Date.now()));
-}
+  const here = list() ? asked() : '';
+  const answer = await fetch(`/boxes?${here}`);
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const fresh = page.getElementById('boxes');
+  if (answer.ok && fresh) take(fresh);
+}, 100, PAUSE);
 
 function take(fresh) {
   const focused = boxes().contains(document.activeElement) ? document.activeElement.getAttribute('href') : undefined;

@@ -2,6 +2,7 @@
 // there, so that a page that saw a million rows holds a few hundred.
 
 import { number, several, words } from './words.js';
+import { paced } from './pace.js';
 import { ask, asked, draw, find, idOf, list, rows, show, dress } from './rows.js';
 
 /** Most rows in the page, and how many are dropped at once. */
@@ -13,6 +14,9 @@ const NAMED = 100;
 
 /** Milliseconds between two looks at the server while much happens. */
 const PAUSE = 1000;
+
+/** The same, for the rows that are shown: marks are to be seen at once. */
+const STALE_PAUSE = 250;
 
 /** Milliseconds between two drawings of arrivals. */
 const DRAWN_APART = 200;
@@ -117,12 +121,11 @@ export function removed(ids) {
 }
 
 let stale = new Set();
-let staleTimer;
 
 /** These messages changed; those that are shown are looked at again. */
 export function changed(ids) {
   for (const id of ids) if (find(id)) stale.add(id);
-  if (stale.size > 0) staleTimer ??= setTimeout(lookAtStale, 60);
+  if (stale.size > 0) lookAtStale();
 }
 
 /** Anything may have changed. */
@@ -133,24 +136,17 @@ export function lookAgain() {
   lookAtTop();
 }
 
-async function lookAtStale() {
+const lookAtStale = paced(async () => {
   const ids = [...stale];
   stale = new Set();
-  try {
-    for (let start = 0; start < ids.length; start += NAMED) {
-      const named = ids.slice(start, start + NAMED);
-      const piece = await ask({ ids: named.join() });
-      const kept = new Set(piece.rows.map(idOf));
-      for (const fresh of piece.rows) replace(fresh);
-      removed(named.filter((id) => !kept.has(id)));
-    }
-  } catch {
-    // The connection is gone; when it is back everything is looked at again.
-  } finally {
-    staleTimer = undefined;
-    if (stale.size > 0) staleTimer = setTimeout(lookAtStale, PAUSE);
+  for (let start = 0; start < ids.length; start += NAMED) {
+    const named = ids.slice(start, start + NAMED);
+    const piece = await ask({ ids: named.join() });
+    const kept = new Set(piece.rows.map(idOf));
+    for (const fresh of piece.rows) replace(fresh);
+    removed(named.filter((id) => !kept.has(id)));
   }
-}
+}, 60, STALE_PAUSE);
 
 /** Takes over what can change in a row; the element stays, and with it focus and place. */
 function replace(fresh) {
@@ -161,27 +157,13 @@ function replace(fresh) {
   row.querySelector('.tags').replaceWith(fresh.querySelector('.tags'));
 }
 
-let topTimer;
-let topAt = 0;
-
 /** Looks whether there is anything above the first row; at most once a second. */
-function lookAtTop() {
-  topTimer ??= setTimeout(async () => {
-    topAt = Date.now();
-    try {
-      await newest();
-    } catch {
-      // See lookAtStale.
-    } finally {
-      topTimer = undefined;
-    }
-  }, Math.max(30, topAt + PAUSE - Date.now()));
-}
+const lookAtTop = paced(newest, 30, PAUSE);
 
 async function newest() {
   if (!list() || !isWhole) return;
   if (list().hidden) {
-    await again();
+    again();
     return;
   }
   const piece = await ask({});
@@ -370,30 +352,17 @@ function watch() {
   sentinel.observe(older());
 }
 
-let againAt = 0;
-let againTimer;
-
 /** Asks for the whole page again and takes its middle: an empty list fills, or a full one is empty. */
-export function again() {
-  againTimer ??= setTimeout(async () => {
-    againAt = Date.now();
-    try {
-      const url = new URL(location.href);
-      url.searchParams.delete('before');
-      const answer = await fetch(url, { headers: { accept: 'text/html' } });
-      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      const fresh = page.getElementById('main');
-      if (answer.ok && fresh) {
-        document.getElementById('main').replaceChildren(...fresh.childNodes);
-        attach();
-      }
-    } catch {
-      // See lookAtStale.
-    } finally {
-      againTimer = undefined;
-    }
-  }, Math.max(30, againAt + PAUSE - Date.now()));
-}
+export const again = paced(async () => {
+  const url = new URL(location.href);
+  url.searchParams.delete('before');
+  const answer = await fetch(url, { headers: { accept: 'text/html' } });
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const fresh = page.getElementById('main');
+  if (!answer.ok || !fresh) return;
+  document.getElementById('main').replaceChildren(...fresh.childNodes);
+  attach();
+}, 30, PAUSE);
 
 const dispatch = () => document.dispatchEvent(new CustomEvent('list'));
 

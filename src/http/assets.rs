@@ -122,6 +122,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         script!("theme.js"),
         script!("page.js"),
         script!("words.js"),
+        script!("pace.js"),
         script!("times.js"),
         script!("rows.js"),
         script!("list.js"),
@@ -142,8 +143,9 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 });
 
 /// The scripts that `page.js` imports, so that a browser need not find out one after the other.
-pub(super) const MODULES: [&str; 14] = [
+pub(super) const MODULES: [&str; 15] = [
     "words.js",
+    "pace.js",
     "times.js",
     "rows.js",
     "list.js",

@@ -44,6 +44,25 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator('#boxes [data-mailbox="carl@two.example"] .unread-count', { hasText: /^$/ }).waitFor({ state: "attached" });
   check((await api("?q=is:starred+is:read")).messages.length === 1, "the server knows both");
   await second.locator(".mark.dot").click();
+  await page.locator('#boxes [data-mailbox="carl@two.example"] .unread-count', { hasText: /^1$/ }).waitFor();
+
+  // What changes while the column is being asked for is not forgotten.
+  let release;
+  const held = new Promise((done) => { release = done; });
+  const asking = page.waitForRequest("**/boxes?*");
+  await page.route("**/boxes?*", async (route) => {
+    const response = await route.fetch();
+    await held;
+    await route.fulfill({ response });
+  }, { times: 1 });
+  await second.locator(".mark.star").click();
+  await asking;
+  await second.locator(".mark.dot").click();
+  await other.locator("#rows .row:not(.unread):not(.starred)", { hasText: "The second" }).waitFor();
+  release();
+  await page.locator('#boxes [data-mailbox="carl@two.example"] .unread-count', { hasText: /^$/ }).waitFor({ state: "attached" });
+  await second.locator(".mark.dot").click();
+  await second.locator(".mark.star").click();
   await other.close();
 
   // The message opens beside the list, at an address of its own.
