@@ -43,6 +43,7 @@ impl Stocked {
             store.change(ids(&[1, 2, 3]), Change::Read(true)).await.unwrap();
             store.change(ids(&[4]), Change::Starred(true)).await.unwrap();
             store.change(ids(&[5, 6]), Change::Tag("kept".into())).await.unwrap();
+            store.change(ids(&[6]), Change::Tag("two\nlines".into())).await.unwrap();
             store.delete(ids(&[7])).await.unwrap();
             store.close().await.unwrap();
         });
@@ -263,6 +264,23 @@ fn with_journal_and_database_damaged_the_rest_is_saved_and_mail_goes_on() {
         store.close().await.unwrap();
     });
     assert_eq!(shelf_of(&stocked.options).len(), 29);
+    sound(&stocked.options);
+}
+
+#[test]
+fn an_unreadable_end_is_told_and_passed_over() {
+    let stocked = Stocked::new();
+    let before = shelf_of(&stocked.options);
+    let end = fs::metadata(stocked.segment()).unwrap().len();
+    overwrite(&stocked.segment(), end, b"\0\0half a record\0\0");
+    let repaired = store::repair(&stocked.options).unwrap();
+    let told = format!("nothing could be read from octet {end} to {}", end + 15);
+    assert!(
+        repaired.fault_count == 1 && repaired.faults[0].ends_with(&told),
+        "{:?} {told}",
+        repaired.faults
+    );
+    assert!(shelf_of(&stocked.options) == before);
     sound(&stocked.options);
 }
 

@@ -27,6 +27,9 @@ use crate::{
     store::{Change, Checked, Error},
 };
 
+/// Messages that are taken in in one transaction.
+const PIECE: usize = 500;
+
 /// What people had done to a message.
 #[derive(Default)]
 struct Marks {
@@ -102,14 +105,13 @@ fn old_marks(database: &Path) -> HashMap<[u8; 12], Marks> {
     let mut read = || -> rusqlite::Result<()> {
         let db = schema::open_reader(database)?;
         let sql = "SELECT id, read, starred,
-                       (SELECT group_concat(name, char(10)) FROM json_each(messages.labels)
+                       (SELECT json_group_array(name) FROM json_each(messages.labels)
                         JOIN labels ON label = value WHERE kind = 1)
                    FROM messages WHERE read OR starred OR tagged";
         let mut statement = db.prepare(sql)?;
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {
-            let tags: Option<String> = row.get(3)?;
-            let tags = tags.iter().flat_map(|tags| tags.lines()).map(str::to_owned).collect();
+            let tags = serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default();
             marks.insert(row.get(0)?, Marks { read: row.get(1)?, starred: row.get(2)?, tags });
         }
         Ok(())
@@ -165,25 +167,18 @@ fn take_in(db: &Connection, segments: &Segments, lost: &mut Checked) -> Result<(
         let below = next.map_or(i64::MAX, |next| next.first_seq);
         let found = salvage(segments, number, from, counters.next_seq, below).map_err(told)?;
         let first = found.placed.first().map_or(expected, |one| one.head.seq);
-        for pair in found.placed.windows(2) {
-            if let [one, next] = pair
-                && next.at > one.end()
-                && !begun_anew
-            {
-                lost.tell(format!(
-                    "{}: nothing could be read from octet {} to {}",
-                    segments.path(number).display(),
-                    one.end(),
-                    next.at
-                ));
-            }
+        // Holes leave the edges of what was deleted, which only the lost database could tell from mail.
+        for (from, to) in found.unread.iter().filter(|_| !begun_anew) {
+            let path = segments.path(number);
+            let path = path.display();
+            lost.tell(format!("{path}: nothing could be read from octet {from} to {to}"));
         }
         if header.is_none() {
             let header = Header { identity: counters.identity, number, first_seq: first };
             segments.write_header(header).map_err(told)?;
             lost.tell(format!("{}: its header was damaged", segments.path(number).display()));
         }
-        for piece in found.placed.chunks(500) {
+        for piece in found.placed.chunks(PIECE) {
             let before = counters;
             let put = || {
                 let mut tx = Tx::begin(db, before, false)?;

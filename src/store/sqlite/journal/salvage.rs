@@ -18,6 +18,8 @@ pub(in crate::store::sqlite) struct Found {
     pub(in crate::store::sqlite) placed: Vec<Placed>,
     /// Where the last of them ends.
     pub(in crate::store::sqlite) end: u64,
+    /// From where to where there is something that could not be read.
+    pub(in crate::store::sqlite) unread: Vec<(u64, u64)>,
 }
 
 /// All messages of a segment from `from` on that are whole and numbered from `first_seq` on, and below
@@ -31,7 +33,7 @@ pub(in crate::store::sqlite) fn salvage(
 ) -> io::Result<Found> {
     let octets = fs::read(segments.path(number))?;
     let mut at = usize::try_from(from.max(Header::LENGTH as u64)).unwrap_or(usize::MAX);
-    let mut found = Found { placed: Vec::new(), end: at as u64 };
+    let mut found = Found { end: at as u64, ..Found::default() };
     let mut next_seq = first_seq;
     while let Some(rest) = octets.get(at..) {
         let Some(skipped) = memmem::find(rest, &MAGIC) else { break };
@@ -39,6 +41,7 @@ pub(in crate::store::sqlite) fn salvage(
         match whole(&octets, at).filter(|one| (next_seq..below).contains(&one.head.seq)) {
             Some(one) => {
                 let placed = Placed { segment: number, ..one };
+                found.pass_over(&octets, placed.at);
                 next_seq = placed.head.seq + 1;
                 found.end = placed.end();
                 at = usize::try_from(found.end).unwrap_or(usize::MAX);
@@ -47,7 +50,19 @@ pub(in crate::store::sqlite) fn salvage(
             None => at += 1,
         }
     }
+    found.pass_over(&octets, octets.len() as u64);
     Ok(found)
+}
+
+impl Found {
+    /// Notes what lies between the last message and this place, unless it is nothing but zeros.
+    fn pass_over(&mut self, octets: &[u8], to: u64) {
+        let [from, until] = [self.end, to].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+        let between = octets.get(from..until).unwrap_or_default();
+        if let Some(last) = between.iter().rposition(|octet| *octet != 0) {
+            self.unread.push((self.end, self.end + last as u64 + 1));
+        }
+    }
 }
 
 /// The record at a place, if all its checksums hold.
