@@ -5,6 +5,7 @@
 
 mod dialog;
 mod doors;
+mod durable;
 mod extensions;
 mod harness;
 mod hostile;

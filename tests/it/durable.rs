@@ -1,0 +1,254 @@
+//! What the program asks of the disk before it says 250, and what it says when the disk fails.
+//!
+//! strace watches the real binary, and makes system calls fail that a real disk fails once in years.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::harness::{Client, SMTPD, Server, eventually, have, signal};
+
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("SMTPD_STORE_INLINE_LIMIT", "10000"), ("SMTPD_SERVER_THREADS", "2")];
+
+/// Lets strace make calls of a running server fail, until that ends.
+fn inject(server: &Server, fault: &str, called: &str) -> Child {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-q", "-o", "trace", "-e", &format!("trace={called}"), "-e", fault]);
+    strace.args(["-p", &server.pid().to_string()]).current_dir(&server.folder);
+    let strace = strace.stderr(Stdio::null()).spawn().unwrap();
+    let tasks = format!("/proc/{}/task", server.pid());
+    eventually(10, "strace has all threads", || {
+        let is_traced = |task: io::Result<fs::DirEntry>| {
+            let status =
+                fs::read_to_string(task.unwrap().path().join("status")).unwrap_or_default();
+            !status.contains("TracerPid:\t0\n")
+        };
+        fs::read_dir(&tasks).unwrap().all(is_traced)
+    });
+    strace
+}
+
+/// A mail that begins with its subject; large ones become files.
+fn body(subject: &str, is_large: bool) -> String {
+    let lines = if is_large { 1000 } else { 2 };
+    format!("Subject: {subject}\r\n\r\n{}end", "0123456789\r\n".repeat(lines))
+}
+
+/// One system call that succeeded, with the lines of the trace at which it began and ended.
+#[derive(Debug)]
+struct Call {
+    text: String,
+    began: usize,
+    ended: usize,
+}
+
+/// The calls of a trace, put together where another thread came between.
+fn calls(trace: &str) -> Vec<Call> {
+    let mut halves: HashMap<&str, (usize, String)> = HashMap::new();
+    let mut calls = Vec::new();
+    for (number, line) in trace.lines().enumerate() {
+        let Some((thread, rest)) = line.split_once(' ') else { continue };
+        let rest = rest.trim();
+        if let Some(half) = rest.strip_suffix("<unfinished ...>") {
+            halves.insert(thread, (number, half.to_owned()));
+        } else if let Some((_, end)) = rest.split_once(" resumed>") {
+            let (began, half) = halves.remove(thread).unwrap();
+            calls.push(Call { text: half + end, began, ended: number });
+        } else {
+            calls.push(Call { text: rest.to_owned(), began: number, ended: number });
+        }
+    }
+    calls.retain(|call| !call.text.contains(" = -1 "));
+    calls
+}
+
+/// Where the first such call ends that begins after a line; fails if there is none.
+fn after(calls: &[Call], line: usize, name: &str, holds: &[&str]) -> usize {
+    let is_it = |call: &&Call| {
+        call.began > line
+            && call.text.starts_with(name)
+            && holds.iter().all(|some| call.text.contains(some))
+    };
+    let found = calls.iter().find(is_it);
+    found.unwrap_or_else(|| panic!("no {name} of {holds:?} after line {line}")).ended
+}
+
+#[test]
+fn everything_is_synced_before_it_is_acknowledged() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let watched = "trace=openat,mkdir,write,pwrite64,pwritev,fsync,fdatasync,sendto,exit_group";
+    let mut command = Command::new("strace");
+    // -D: the process that we start is smtpd itself.
+    command.args(["-D", "-f", "-qq", "-y", "-s", "300", "-o", "trace", "-e", watched, SMTPD]);
+    let mut server = Server::start_by(command, folder.path(), &ENVIRONMENT);
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO client.example").unwrap();
+    for (subject, is_large) in [("first", false), ("second", false), ("large", true)] {
+        let reply = client.mail(&body(subject, is_large)).unwrap();
+        assert!(reply.starts_with("250 2.0.0"), "{reply}");
+    }
+    signal(server.pid(), "TERM");
+    assert!(server.ended());
+    let trace = || fs::read_to_string(folder.path().join("trace")).unwrap();
+    eventually(10, "strace has written all", || trace().contains("exit_group(0"));
+    let trace = trace();
+    let calls = calls(&trace);
+    let answered = |subject: &str| {
+        let data = after(&calls, 0, "", &[&format!("Subject: {subject}")]);
+        calls.iter().find(|it| it.began > data && it.text.contains("\"250 2.0.0")).unwrap().began
+    };
+
+    // The folders and the first segment: made, synced, and their names synced in what holds them.
+    let made = after(&calls, 0, "openat", &["000000000001.journal", "O_CREAT"]);
+    let named = after(&calls, made, "fsync", &["/journal>"]);
+    let segment = after(&calls, made, "fsync", &["000000000001.journal>"]);
+    for (inner, outer) in
+        [("data/journal\"", "/data>"), ("data\"", &*folder.path().to_string_lossy())]
+    {
+        let made = after(&calls, 0, "mkdir", &[inner]);
+        assert!(after(&calls, made, "fsync", &[outer]) < answered("first"), "{inner}");
+    }
+    assert!(named.max(segment) < answered("first"));
+
+    // Small messages: written into the journal, then synced there, then answered.
+    for subject in ["first", "second"] {
+        let text = format!("Subject: {subject}");
+        let written = after(&calls, 0, "pwritev", &[".journal>", &text]);
+        let synced = after(&calls, written, "fdatasync", &[".journal>"]);
+        assert!(synced < answered(subject), "{subject}: {synced}\n{trace}");
+    }
+
+    // A large one: its file and the file's name, then the record, then the answer.
+    let file = fs::read_dir(folder.path().join("data/bodies")).unwrap().next().unwrap().unwrap();
+    let file = file.file_name().into_string().unwrap();
+    let of_file = |it: &&Call| it.text.starts_with("write(") && it.text.contains(&file);
+    let written = calls.iter().filter(of_file).map(|it| it.ended).max().unwrap();
+    let synced = after(&calls, written, "fdatasync", &[&file]);
+    let named = after(&calls, synced, "fsync", &["/bodies>"]);
+    let record = after(&calls, named, "pwritev", &[".journal>", &file]);
+    let durable = after(&calls, record, "fdatasync", &[".journal>"]);
+    assert!(durable < answered("large"), "{trace}");
+}
+
+/// What is known of a subject that was sent.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Stored,
+    Refused,
+}
+
+/// Sends a message by commands of its own; the reply to the last one, or to the first that is refused.
+fn mail(client: &mut Client, body: &str) -> String {
+    let data = format!("{body}\r\n.");
+    let commands = ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>", "DATA", &data];
+    let mut reply = String::new();
+    for command in commands {
+        reply = client.say(command).unwrap();
+        if !reply.starts_with("250") && !reply.starts_with("354") {
+            break;
+        }
+    }
+    reply
+}
+
+/// Sends small and large messages while the disk fails as strace is told; what was said to each. If it
+/// fails but once, the service must return.
+fn send_while(
+    folder: &Path,
+    fault: &str,
+    called: &str,
+    is_once: bool,
+) -> Vec<(String, bool, Told)> {
+    let mut server = Server::start_in(folder, &ENVIRONMENT);
+    let mut strace = inject(&server, fault, called);
+    let mut told = Vec::new();
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO client.example").unwrap();
+    let returns_by = Instant::now() + Duration::from_secs(20);
+    for number in 0.. {
+        let is_well = matches!(told.last(), Some((_, _, Told::Stored)));
+        if number >= 24 && (is_well || !is_once) {
+            break;
+        }
+        assert!(Instant::now() < returns_by, "{fault}: service did not return: {}", server.log());
+        let (subject, is_large) = (format!("n{number}n"), number % 4 == 3);
+        let said = mail(&mut client, &body(&subject, is_large));
+        match said.get(..3) {
+            Some("250") => told.push((subject, is_large, Told::Stored)),
+            // "try later", with a code that says why.
+            Some("451" | "452") if said[3..].starts_with(" 4.3.") => {
+                told.push((subject, is_large, Told::Refused));
+                let _ = client.say("RSET");
+            }
+            _ => panic!("{fault}: {said:?}\n{}", server.log()),
+        }
+    }
+    // Whatever happened, what is stored can be read.
+    let stored = told.iter().filter(|it| it.2 == Told::Stored).count();
+    assert_eq!(server.messages("limit=500").len(), stored, "{fault}\n{}", server.log());
+    server.kill();
+    strace.wait().unwrap();
+    told
+}
+
+/// After a kill and on a disk that is well again, what was promised is there, once, and nothing else.
+fn is_as_told(folder: &Path, fault: &str, told: &[(String, bool, Told)]) {
+    let server = Server::start_in(folder, &ENVIRONMENT);
+    let messages = server.messages("limit=500");
+    let stored: Vec<_> = told.iter().filter(|it| it.2 == Told::Stored).collect();
+    for (subject, is_large, _) in &stored {
+        let raw = String::from_utf8(server.raw_of(subject)).unwrap();
+        assert!(raw.ends_with(&(body(subject, *is_large) + "\r\n")), "{fault}: {subject}");
+    }
+    assert_eq!(messages.len(), stored.len(), "{fault}: {told:?}");
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO client.example").unwrap();
+    assert!(client.mail(&body("after", false)).unwrap().starts_with("250 "), "{fault}");
+}
+
+#[test]
+fn a_call_that_fails_once_costs_nothing_that_was_promised() {
+    if !have(&["strace"]) {
+        return;
+    }
+    // SQLite writes with pwrite64, the journal with pwritev; both sync with fdatasync, folders and new
+    // files with fsync. strace counts the calls of each thread by itself.
+    let calls = ["pwritev", "pwrite64", "fdatasync", "fsync", "ftruncate"];
+    let mut struck = 0;
+    for call in calls {
+        for error in ["EIO", "ENOSPC"] {
+            for nth in [1, 3] {
+                let folder = tempfile::tempdir().unwrap();
+                let fault = format!("inject={call}:error={error}:when={nth}");
+                let told = send_while(folder.path(), &fault, call, true);
+                let trace = fs::read_to_string(folder.path().join("trace")).unwrap();
+                struck += usize::from(trace.contains("(INJECTED)"));
+                is_as_told(folder.path(), &fault, &told);
+            }
+        }
+    }
+    assert!(struck > 12, "{struck}");
+}
+
+#[test]
+fn a_disk_that_fails_for_good_is_never_acknowledged() {
+    if !have(&["strace"]) {
+        return;
+    }
+    for (call, error) in [("pwritev", "EROFS"), ("pwritev", "ENOSPC"), ("fdatasync", "EIO")] {
+        let folder = tempfile::tempdir().unwrap();
+        let fault = format!("inject={call}:error={error}:when=5+");
+        let told = send_while(folder.path(), &fault, call, false);
+        let last = told.iter().rposition(|it| it.2 == Told::Stored).unwrap();
+        assert!((1..20).contains(&last), "{fault}: {told:?}");
+        is_as_told(folder.path(), &fault, &told);
+    }
+}
