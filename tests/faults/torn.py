@@ -79,7 +79,8 @@ class Log:
         self.folder = str(folder)
         self.is_ignored = ignored
         # Of the names at the beginning, relative to the folder, and of all that came.
-        self.first = {name: Inode(content) for name, content in before.items()}
+        self.folders, files = before
+        self.first = {name: Inode(content) for name, content in files.items()}
         self.now = dict(self.first)
         self.names = []  # (began, ended, folder, name, inode or None)
         self.folder_syncs = collections.defaultdict(list)
@@ -187,10 +188,7 @@ class Log:
     def cut(self, at, chance):
         """The files as a disk could hold them if the power went between line `at` and the next. Of what
         was not synced each thing is there with about this chance."""
-        names, folders = {}, {"."}
-        for name, inode in self.first.items():
-            names[name] = inode
-            folders.add(os.path.dirname(name) or ".")
+        names, folders = dict(self.first), set(self.folders)
         for began, ended, folder, name, what in self.names:
             if began > at:
                 continue
@@ -332,7 +330,7 @@ def write_log(folder, base, ledger, run, arguments):
     size = -1
     while size != (size := trace.stat().st_size):
         time.sleep(0.5)
-    log = Log(trace, data, base[1], IGNORED.get(arguments.ignore, lambda _: False))
+    log = Log(trace, data, base, IGNORED.get(arguments.ignore, lambda _: False))
     trace.unlink()
     return log, ids, deletions
 
@@ -352,7 +350,7 @@ def examine(data, ledger, must, gone, total):
     try:
         server = Smtpd(data)
     except SystemExit as error:
-        print(error)
+        print(str(error)[:300])
         total["not started"] += 1
         return True
     web, stored = Web(server.http), {}
@@ -371,7 +369,8 @@ def examine(data, ledger, must, gone, total):
     until = time.monotonic() + 20
     while json.loads(web.get("/status"))["index_lag"] and time.monotonic() < until:
         time.sleep(0.02)
-    for subject in random.sample(sorted(stored), min(len(stored), 10)):
+    known = sorted(stored.keys() & ledger.sizes.keys())
+    for subject in random.sample(known, min(len(known), 10)):
         found = json.loads(web.get(f"/api/messages?q={subject}"))["messages"]
         wrong["not found"] += [message["subject"] for message in found] != [subject]
     reply = Sender(server.smtp).send(mail("afterwards", 100))
@@ -379,7 +378,7 @@ def examine(data, ledger, must, gone, total):
     server.end(signal.SIGKILL)
     is_well, said = server.check()
     if not is_well:
-        print(said[:500])
+        print(said.splitlines()[0], said.splitlines()[-1], sep='\n')
     wrong["damaged"] = not is_well
     total.update(wrong)
     return any(wrong.values())
@@ -391,6 +390,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=4, help="of load in each log")
     parser.add_argument("--ignore", choices=IGNORED)
     parser.add_argument("--fail", action="store_true", help="some syncs fail")
+    parser.add_argument("--keep", type=pathlib.Path, help="where to put the folders that were bad")
     parser.add_argument("--seed", type=int, default=None)
     arguments = parser.parse_args()
     random.seed(arguments.seed)
@@ -416,6 +416,8 @@ def main():
                 is_bad = examine(memory / "cut", ledger, must, gone, total)
                 if is_bad:
                     bad += 1
+                    if arguments.keep:
+                        unpack(arguments.keep / f"{run}-{at}", folders, files)
                     print(f"log {run}, cut at {at} of {log.lines}, chance {likely}: {dict(total)}", flush=True)
                 cuts += 1
                 last = folders, files, must, asked, gone
