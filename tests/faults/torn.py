@@ -25,6 +25,7 @@ of large bodies, those of the database.
 import argparse
 import bisect
 import collections
+import http.client
 import json
 import os
 import pathlib
@@ -86,6 +87,7 @@ class Log:
         self.folder_syncs = collections.defaultdict(list)
         self.positions = {}
         self.answers = []  # (began, id)
+        self.failed = 0
         self.times = []
         begun = {}
         with open(path) as lines:
@@ -130,6 +132,7 @@ class Log:
         if call in ("fsync", "fdatasync"):
             if not self.is_ignored(path):
                 done = (began, ended, not failed)
+                self.failed += bool(failed)
                 self.folder_syncs[path].append(done)
                 if path in self.now:
                     self.now[path].syncs.append(done)
@@ -354,14 +357,18 @@ def examine(data, ledger, must, gone, total):
         total["not started"] += 1
         return True
     web, stored = Web(server.http), {}
-    for message in web.messages():
+    for message in list(web.messages()):
         subject = message["subject"]
         wrong["twice"] += subject in stored
         wrong["undeleted"] += subject in gone
         wrong["unknown"] += subject not in ledger.sizes
         stored[subject] = message
         if subject in ledger.sizes:
-            status, held = web.ask("GET", f"/messages/{message['id']}/raw")
+            try:
+                status, held = web.ask("GET", f"/messages/{message['id']}/raw")
+            except http.client.HTTPException:
+                # It hung up on us, because it could not read what it had promised.
+                status, web = 0, Web(server.http)
             wrong["half"] += status != 200 or held != mail(subject, ledger.sizes[subject])
             total["read back"] += 1
     wrong["lost"] = len(must - stored.keys())
@@ -402,7 +409,7 @@ def main():
         for run in range(logs):
             log, ids, deletions = write_log(folder, base, ledger, run, arguments)
             heard = log.answers[0][0] if log.answers else log.lines
-            print(f"log {run}: {log.lines} lines, {len(log.answers)} answers, {len(deletions)} deletions", flush=True)
+            print(f"log {run}: {log.lines} lines, {len(log.answers)} answers, {len(deletions)} deletions, {log.failed} failed syncs", flush=True)
             for number in range(arguments.cuts * run // logs, arguments.cuts * (run + 1) // logs):
                 # One of five while it starts.
                 at = random.randrange(heard) if number % 5 == 4 else random.randrange(heard, log.lines)
