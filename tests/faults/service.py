@@ -1,6 +1,7 @@
 """What the scripts beside this file share: a running smtpd, a client that sends, and copies of smtpd in which
 a guarantee was taken out, for the controls."""
 
+import atexit
 import hashlib
 import http.client
 import json
@@ -36,6 +37,8 @@ class Smtpd:
             [*before, str(binary)], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.pid = self.process.pid
+        # However the script ends.
+        atexit.register(self.process.kill)
         try:
             self.smtp, self.http = self.address("smtp://"), self.address("http://")
         except EOFError:
@@ -144,6 +147,7 @@ def without(change, folder=ROOT / "target/control"):
     environment = dict(os.environ, CARGO_TARGET_DIR=str(folder))
     subprocess.run(["cargo", "build", "--quiet"], cwd=source, env=environment, check=True)
     # Not optimised: a control need not be fast.
-    binary = folder / "smtpd-changed"
+    binary = folder / f"smtpd-{os.getpid()}"
     shutil.copy(folder / "debug/smtpd", binary)
+    atexit.register(binary.unlink)
     return binary

@@ -275,8 +275,8 @@ class Ledger:
 
     def __init__(self):
         self.sizes = {}  # of every subject that was ever sent
-        self.ids = {}  # id -> subject, of what was answered
-        self.must, self.gone, self.perhaps = set(), {}, set()
+        # Must be there, may be gone, must be gone.
+        self.must, self.perhaps, self.gone = set(), set(), set()
 
 
 def load(server, ledger, run, seconds):
@@ -401,7 +401,10 @@ def main():
     parser.add_argument("--seed", type=int, default=None)
     arguments = parser.parse_args()
     random.seed(arguments.seed)
-    total, bad, cuts, ledger, base = collections.Counter(), 0, 0, Ledger(), ({"."}, {})
+    total, bad, cuts, ledger = collections.Counter(), 0, 0, Ledger()
+    # The next log begins with the last folder that was good.
+    last = {"."}, {}, set(), set(), set()
+    base = last[:2]
     logs = min(LOGS, arguments.cuts)
     # What is made anew need not outlive anything, and there is a lot of it.
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=MEMORY) as memory:
@@ -417,7 +420,7 @@ def main():
                 folders, files = log.cut(at, lambda: random.random() < likely)
                 asked = {subject for asked, _, subject in deletions if asked <= log.times[at]}
                 must = ledger.must | {ids[id] for began, id in log.answers if began <= at and id in ids}
-                gone = {subject for _, told, subject in deletions if told and told < log.times[at]} | ledger.gone.keys()
+                gone = {subject for _, told, subject in deletions if told and told < log.times[at]} | ledger.gone
                 must -= asked | ledger.perhaps
                 unpack(memory / "cut", folders, files)
                 is_bad = examine(memory / "cut", ledger, must, gone, total)
@@ -427,10 +430,10 @@ def main():
                         unpack(arguments.keep / f"{run}-{at}", folders, files)
                     print(f"log {run}, cut at {at} of {log.lines}, chance {likely}: {dict(total)}", flush=True)
                 cuts += 1
-                last = folders, files, must, asked, gone
+                if not is_bad:
+                    last = folders, files, must, ledger.perhaps | asked, gone
             base = last[:2]
-            ledger.must, ledger.perhaps = last[2], ledger.perhaps | last[3]
-            ledger.gone = dict.fromkeys(last[4])
+            ledger.must, ledger.perhaps, ledger.gone = last[2:]
     what = f", syncs of {arguments.ignore} ignored" if arguments.ignore else ", some syncs failed" if arguments.fail else ""
     print(f"{cuts} cuts of {logs} logs{what}: {bad} bad; " + ", ".join(f"{count} {kind}" for kind, count in total.items()))
     raise SystemExit(bool(bad))
