@@ -44,8 +44,8 @@ class Smtpd:
         except EOFError:
             self.process.wait()
             raise SystemExit(f"smtpd did not start: {self.process.stderr.read()}") from None
-        #: Seconds until it listens.
-        self.took = time.monotonic() - begun
+        #: Seconds until it listens, and how many of them a processor worked for it.
+        self.took, self.worked = time.monotonic() - begun, self.processor_time()
 
     def address(self, mark):
         for line in self.process.stdout:
@@ -53,6 +53,11 @@ class Smtpd:
                 host, port = line.split(mark)[1].strip().rstrip("/").rsplit(":", 1)
                 return host, int(port)
         raise EOFError
+
+    def processor_time(self):
+        # utime and stime, proc(5), in ticks of 10 ms.
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / 100
 
     def end(self, how=signal.SIGTERM):
         os.kill(self.pid, how)
