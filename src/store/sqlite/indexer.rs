@@ -5,7 +5,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::ErrorCode;
@@ -25,6 +25,8 @@ pub(super) struct Indexer {
     pub(super) writer: Writer,
     pub(super) reader: Reader,
     pub(super) index: index::Writer,
+    /// When the message came that was taken in last, in seconds of Unix time.
+    pub(super) reached_at: u32,
 }
 
 /// What went wrong, and so what to do.
@@ -58,13 +60,28 @@ impl Indexer {
                     };
                 }
             }
-            // While mail comes in, a tenth of one processor, for the senders wait and the index need not:
-            // searches read what it lacks. Half of one once that has become much.
+            // A burst of mail has the processors for itself at first, for the senders wait and the index
+            // need not: searches read what it lacks.
             if self.writer.is_busy() {
-                let share = if self.behind() < MUCH { 9 } else { 1 };
-                let _ = bell.rest((begun.elapsed() * share).min(LONGEST_REST));
+                let _ = bell.rest((begun.elapsed() * self.modesty()).min(LONGEST_REST));
             }
         }
+    }
+
+    /// For how many times its work it rests while mail comes in: a tenth of one processor is enough at
+    /// first, half of one once searches have much to read, and mail that goes on coming is kept up with.
+    fn modesty(&self) -> u32 {
+        match () {
+            () if self.lag() >= PATIENCE => 0,
+            () if self.behind() >= MUCH => 1,
+            () => 9,
+        }
+    }
+
+    /// How long ago the message came that was taken in last.
+    fn lag(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(Duration::from_secs(self.reached_at.into()))
     }
 
     /// Messages that are stored and not taken in yet.
@@ -109,7 +126,8 @@ impl Indexer {
         let (mut octets, mut reached) = (0, None);
         for row in fresh {
             let seq = row.seq;
-            if let Some((_, document)) = self.reader.document(row)? {
+            if let Some((record, document)) = self.reader.document(row)? {
+                self.reached_at = record.id.unix_seconds();
                 self.index.add(seq, &document)?;
                 octets += document.fields.iter().map(String::len).sum::<usize>();
             }
@@ -161,6 +179,8 @@ const ROUND: i64 = 500;
 const ROUND_OCTETS: usize = 8 * 1024 * 1024;
 /// How long it waits for company after the first mail of a quiet time.
 const GATHER: Duration = Duration::from_millis(50);
+/// Mail that came so long ago is to be found.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// So many messages are much for a search to read.
 const MUCH: i64 = 20_000;
 /// A large piece of work must not make the rest long.

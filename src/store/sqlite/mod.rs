@@ -178,6 +178,7 @@ impl Sqlite {
                 writer: writer.clone(),
                 reader: Reader::open(&database, shared.clone()).map_err(cannot)?,
                 index: index.map_err(|e| Error::Open(schema::describe(&path, &e)))?,
+                reached_at: 0,
             };
             indexer = Some(spawn("store-index", move || work.run())?);
         } else {
