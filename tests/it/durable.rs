@@ -183,8 +183,7 @@ fn send_while(
         let said = mail(&mut client, &body(&subject, is_large));
         match said.get(..3) {
             Some("250") => told.push((subject, is_large, Told::Stored)),
-            // "try later", with a code that says why.
-            Some("451" | "452") if said[3..].starts_with(" 4.3.") => {
+            Some(_) if is_later(&said) => {
                 told.push((subject, is_large, Told::Refused));
                 let _ = client.say("RSET");
             }
@@ -251,4 +250,107 @@ fn a_disk_that_fails_for_good_is_never_acknowledged() {
         assert!((1..20).contains(&last), "{fault}: {told:?}");
         is_as_told(folder.path(), &fault, &told);
     }
+}
+
+/// "Try later", with a code that says why. After a failed write the reserve may be given up for a while,
+/// so trouble of any kind can be told as want of room.
+fn is_later(reply: &str) -> bool {
+    reply.starts_with("451 4.3.0") || reply.starts_with("452 4.3.1")
+}
+
+/// The answer to DATA of a message that is not sent.
+fn data(client: &mut Client) -> String {
+    for command in ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"] {
+        assert!(client.say(command).unwrap().starts_with("250 "));
+    }
+    let reply = client.say("DATA").unwrap();
+    if reply.starts_with("354") {
+        client.say("Subject: unwanted\r\n\r\n.").unwrap()
+    } else {
+        client.say("RSET").unwrap();
+        reply
+    }
+}
+
+#[test]
+fn while_nothing_can_be_written_it_is_not_ready_and_then_it_is_again() {
+    if !have(&["strace"]) {
+        return;
+    }
+    // A disk that has become read-only, and one on which only the database is in trouble.
+    for (called, error) in [("pwritev,pwrite64", "EROFS"), ("pwrite64", "EIO")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Server::start_in(folder.path(), &ENVIRONMENT);
+        let mut client = Client::connect(server.smtp);
+        client.say("EHLO client.example").unwrap();
+        let mut told = Vec::new();
+        let mut send = |client: &mut Client, number: usize| {
+            let (subject, is_large) = (format!("n{number}n"), number % 4 == 3);
+            let reply = mail(client, &body(&subject, is_large));
+            let is_stored = reply.starts_with("250 2.0.0");
+            assert!(is_stored || is_later(&reply), "{called}: {reply}");
+            let _ = client.say("RSET");
+            told.push((subject, is_large, if is_stored { Told::Stored } else { Told::Refused }));
+            is_stored
+        };
+        assert!((0..5).all(|number| send(&mut client, number)));
+        assert_eq!(server.messages("limit=9").len(), 5);
+        assert_eq!(server.request("GET", "/readyz").0, 200);
+
+        let mut strace = inject(&server, &format!("inject={called}:error={error}"), called);
+        let mut number = 5;
+        eventually(30, "mail is refused", || {
+            number += 1;
+            !send(&mut client, number)
+        });
+        // It stays so, is said, and no body is asked for.
+        for _ in 0..15 {
+            assert_eq!(server.request("GET", "/readyz").0, 503, "{}", server.log());
+            assert_eq!(server.request("GET", "/livez").0, 200);
+            let reply = data(&mut client);
+            assert!(is_later(&reply), "{called}: {reply}");
+            assert!(server.raw_of("n3n").ends_with(b"end\r\n"), "readers go on reading");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+
+        signal(strace.id(), "TERM");
+        strace.wait().unwrap();
+        eventually(20, "it is ready again", || server.request("GET", "/readyz").0 == 200);
+        assert!((100..105).all(|number| send(&mut client, number)));
+        server.kill();
+        is_as_told(folder.path(), called, &told);
+    }
+}
+
+#[test]
+fn a_slow_disk_answers_everybody_and_a_crowd_shares_its_syncs() {
+    if !have(&["strace"]) {
+        return;
+    }
+    const SENDERS: usize = 30;
+    const EACH: usize = 5;
+    let server = Server::start(&ENVIRONMENT);
+    // Each sync takes 5 ms longer.
+    let mut strace = inject(&server, "inject=fdatasync:delay_enter=5000", "fdatasync");
+    std::thread::scope(|scope| {
+        for sender in 0..SENDERS {
+            let smtp = server.smtp;
+            scope.spawn(move || {
+                let mut client = Client::connect(smtp);
+                client.say("EHLO client.example").unwrap();
+                for number in 0..EACH {
+                    let subject = format!("s{sender}n{number}");
+                    let reply = mail(&mut client, &body(&subject, number == 2));
+                    assert!(reply.starts_with("250 2.0.0"), "{reply}");
+                }
+            });
+        }
+    });
+    assert_eq!(server.messages("limit=500").len(), SENDERS * EACH);
+    signal(strace.id(), "TERM");
+    strace.wait().unwrap();
+    let trace = fs::read_to_string(server.folder.join("trace")).unwrap();
+    let syncs = trace.lines().filter(|line| line.contains("fdatasync(")).count();
+    // A large message has a file of its own, which is one sync more.
+    assert!((5..SENDERS * EACH).contains(&syncs), "{syncs}");
 }

@@ -131,7 +131,7 @@ fn every_bound_in_the_code_is_documented() {
 #[test]
 fn tests_that_hold_a_promise_exist() {
     let all = code(&["src", "tests/it"]);
-    for name in ["SECURITY.md", "docs/proof-guard.md"] {
+    for name in ["SECURITY.md", "docs/proof.md"] {
         let text = fs::read_to_string(file(name)).unwrap();
         // They stand in the second column.
         let column = |line: &str| line.split('|').nth(2).map(quoted).unwrap_or_default();
@@ -139,7 +139,8 @@ fn tests_that_hold_a_promise_exist() {
         let tests: Vec<_> = tests.filter(|it| !it.contains(['/', ' ', '='])).collect();
         assert!(tests.len() > 20, "only {} tests in {name}", tests.len());
         for test in tests {
-            let is_there = all.iter().any(|(_, text)| text.contains(&format!("fn {test}()")));
+            // A name may be cut short.
+            let is_there = all.iter().any(|(_, text)| text.contains(&format!("fn {test}")));
             assert!(is_there, "{name}: there is no test {test}");
         }
     }

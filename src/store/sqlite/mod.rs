@@ -336,7 +336,7 @@ impl Store for Sqlite {
         Box::pin(async {
             self.check_open()?;
             self.check_room().await?;
-            self.writer.trouble().map_or(Ok(()), Err)?;
+            self.journal.trouble().or_else(|| self.writer.trouble()).map_or(Ok(()), Err)?;
             let draft = SqliteDraft::new(self.shared.clone(), self.journal.clone());
             Ok(Box::new(draft) as Box<dyn Draft>)
         })

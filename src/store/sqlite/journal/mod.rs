@@ -7,7 +7,8 @@
 //! where they stay: the database only knows the place.
 //!
 //! If anything of a batch fails, nothing of it is stored, all of it are told the same, and the next one
-//! goes into a new segment, because nobody knows what the old one holds behind its last good record.
+//! goes into a new segment, because nobody knows what the old one holds behind its last good record. If
+//! that one cannot be made either, no mail is begun until it can: the thread tries again by itself.
 
 mod record;
 mod replay;
@@ -16,13 +17,17 @@ mod segment;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures_channel::oneshot;
-use smol::channel::{Receiver, Sender};
+use smol::{
+    Timer,
+    channel::{Receiver, Sender},
+    future,
+};
 
 #[cfg(test)]
 pub(super) use self::segment::Fault;
@@ -44,7 +49,12 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Journal {
     queue: Sender<Commit>,
+    trouble: Trouble,
 }
+
+/// Why nothing can be stored now, if nothing can.
+#[derive(Clone, Default)]
+struct Trouble(Arc<Mutex<Option<Error>>>);
 
 /// A message that is complete and waits to be stored.
 pub(super) struct Entry {
@@ -95,6 +105,7 @@ pub(super) struct Thread {
     next_segment: i64,
     /// None at the beginning and after a failure.
     tail: Option<Tail>,
+    trouble: Trouble,
 }
 
 impl Journal {
@@ -112,8 +123,10 @@ impl Journal {
             None => None,
         };
         let (next_seq, next_segment) = (end.next_seq, end.next_segment);
-        let thread = Thread { shared, queue, writer, ids, next_seq, next_segment, tail };
-        Ok((Self { queue: sender }, thread))
+        let trouble = Trouble::default();
+        let journal = Self { queue: sender, trouble: trouble.clone() };
+        let thread = Thread { shared, queue, writer, ids, next_seq, next_segment, tail, trouble };
+        Ok((journal, thread))
     }
 
     /// Stores a message, under this id if it has one already, and waits until it is durable.
@@ -128,9 +141,20 @@ impl Journal {
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
+    /// Why no message can be stored now, if none can.
+    pub(super) fn trouble(&self) -> Option<Error> {
+        if self.queue.is_closed() { Some(Error::Closed) } else { self.trouble.get().clone() }
+    }
+
     /// Takes no more; what is queued is still done.
     pub(super) fn close(&self) {
         self.queue.close();
+    }
+}
+
+impl Trouble {
+    fn get(&self) -> MutexGuard<'_, Option<Error>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -187,7 +211,7 @@ impl Thread {
     /// Works until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let _drain = Drain(self.queue.clone());
-        while let Ok(first) = self.queue.recv_blocking() {
+        while let Some(first) = self.next() {
             let mut batch = vec![first];
             self.gather(&mut batch);
             batch.retain(|commit| !commit.reply.is_canceled());
@@ -198,11 +222,51 @@ impl Thread {
                 Ok(Ok(placed)) => self.answer(batch, placed),
                 Ok(Err(error)) => {
                     log::error!("{}: {error}", self.shared.segments.folder().display());
+                    self.probe();
                     self.refuse(batch, &error);
                 }
                 Err(_panic) => self.refuse(batch, &Error::Io("the journal stumbled".into())),
             }
         }
+    }
+
+    /// The next who wants something stored; none at the end. Meanwhile looks now and then whether what
+    /// was wrong is over.
+    fn next(&mut self) -> Option<Commit> {
+        while self.trouble.get().is_some() {
+            let pause = async {
+                Timer::after(RETRY).await;
+                None
+            };
+            match smol::block_on(future::or(async { Some(self.queue.recv().await) }, pause)) {
+                Some(received) => return received.ok(),
+                None => self.probe(),
+            }
+        }
+        self.queue.recv_blocking().ok()
+    }
+
+    /// Finds out whether the next batch could be stored, so that no body is asked for in vain, and
+    /// `/readyz` tells the truth.
+    fn probe(&mut self) {
+        let ready = self.check_room().and_then(|()| {
+            self.tail = Some(self.take_tail().map_err(|error| Error::from_io(&error))?);
+            Ok(())
+        });
+        let was = std::mem::replace(&mut *self.trouble.get(), ready.clone().err());
+        let folder = self.shared.segments.folder().display();
+        match (was, ready) {
+            (None, Err(error)) => log::error!("{folder}: no mail is taken: {error}"),
+            (Some(_), Ok(())) => log::warn!("{folder}: mail is taken again"),
+            _ => {}
+        }
+    }
+
+    /// The database must have room for what is in the journal, and the reserve is for deleting.
+    fn check_room(&self) -> Result<(), Error> {
+        let is_roomy =
+            self.shared.reserve.is_kept() && self.shared.segments.free_bytes() >= LOW_WATER;
+        if is_roomy { Ok(()) } else { Err(Error::Full) }
     }
 
     /// Takes what else is queued.
@@ -235,10 +299,7 @@ impl Thread {
     /// Appends a batch. When this returns `Ok`, it is on the disk.
     fn store(&mut self, batch: &mut [Commit]) -> Result<Vec<Placed>, Error> {
         self.writer.wait_for_room()?;
-        // The database must have room for what is in the journal, and the reserve is for deleting.
-        if !self.shared.reserve.is_kept() || self.shared.segments.free_bytes() < LOW_WATER {
-            return Err(Error::Full);
-        }
+        self.check_room()?;
         if batch.iter().any(|commit| commit.entry.file.is_some()) {
             self.shared.bodies.sync().map_err(|error| Error::from_io(&error))?;
         }
@@ -271,6 +332,7 @@ impl Thread {
             Ok(()) => {
                 self.next_seq = seq;
                 self.tail = Some(tail);
+                *self.trouble.get() = None;
                 Ok(placed)
             }
             Err(error) => {
@@ -338,6 +400,8 @@ const BATCH_OCTETS: usize = 16 * 1024 * 1024;
 /// Free octets of the disk below which no mail is taken: the database takes in what waits for it with
 /// room to spare.
 const LOW_WATER: u64 = 8 * 1024 * 1024;
+/// Between two looks whether messages can be stored again.
+const RETRY: Duration = Duration::from_secs(1);
 /// A segment of so many octets gets no more records.
 const SEGMENT_OCTETS: u64 = 64 * 1024 * 1024;
 /// So many senders at once are a crowd.
@@ -420,17 +484,12 @@ mod tests {
             (Fault::Write, ErrorKind::StorageFull),
             (Fault::Write, ErrorKind::Other),
             (Fault::Sync, ErrorKind::Other),
-            (Fault::Create, ErrorKind::StorageFull),
         ];
         for (fault, error) in cases {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path();
             let store = open(path);
-            let mut expected = Vec::new();
-            if fault != Fault::Create {
-                block_on(put(&store, 1)).unwrap();
-                expected.push(1);
-            }
+            block_on(put(&store, 1)).unwrap();
             for length in [2, 2000] {
                 store.shared.segments.faults.expect(fault, error);
                 let refused = block_on(put(&store, length)).unwrap_err();
@@ -438,7 +497,7 @@ mod tests {
             }
             block_on(put(&store, 3)).unwrap();
             block_on(put(&store, 3000)).unwrap();
-            expected.extend([3, 3000]);
+            let expected = [1, 3, 3000];
             assert_eq!(sizes(&store), expected, "{fault:?}");
             no_more_bodies_than(1, path);
             // The same after a crash, and after a start that finds the journal only.
@@ -448,6 +507,42 @@ mod tests {
             block_on(store.close()).unwrap();
             assert_eq!(sizes(&open(path)), expected, "{fault:?}");
         }
+    }
+
+    #[test]
+    fn while_no_segment_can_be_made_no_mail_is_begun_and_that_ends_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        block_on(put(&store, 1)).unwrap();
+        let faults = &store.shared.segments.faults;
+        faults.expect(Fault::Sync, ErrorKind::Other);
+        (0..2).for_each(|_| faults.expect(Fault::Create, ErrorKind::StorageFull));
+        assert!(matches!(block_on(put(&store, 2)), Err(Error::Io(_))));
+        // No body is asked for in vain, and /readyz says it.
+        assert_eq!(block_on(store.begin()).err(), Some(Error::Full));
+        assert_eq!(sizes(&store), [1]);
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        while store.journal.trouble().is_some() {
+            assert!(std::time::Instant::now() < until);
+            thread::sleep(Duration::from_millis(10));
+        }
+        block_on(put(&store, 3)).unwrap();
+        assert_eq!(sizes(&store), [1, 3]);
+    }
+
+    #[test]
+    fn nothing_is_begun_when_a_thread_of_the_store_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        store.journal.close();
+        assert_eq!(block_on(store.begin()).err(), Some(Error::Closed));
+        let other = open(&folder.path().join("other"));
+        other.writer.close();
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        while block_on(other.begin()).is_ok() {
+            assert!(std::time::Instant::now() < until);
+        }
+        assert_eq!(block_on(other.begin()).err(), Some(Error::Closed));
     }
 
     #[test]

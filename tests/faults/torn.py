@@ -1,0 +1,446 @@
+#!/usr/bin/env python3
+"""Cuts the power at random points of a log of every write, and tears what was not synced.
+
+    cargo build --release && tests/faults/torn.py --cuts 100
+    tests/faults/torn.py --cuts 20 --ignore journal     # the controls: each of these must lose
+    tests/faults/torn.py --cuts 20 --ignore bodies
+    tests/faults/torn.py --cuts 20 --ignore names
+    tests/faults/torn.py --cuts 20 --ignore database
+    tests/faults/torn.py --cuts 20 --ignore log
+    tests/faults/torn.py --cuts 100 --fail              # some syncs fail, too: it must not lose
+
+smtpd runs under strace, which notes every write to its folder with its octets, every sync, every change
+of a length or a name, and every answer. For a cut between two lines of that log the folder is made anew,
+as a disk could hold it: what was written before the last sync of its file began is there; of what was
+written later each sector of 512 octets is there or not, by itself; a file has one of the lengths that it
+had since; names made or removed since the last sync of their folder are there or not. A sync that had not
+ended at the cut does not count, and one that failed never makes durable what was written before it.
+
+On that folder smtpd starts, and everything that was answered with 250 before the cut must be there, whole
+and once, everything deleted before it gone, and the index must find what is there. smtpd then runs on from
+one of these folders under strace, so that what it does to repair is cut, too.
+
+`--ignore` takes one kind of sync for not done: the journal's, those of large bodies, those of the folder
+of large bodies, those of the database with its log, those of the log alone.
+"""
+
+import argparse
+import bisect
+import collections
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from service import BINARY, Sender, Smtpd, Web, mail
+
+SECTOR = 512
+SENDERS = 8
+# Logs that are written; the cuts are shared among them.
+LOGS = 5
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+CALLS = (
+    "openat,open,creat,mkdir,mkdirat,write,writev,pwrite64,pwritev,pwritev2,ftruncate,truncate,fallocate,fsync,"
+    "fdatasync,sync_file_range,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink,copy_file_range,sendto,sendmsg,sendfile"
+)
+IGNORED = {
+    "journal": lambda path: path.endswith(".journal"),
+    "bodies": lambda path: path.startswith("bodies/"),
+    "names": lambda path: path == "bodies",
+    "database": lambda path: path.startswith("smtpd.db"),
+    "log": lambda path: path == "smtpd.db-wal",
+}
+# A string or a path of strace -xx.
+HEX = r"(?:\\x[0-9a-f]{2})*"
+FILE = rf"\d+<({HEX})>(?:\(deleted\))?"
+
+
+def octets(text):
+    return bytes.fromhex(text.replace("\\x", ""))
+
+
+class Inode:
+    """A file: what was done to it, and when that began and ended."""
+
+    def __init__(self, content=b""):
+        self.content = content
+        self.changes = []  # (began, ended, kind, offset, octets or length)
+        self.syncs = []  # (began, ended, whether it succeeded)
+
+
+class Log:
+    """What strace noted of one run."""
+
+    def __init__(self, path, folder, before, ignored):
+        self.folder = str(folder)
+        self.is_ignored = ignored
+        # Of the names at the beginning, relative to the folder, and of all that came.
+        self.folders, files = before
+        self.first = {name: Inode(content) for name, content in files.items()}
+        self.now = dict(self.first)
+        self.names = []  # (began, ended, folder, name, inode or None)
+        self.folder_syncs = collections.defaultdict(list)
+        self.positions = {}
+        self.answers = []  # (began, id)
+        self.failed = 0
+        self.times = []
+        begun = {}
+        with open(path) as lines:
+            for number, line in enumerate(lines):
+                thread, stamp, rest = line.rstrip("\n").split(maxsplit=2)
+                self.times.append(float(stamp))
+                if rest.endswith("<unfinished ...>"):
+                    begun[thread] = number, rest.removesuffix("<unfinished ...>")
+                elif rest.startswith("<... ") and " resumed>" in rest:
+                    began, half = begun.pop(thread)
+                    self.note(began, number, half + rest.split(" resumed>", 1)[1])
+                elif "(" in rest:
+                    self.note(number, number, rest)
+        # What had not ended may have been done in part.
+        for began, half in begun.values():
+            self.note(began, float("inf"), half)
+        self.lines = len(self.times)
+
+    def inside(self, text):
+        """A path relative to the folder; None outside, and for what is no part of the promise."""
+        path = os.fsdecode(octets(text))
+        if path == self.folder:
+            return "."
+        name = path.removeprefix(self.folder + "/")
+        if name == path or name.endswith("-shm") or name == "lock":
+            return None
+        return name
+
+    def note(self, began, ended, text):
+        call, rest = text.split("(", 1)
+        failed = re.search(r"\) += -1 ", rest[-200:])
+        if call in ("sendto", "sendmsg", "write", "writev") and "\\x32\\x35\\x30\\x20\\x32\\x2e\\x30\\x2e\\x30\\x20\\x4f\\x6b" in rest:
+            for reply in re.findall(HEX.replace("*", "+"), rest):
+                self.answers += [(began, found.decode()) for found in re.findall(rb"250 2.0.0 Ok: queued as (\w+)", octets(reply))]
+        if call in ("openat", "mkdir", "unlink", "rename") and not failed:
+            self.note_name(call, began, ended, rest)
+            return
+        file = re.match(FILE, rest)
+        path = file and self.inside(file[1])
+        if not path:
+            return
+        if call in ("fsync", "fdatasync"):
+            if not self.is_ignored(path):
+                done = (began, ended, not failed)
+                self.failed += bool(failed)
+                self.folder_syncs[path].append(done)
+                if path in self.now:
+                    self.now[path].syncs.append(done)
+            return
+        if failed:
+            return
+        self.note_change(call, began, ended, path, rest[file.end() :])
+
+    def note_name(self, call, began, ended, rest):
+        strings = [self.inside(found) for found in re.findall(rf'"({HEX})"', rest)]
+        if not strings or strings[0] is None:
+            return
+        path = strings[0]
+        folder = os.path.dirname(path) or "."
+        if call == "openat":
+            if "O_CREAT" in rest and path not in self.now:
+                self.now[path] = Inode()
+                self.names.append((began, ended, folder, path, self.now[path]))
+            elif "O_TRUNC" in rest:
+                self.now[path].changes.append((began, ended, "length", 0, 0))
+            self.positions[path] = 0
+        elif call == "mkdir":
+            self.names.append((began, ended, folder, path, "folder"))
+        elif call == "unlink":
+            self.now.pop(path, None)
+            self.names.append((began, ended, folder, path, None))
+        else:
+            raise SystemExit(f"not understood: {call} of {path}")
+
+    def note_change(self, call, began, ended, path, rest):
+        inode = self.now.get(path)
+        if inode is None:
+            # Deleted while it was open.
+            return
+        if call == "ftruncate":
+            inode.changes.append((began, ended, "length", 0, int(re.match(r", (\d+)", rest)[1])))
+        elif call == "fallocate":
+            assert "PUNCH_HOLE" in rest, rest
+            at, length = map(int, re.search(r", (\d+), (\d+)\s*(?:\)|$)", rest).groups())
+            inode.changes.append((began, ended, "write", at, bytes(length)))
+        elif call in ("write", "pwrite64", "pwritev"):
+            data = b"".join(octets(found) for found in re.findall(rf'"({HEX})"', rest))
+            assert '"...' not in rest, "strace cut a string short"
+            end = re.search(r"\) += (\d+)$", rest[-60:])
+            if end:
+                data = data[: int(end[1])]
+            if call == "write":
+                at = self.positions[path]
+                self.positions[path] += len(data)
+            else:
+                at = int(re.search(r", (\d+)$", rest[-80:].rsplit(")", 1)[0].rstrip())[1])
+            inode.changes.append((began, ended, "write", at, data))
+        else:
+            raise SystemExit(f"not understood: {call} of {path}")
+
+    def cut(self, at, chance):
+        """The files as a disk could hold them if the power went between line `at` and the next. Of what
+        was not synced each thing is there with about this chance."""
+        names, folders = dict(self.first), set(self.folders)
+        for began, ended, folder, name, what in self.names:
+            if began > at:
+                continue
+            is_synced = any(ended < begun and done <= at and well for begun, done, well in self.folder_syncs[folder])
+            if not is_synced and not chance():
+                continue
+            if what == "folder":
+                folders.add(name)
+            elif what is None:
+                names.pop(name, None)
+            else:
+                names[name] = what
+        kept = {name: self.held(inode, at, chance) for name, inode in names.items()}
+        return folders, {name: held for name, held in kept.items() if (os.path.dirname(name) or ".") in folders}
+
+    @staticmethod
+    def held(inode, at, chance):
+        """The octets of a file at the cut."""
+        syncs = sorted((begun, well) for begun, done, well in inode.syncs if done <= at)
+        content, later = bytearray(inode.content), []
+        for began, ended, kind, offset, what in inode.changes:
+            if began > at:
+                continue
+            # The first sync after it decides: if that one failed, no later one helps.
+            after = bisect.bisect(syncs, (ended, True))
+            is_certain = after < len(syncs) and syncs[after][1]
+            if is_certain and not later:
+                apply(content, kind, offset, what)
+            else:
+                later.append((kind, offset, what, is_certain))
+        if not later:
+            return bytes(content)
+        return torn(content, later, chance)
+
+
+def apply(content, kind, offset, what):
+    if kind == "length":
+        del content[what:]
+        content.extend(bytes(what - len(content)))
+    else:
+        content.extend(bytes(max(0, offset - len(content))))
+        content[offset : offset + len(what)] = what
+
+
+def torn(content, later, chance):
+    """Each sector as it was at some time since the sync, and the length likewise."""
+    # Behind a failed sync what a later one made durable is certain, too.
+    lengths, whole = [len(content)], bytearray(content)
+    versions = collections.defaultdict(list)
+    for kind, offset, what, is_certain in later:
+        before = len(whole)
+        apply(whole, kind, offset, what)
+        lengths.append(len(whole))
+        first, last = (offset, offset + len(what)) if kind == "write" else sorted((before, what))
+        for sector in range(first // SECTOR, -(-last // SECTOR)):
+            versions[sector].append((bytes(whole[sector * SECTOR : (sector + 1) * SECTOR]), is_certain))
+    certain = max((place + 1 for place, change in enumerate(later) if change[3]), default=0)
+    length = lengths[certain]
+    for other in lengths[certain + 1 :]:
+        if not chance():
+            break
+        length = other
+    content.extend(bytes(max(0, length - len(content))))
+    for sector, held in versions.items():
+        chosen = None
+        for version, is_certain in held:
+            if is_certain or chance():
+                chosen = version
+        if chosen is not None:
+            part = chosen.ljust(SECTOR, b"\0")
+            begin = sector * SECTOR
+            end = min(begin + SECTOR, length)
+            if begin < end:
+                content[begin:end] = part[: end - begin]
+    del content[length:]
+    return bytes(content)
+
+
+class Ledger:
+    """What was sent and told in all runs up to now."""
+
+    def __init__(self):
+        self.sizes = {}  # of every subject that was ever sent
+        # Must be there, may be gone, must be gone.
+        self.must, self.perhaps, self.gone = set(), set(), set()
+
+
+def load(server, ledger, run, seconds):
+    """Sends and deletes for a while; ids with their subjects, and deletions with the times of asking and answering."""
+    until, ids, deletions = time.time() + seconds, {}, []
+
+    def send(name):
+        try:
+            sender = Sender(server.smtp)
+            for number in range(1 << 30):
+                if time.time() > until:
+                    return
+                subject = f"run{run}{name}x{number}"
+                size = {7: 150_000, 3: 30_000}.get(number % 16, random.randrange(100, 3_000))
+                ledger.sizes[subject] = size
+                reply = sender.send(mail(subject, size)).decode()
+                if reply.startswith("250"):
+                    ids[reply.split()[-1]] = subject
+        except OSError:
+            pass
+
+    def delete():
+        try:
+            web = Web(server.http)
+            while time.time() < until:
+                for id in random.sample(sorted(ids), min(len(ids), 1)):
+                    asked = time.time()
+                    status, _ = web.ask("DELETE", f"/api/messages/{id}")
+                    deletions.append((asked, time.time() if status == 204 else None, ids[id]))
+                time.sleep(0.05)
+        except OSError:
+            pass
+
+    jobs = [threading.Thread(target=send, args=(f"s{number}",)) for number in range(SENDERS)]
+    jobs.append(threading.Thread(target=delete))
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    return ids, deletions
+
+
+def write_log(folder, base, ledger, run, arguments):
+    """Runs smtpd under strace from these files on; its log, and what the clients know."""
+    data, trace = folder / "data", folder / "trace"
+    unpack(data, *base)
+    before = ["strace", "-D", "-f", "-qq", "-y", "-xx", "-v", "-ttt", "-s", "100000000", "-o", str(trace), "-e", f"trace={CALLS}"]
+    if arguments.fail and run % 2:
+        # Now and then a sync fails, and what it was to make durable may be gone for good.
+        before += ["-e", "inject=fdatasync:error=EIO:when=40+80"]
+    server = Smtpd(data, binary=BINARY, before=before)
+    ids, deletions = load(server, ledger, run, arguments.seconds)
+    server.end(signal.SIGKILL)
+    size = -1
+    while size != (size := trace.stat().st_size):
+        time.sleep(0.5)
+    log = Log(trace, data, base, IGNORED.get(arguments.ignore, lambda _: False))
+    trace.unlink()
+    return log, ids, deletions
+
+
+def unpack(data, folders, files):
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    for name in sorted(folders):
+        (data / name).mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (data / name).write_bytes(content)
+
+
+def examine(data, ledger, must, gone, total):
+    """Starts smtpd on the folder and counts what does not hold."""
+    wrong = collections.Counter()
+    try:
+        server = Smtpd(data)
+    except SystemExit as error:
+        print(str(error)[:300])
+        total["not started"] += 1
+        return True
+    web, stored = Web(server.http), {}
+    for message in list(web.messages()):
+        subject = message["subject"]
+        wrong["twice"] += subject in stored
+        wrong["undeleted"] += subject in gone
+        wrong["unknown"] += subject not in ledger.sizes
+        stored[subject] = message
+        if subject in ledger.sizes:
+            try:
+                status, held = web.ask("GET", f"/messages/{message['id']}/raw")
+            except http.client.HTTPException:
+                # It hung up on us, because it could not read what it had promised.
+                status, web = 0, Web(server.http)
+            wrong["half"] += status != 200 or held != mail(subject, ledger.sizes[subject])
+            total["read back"] += 1
+    wrong["lost"] = len(must - stored.keys())
+    total["acknowledged"] += len(must)
+    until = time.monotonic() + 20
+    while json.loads(web.get("/status"))["index_lag"] and time.monotonic() < until:
+        time.sleep(0.02)
+    known = sorted(stored.keys() & ledger.sizes.keys())
+    for subject in random.sample(known, min(len(known), 10)):
+        found = json.loads(web.get(f"/api/messages?q={subject}"))["messages"]
+        wrong["not found"] += [message["subject"] for message in found] != [subject]
+    reply = Sender(server.smtp).send(mail("afterwards", 100))
+    wrong["refused"] = not reply.startswith(b"250")
+    server.end(signal.SIGKILL)
+    is_well, said = server.check()
+    if not is_well:
+        print(said.splitlines()[0], said.splitlines()[-1], sep='\n')
+    wrong["damaged"] = not is_well
+    total.update(wrong)
+    return any(wrong.values())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cuts", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=4, help="of load in each log")
+    parser.add_argument("--ignore", choices=IGNORED)
+    parser.add_argument("--fail", action="store_true", help="some syncs fail")
+    parser.add_argument("--keep", type=pathlib.Path, help="where to put the folders that were bad")
+    parser.add_argument("--seed", type=int, default=None)
+    arguments = parser.parse_args()
+    random.seed(arguments.seed)
+    total, bad, cuts, ledger = collections.Counter(), 0, 0, Ledger()
+    # The next log begins with the last folder that was good.
+    last = {"."}, {}, set(), set(), set()
+    base = last[:2]
+    logs = min(LOGS, arguments.cuts)
+    # What is made anew need not outlive anything, and there is a lot of it.
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=MEMORY) as memory:
+        folder, memory = pathlib.Path(folder), pathlib.Path(memory)
+        for run in range(logs):
+            log, ids, deletions = write_log(folder, base, ledger, run, arguments)
+            heard = log.answers[0][0] if log.answers else log.lines
+            print(f"log {run}: {log.lines} lines, {len(log.answers)} answers, {len(deletions)} deletions, {log.failed} failed syncs", flush=True)
+            for number in range(arguments.cuts * run // logs, arguments.cuts * (run + 1) // logs):
+                # One of five while it starts.
+                at = random.randrange(heard) if number % 5 == 4 else random.randrange(heard, log.lines)
+                likely = random.choice([0, 0.1, 0.5, 0.9, 1])
+                folders, files = log.cut(at, lambda: random.random() < likely)
+                asked = {subject for asked, _, subject in deletions if asked <= log.times[at]}
+                must = ledger.must | {ids[id] for began, id in log.answers if began <= at and id in ids}
+                gone = {subject for _, told, subject in deletions if told and told < log.times[at]} | ledger.gone
+                must -= asked | ledger.perhaps
+                unpack(memory / "cut", folders, files)
+                is_bad = examine(memory / "cut", ledger, must, gone, total)
+                if is_bad:
+                    bad += 1
+                    if arguments.keep:
+                        unpack(arguments.keep / f"{run}-{at}", folders, files)
+                    print(f"log {run}, cut at {at} of {log.lines}, chance {likely}: {dict(total)}", flush=True)
+                cuts += 1
+                if not is_bad:
+                    last = folders, files, must, ledger.perhaps | asked, gone
+            base = last[:2]
+            ledger.must, ledger.perhaps, ledger.gone = last[2:]
+    what = f", syncs of {arguments.ignore} ignored" if arguments.ignore else ", some syncs failed" if arguments.fail else ""
+    print(f"{cuts} cuts of {logs} logs{what}: {bad} bad; " + ", ".join(f"{count} {kind}" for kind, count in total.items()))
+    raise SystemExit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()
