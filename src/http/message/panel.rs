@@ -396,7 +396,7 @@ impl PartView {
                 PartBody::Letter { fields: own.map(told).unwrap_or_default(), html, text, attached }
             }
         };
-        let piece = Piece::new(outline, number).ok_or_else(Error::no_page)?;
+        let piece = Piece::new(opened, number).ok_or_else(Error::no_page)?;
         Ok(Self { piece, body })
     }
 }
