@@ -101,12 +101,12 @@ fn a_gigabyte_is_not_read_for_a_page() {
         page.text().to_owned()
     };
 
-    let cut = "only its first 200 MB were read for this page";
+    let cut = "only its first 128 MB were read for this page";
     for tail in ["", "/text", "/headers", "/parts", "/links", "/source", "/print", "/parts/2/view"]
     {
         assert!(see(tail).contains(cut), "{tail}");
     }
-    assert!(see("").contains("Read all 1.0 GB") && see("").contains("over 200 MB"));
+    assert!(see("").contains("Read all 1.0 GB") && see("").contains("over 128 MB"));
     assert!(!see("/parts").contains("late.txt"));
     assert!(see("/frame").contains("See the film."));
     let source = see(&format!("/source?page={}", length.div_ceil(256 * 1024)));
@@ -116,7 +116,7 @@ fn a_gigabyte_is_not_read_for_a_page() {
     assert!(see("/parts/3/view").contains("Very late."));
     let whole = see("/parts?whole=1");
     assert!(
-        whole.contains("late.txt") && whole.contains("1.0 GB") && !whole.contains("over 200 MB")
+        whole.contains("late.txt") && whole.contains("1.0 GB") && !whole.contains("over 128 MB")
     );
     assert!(!whole.contains(cut) && !see("").contains(cut), "what was read once is known");
 }
