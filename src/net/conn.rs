@@ -30,6 +30,8 @@ pub struct Conn {
     timer_at: Option<Instant>,
     /// Reads in a row that did not have to wait.
     unwaited: u32,
+    /// The last thing done was to write: the peer has hardly had the time to answer.
+    has_spoken: bool,
 }
 
 /// What came of waiting for octets.
@@ -53,6 +55,7 @@ impl Conn {
             timer: Timer::never(),
             timer_at: None,
             unwaited: 0,
+            has_spoken: false,
         }
     }
 
@@ -66,6 +69,16 @@ impl Conn {
         }
         self.unwaited += 1;
         if Instant::now() >= deadline {
+            return Ok(Received::Late);
+        }
+        // A read that finds nothing is saved where there is hardly anything yet; over TLS there may be
+        // octets that no socket tells of.
+        let has_spoken = std::mem::take(&mut self.has_spoken);
+        if has_spoken
+            && self.tls.is_none()
+            && self.unread.is_empty()
+            && !self.wait(Direction::Readable, deadline).await?
+        {
             return Ok(Received::Late);
         }
         loop {
@@ -105,6 +118,7 @@ impl Conn {
     /// Writes everything, or fails with `TimedOut` at the deadline: a peer that never reads its
     /// replies does not keep us.
     pub async fn send(&mut self, mut octets: &[u8], deadline: Instant) -> io::Result<()> {
+        self.has_spoken = true;
         loop {
             let written = match (&mut self.tls, octets) {
                 (None, []) => return Ok(()),
@@ -164,15 +178,14 @@ impl Conn {
             self.tls = None;
         }
         self.unread = Vec::new();
-        let _ = self.socket.end_writing();
-        let mut discarded = 0;
         // Whoever said nothing more is let go at once.
         let mut buffer = Buffer::lend();
-        match (&self.socket).read(&mut buffer) {
-            Ok(count) if count > 0 => discarded += count,
+        let mut discarded = match (&self.socket).read(&mut buffer) {
+            Ok(count) if count > 0 => count,
             _ => return,
-        }
+        };
         drop(buffer);
+        let _ = self.socket.end_writing();
         while discarded < LINGER_OCTETS {
             match self.receive(deadline).await {
                 Ok(Received::Octets(_, count)) => discarded += count,

@@ -42,7 +42,7 @@ pub struct Options {
     pub user: String,
     /// The group of that user, if it is to be another than its own.
     pub group: String,
-    /// Threads that serve connections; 0 for one a core.
+    /// Threads that serve connections; 0 for one less than there are cores, and at least one.
     pub threads: usize,
     /// Longest wait for sessions under way when smtpd is told to end, in seconds.
     pub drain_seconds: u64,
@@ -357,7 +357,9 @@ async fn close(store: &dyn Store) -> Result<(), String> {
 
 fn thread_count(options: &Options) -> usize {
     match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, |count| count.get()),
+        // One core is for the journal, the database and the index, and threads that fall asleep and wake
+        // each other up cost more than they bring.
+        0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1)),
         count => count,
     }
 }

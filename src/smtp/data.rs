@@ -103,10 +103,14 @@ impl LineEnds {
 
     /// True if this run, after all before it, shows a bare CR or LF.
     pub(super) fn is_bare(&mut self, run: &[u8]) -> bool {
-        run.iter().any(|&octet| {
-            let after_cr = std::mem::replace(&mut self.after_cr, octet == b'\r');
-            after_cr != (octet == b'\n')
-        })
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return false };
+        let is_cut_badly = self.after_cr != (*first == b'\n');
+        self.after_cr = *last == b'\r';
+        // Each octet with the next. Looked at to the end, without a branch, because that is what a
+        // compiler makes vectors of; runs are as long as a buffer at most.
+        let next = run.get(1..).unwrap_or_default();
+        let is_bare = |(one, next): (&u8, &u8)| (*one == b'\r') != (*next == b'\n');
+        is_cut_badly | run.iter().zip(next).fold(false, |found, pair| found | is_bare(pair))
     }
 }
 

@@ -211,11 +211,9 @@ impl Finder<'_> {
     }
 
     fn matches(&self, seq: i64) -> Result<bool, Error> {
-        let Some(record) = self.reader.record(seq)? else { return Ok(false) };
-        let Some(document) = self.reader.document(seq, &record)? else {
-            return Ok(false);
-        };
-        Ok(matching::holds(self.search, &record, &document))
+        let Some(row) = self.reader.row(seq)? else { return Ok(false) };
+        let found = self.reader.document(row)?;
+        Ok(found.is_some_and(|(record, document)| matching::holds(self.search, &record, &document)))
     }
 
     fn rows(&self, from: i64, below: i64, limit: i64) -> Result<Vec<i64>, Error> {

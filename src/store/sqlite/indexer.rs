@@ -10,7 +10,13 @@ use std::{
 
 use rusqlite::ErrorCode;
 
-use super::{Shared, index, read::Reader, schema::failed, tx::Counters, writer::Writer};
+use super::{
+    Shared, index,
+    read::{Reader, Row},
+    schema::failed,
+    tx::Counters,
+    writer::Writer,
+};
 use crate::store::Error;
 
 /// The thread's own things.
@@ -83,14 +89,13 @@ impl Indexer {
         let sql = "SELECT seq FROM tombstones ORDER BY seq LIMIT ?";
         let dead = self.reader.all(sql, [ROUND], |row| row.get::<_, i64>(0))?;
         let cursor = self.index.state.cursor;
-        let sql = "SELECT seq FROM messages WHERE seq > ? ORDER BY seq LIMIT ?";
-        let fresh = self.reader.all(sql, [cursor, ROUND], |row| row.get::<_, i64>(0))?;
+        let fresh = self.reader.rows_above(cursor, ROUND)?;
         if dead.is_empty() && fresh.is_empty() {
             return Ok(false);
         }
         self.index.begin()?;
         self.index.forget(&dead)?;
-        let reached = self.take_in(&fresh)?.unwrap_or(cursor);
+        let reached = self.take_in(fresh)?.unwrap_or(cursor);
         self.shared.index.advance(&mut self.index, reached)?;
         if !dead.is_empty() {
             smol::block_on(self.writer.ask(move |tx| tx.bury(&dead)))?;
@@ -100,12 +105,11 @@ impl Indexer {
     }
 
     /// Adds these messages until the round is full; returns the last seq that is done.
-    fn take_in(&mut self, fresh: &[i64]) -> Result<Option<i64>, Trouble> {
+    fn take_in(&mut self, fresh: Vec<Row>) -> Result<Option<i64>, Trouble> {
         let (mut octets, mut reached) = (0, None);
-        for &seq in fresh {
-            if let Some(record) = self.reader.record(seq)?
-                && let Some(document) = self.reader.document(seq, &record)?
-            {
+        for row in fresh {
+            let seq = row.seq;
+            if let Some((_, document)) = self.reader.document(row)? {
                 self.index.add(seq, &document)?;
                 octets += document.fields.iter().map(String::len).sum::<usize>();
             }

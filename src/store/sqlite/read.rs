@@ -24,7 +24,16 @@ pub(super) struct Reader {
     shared: Arc<Shared>,
 }
 
+/// What the database knows of a message: all but what was said and seen of it.
+pub(super) struct Row {
+    pub(super) seq: i64,
+    place: Place,
+    record: Record,
+    is_tagged: bool,
+}
+
 /// Where a message stands.
+#[derive(Clone)]
 struct Place {
     segment: i64,
     at: u64,
@@ -61,21 +70,24 @@ impl Reader {
 
     /// A message without its body.
     pub(super) fn record(&self, seq: i64) -> Result<Option<Record>, Error> {
-        let sql = "SELECT segment, at, held, meta, file, size, id, read, starred, tagged, state
-                   FROM messages WHERE seq = ?";
-        let found = self.one(sql, params![seq], |row| {
-            let record = Record {
-                id: MessageId::from_bytes(row.get(6)?),
-                envelope: Envelope::default(),
-                summary: Summary { size: unsigned(row, 5)?, ..Summary::default() },
-                read: row.get(7)?,
-                starred: row.get(8)?,
-                tags: Vec::new(),
-                state: State::from_name(row.get_ref(10)?.as_str()?).unwrap_or_default(),
-            };
-            Ok((Place::read(row)?, record, row.get(9)?))
-        })?;
-        let Some((place, mut record, is_tagged)) = found else { return Ok(None) };
+        let Some(row) = self.row(seq)? else { return Ok(None) };
+        self.fill(row)
+    }
+
+    /// What the database knows of a message.
+    pub(super) fn row(&self, seq: i64) -> Result<Option<Row>, Error> {
+        self.one(&format!("{ROW} WHERE seq = ?"), [seq], Row::read)
+    }
+
+    /// The same of those above a seq, the lowest first.
+    pub(super) fn rows_above(&self, seq: i64, limit: i64) -> Result<Vec<Row>, Error> {
+        let sql = format!("{ROW} WHERE seq > ? ORDER BY seq LIMIT ?");
+        self.all(&sql, [seq, limit], Row::read)
+    }
+
+    /// The message of a row; none if it is gone.
+    fn fill(&self, row: Row) -> Result<Option<Record>, Error> {
+        let Row { seq, place, mut record, is_tagged } = row;
         match self.meta(&place) {
             Ok((envelope, summary)) => (record.envelope, record.summary) = (envelope, summary),
             Err(_) if self.place(seq)?.is_none() => return Ok(None),
@@ -102,9 +114,10 @@ impl Reader {
         }
     }
 
-    /// The words of a message; none if it is gone.
-    pub(super) fn document(&self, seq: i64, record: &Record) -> Result<Option<Document>, Error> {
-        let Some(place) = self.place(seq)? else { return Ok(None) };
+    /// A message and its words; none if it is gone.
+    pub(super) fn document(&self, row: Row) -> Result<Option<(Record, Document)>, Error> {
+        let (seq, place) = (row.seq, row.place.clone());
+        let Some(record) = self.fill(row)? else { return Ok(None) };
         let raw = match self.body(seq, &place) {
             Ok(raw) => raw,
             Err(_) if self.place(seq)?.is_none() => return Ok(None),
@@ -115,7 +128,8 @@ impl Reader {
             }
             Err(error) => return Err(Error::Io(error.to_string())),
         };
-        matching::document(record, |scanner| matching::scan(&raw, scanner)).map(Some)
+        let document = matching::document(&record, |scanner| matching::scan(&raw, scanner))?;
+        Ok(Some((record, document)))
     }
 
     fn place(&self, seq: i64) -> Result<Option<Place>, Error> {
@@ -139,15 +153,14 @@ impl Reader {
             return Ok(Raw::File(self.shared.bodies.read(name).map_err(named)?, *size));
         }
         let segment = self.segment(place)?;
-        let mut head = [0; Head::LENGTH];
-        segment.read_exact_at(&mut head, place.at)?;
-        let is_it = |head: &Head| (head.seq, head.held) == (seq, place.held);
-        let head = Head::read(&head).filter(is_it).ok_or_else(|| place.damaged())?;
-        let mut body = vec![0; usize::try_from(place.held).map_err(io::Error::other)?];
-        segment.read_exact_at(&mut body, place.at + Head::LENGTH as u64)?;
-        if crc32fast::hash(&body) != head.held_crc {
-            return Err(place.damaged());
-        }
+        let held = usize::try_from(place.held).map_err(io::Error::other)?;
+        let mut octets = vec![0; Head::LENGTH + held];
+        segment.read_exact_at(&mut octets, place.at)?;
+        let (head, body) = octets.split_first_chunk().ok_or_else(|| place.damaged())?;
+        let is_it = |head: &Head| {
+            (head.seq, head.held) == (seq, place.held) && crc32fast::hash(body) == head.held_crc
+        };
+        Head::read(head).filter(is_it).ok_or_else(|| place.damaged())?;
         Ok(Raw::Inline(body.into()))
     }
 
@@ -215,6 +228,22 @@ impl Reader {
     }
 }
 
+impl Row {
+    /// From the columns of [`ROW`].
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let record = Record {
+            id: MessageId::from_bytes(row.get(6)?),
+            envelope: Envelope::default(),
+            summary: Summary { size: unsigned(row, 5)?, ..Summary::default() },
+            read: row.get(7)?,
+            starred: row.get(8)?,
+            tags: Vec::new(),
+            state: State::from_name(row.get_ref(10)?.as_str()?).unwrap_or_default(),
+        };
+        Ok(Self { seq: row.get(11)?, place: Place::read(row)?, record, is_tagged: row.get(9)? })
+    }
+}
+
 impl Place {
     /// From the first columns of a row: segment, at, held, meta, file, size.
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
@@ -250,3 +279,7 @@ impl Drop for Moment<'_> {
         let _ = end();
     }
 }
+
+const ROW: &str =
+    "SELECT segment, at, held, meta, file, size, id, read, starred, tagged, state, seq
+                   FROM messages";

@@ -114,17 +114,23 @@ impl Writer {
         self.ask(|_| Ok(())).await
     }
 
-    /// Messages that are in the journal now.
-    pub(super) fn hand_over(&self, mut placed: Vec<Placed>) {
+    /// Messages that are in the journal now; from here on whoever asks for them waits for the database to
+    /// know them. True if it must be woken for that ([`Self::wake`]), which can wait until those who sent
+    /// them are answered.
+    #[must_use]
+    pub(super) fn hand_over(&self, mut placed: Vec<Placed>) -> bool {
         let mut waiting = self.inbox.waiting();
         let before = waiting.placed.len();
         waiting.placed.append(&mut placed);
         waiting.since.get_or_insert_with(Instant::now);
         self.inbox.is_behind.store(true, Ordering::SeqCst);
         // Otherwise it is awake already, or will wake up by itself.
-        if before == 0 || (before < ENOUGH && waiting.placed.len() >= ENOUGH) {
-            self.inbox.work.notify_one();
-        }
+        before == 0 || (before < ENOUGH && waiting.placed.len() >= ENOUGH)
+    }
+
+    /// Wakes the thread.
+    pub(super) fn wake(&self) {
+        self.inbox.work.notify_one();
     }
 
     /// Waits until more may be handed over; an error if the database cannot take it in.

@@ -297,13 +297,16 @@ impl Thread {
     /// The database hears of them first, so that whoever was answered finds the message.
     fn answer(&self, batch: Vec<Commit>, placed: Vec<Placed>) {
         let ids: Vec<_> = placed.iter().map(|one| one.head.id).collect();
-        self.writer.hand_over(placed);
+        let is_due = self.writer.hand_over(placed);
         for (commit, id) in batch.into_iter().zip(ids) {
             if let Some(file) = commit.entry.file {
                 file.keep();
             }
             // Who went away does not want to know.
             let _ = commit.reply.send(Ok(id));
+        }
+        if is_due {
+            self.writer.wake();
         }
     }
 
