@@ -133,6 +133,12 @@ impl Opened {
         found.ok_or_else(Error::no_page)
     }
 
+    /// True if the text made of the HTML is that of its beginning only.
+    pub(super) fn has_more_text(&self) -> bool {
+        let html = self.scanned.outline.html();
+        html.is_some_and(|part| part.body.end - part.body.start > MOST_TEXT_KEPT as u64)
+    }
+
     /// True if nobody read as far as to the end of this part.
     pub(super) fn is_open(&self, part: &Part) -> bool {
         self.read.is_some() && part.body.end >= self.raw.len()
@@ -295,7 +301,7 @@ const SOURCE_PAGE: u64 = 256 * 1024;
 const LONGEST_LINE: u64 = 2_000;
 
 /// Octets of readable text kept with a scan, for the text tab of a message that has only HTML.
-const MOST_TEXT_KEPT: usize = 64 * 1024;
+pub(super) const MOST_TEXT_KEPT: usize = 64 * 1024;
 
 /// Scans kept: a handful of people reading a message each.
 const SCANS_KEPT: usize = 16;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 pub(super) use self::{facts::parameter, panel::links, print::print};
 use self::{
     facts::{Group, People},
-    panel::{Panel, PartBody, shown_at_most},
+    panel::{Panel, PartBody, made_at_most, shown_at_most},
     pieces::Attached,
 };
 use super::{

@@ -125,6 +125,7 @@ pub(in crate::http) struct Html {
 pub(in crate::http) struct Text {
     pub(in crate::http) none: &'static str,
     pub(in crate::http) from_html: &'static str,
+    pub(in crate::http) cut_html: Sentence,
     pub(in crate::http) cut: Sentence,
     pub(in crate::http) whole: &'static str,
     pub(in crate::http) quoted: Plural,
@@ -276,6 +277,7 @@ pub(super) const ENGLISH: Words = Words {
     text: Text {
         none: "This message has no text.",
         from_html: "This message has no text part. This is the text of its HTML.",
+        cut_html: Sentence("This is the text of the first {} of the HTML."),
         cut: Sentence("Only the first {} are shown."),
         whole: "Save all of it",
         quoted: Plural { one: "{} quoted line", other: "{} quoted lines" },

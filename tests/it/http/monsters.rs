@@ -62,6 +62,7 @@ fn a_header_of_a_megabyte() {
 fn html_of_many_megabytes() {
     let head = "Subject: large\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n";
     let row = "<tr><td><a href=\"https://a.example/x\">word</a> <img src=\"http://b.example/open.gif\" width=1></td></tr>\r\n";
+    let mut texts = 0;
     for body in [
         format!("<table>{}", row.repeat(100_000)),
         "<div>".repeat(2_000_000),
@@ -75,7 +76,11 @@ fn html_of_many_megabytes() {
         let octets = format!("{head}{body}");
         let said = seen(octets.as_bytes(), &["", "/frame", "/markup", "/text", "/links", "/print"]);
         assert!(said.contains("only its first 2.1 MB are shown"), "{}", &octets[..100]);
+        let has_text = said.contains("class=\"text\"");
+        assert_eq!(has_text, said.contains("the text of the first 66 KB of the HTML"));
+        texts += usize::from(has_text);
     }
+    assert!(texts > 0);
 }
 
 #[test]
