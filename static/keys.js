@@ -3,7 +3,7 @@
 import { actOn, hasPicked, isPicked, pick, pickNone, toggles } from './pick.js';
 import { find, idOf, rows } from './rows.js';
 import { article, close, doWithOpen, isOpen, open, openId } from './pane.js';
-import { toNewest } from './list.js';
+import { toNewest } from './news.js';
 import { openHelp, openPalette } from './palette.js';
 import { focusSearch } from './search.js';
 

@@ -1,7 +1,7 @@
 // The live feed: what happens to the messages, as it happens, and whether we still hear it.
 
 import { words } from './words.js';
-import { arrived, changed, lookAgain, removed, totals } from './list.js';
+import { arrived, changed, lookAgain, removed, totals } from './news.js';
 import { lookAtBoxes } from './boxes.js';
 import { alertTo, unread } from './alerts.js';
 import { heard } from './pane.js';
@@ -60,25 +60,34 @@ function later() {
 }
 
 function now() {
-  if (document.visibilityState !== 'visible') return;
-  // After a sleep a socket may look open and be dead.
-  if (socket && Date.now() - lastTick > ASLEEP) {
-    const old = socket;
-    socket = undefined;
-    old.close();
-  }
-  if (!socket) connect();
+  tick();
+  if (!socket && document.visibilityState === 'visible') connect();
 }
 
-// Stands still while the machine sleeps. Hidden pages tick once a minute at worst.
+// The clock jumps while the machine sleeps, and a socket from before may look open and be dead: it is
+// replaced, whoever notices first. Hidden pages tick once a minute at worst.
 let lastTick = Date.now();
-setInterval(() => { lastTick = Date.now(); }, 10_000);
 
+function tick() {
+  const hasSlept = Date.now() - lastTick > ASLEEP;
+  lastTick = Date.now();
+  if (!hasSlept) return;
+  drop();
+  connect();
+}
+
+function drop() {
+  const old = socket;
+  socket = undefined;
+  old?.close();
+}
+
+setInterval(tick, 10_000);
 document.addEventListener('visibilitychange', now);
 addEventListener('online', now);
 addEventListener('offline', () => { if (!socket || socket.readyState > WebSocket.OPEN) show('offline'); });
 addEventListener('pageshow', (event) => { if (event.persisted) { lookAgain(); now(); } });
-addEventListener('pagehide', () => { const old = socket; socket = undefined; clearTimeout(timer); old?.close(); });
+addEventListener('pagehide', () => { clearTimeout(timer); drop(); });
 
 function show(what) {
   const said = { connecting: words.connecting, connected: words.connected, reconnecting: words.reconnecting, offline: words.offline };

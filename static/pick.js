@@ -2,7 +2,7 @@
 
 import { several, toast, words } from './words.js';
 import { asked, find, idOf, isStarred, isUnread, list, rows, show } from './rows.js';
-import { changed, lookAgain, removed } from './list.js';
+import { changed, lookAgain, removed } from './news.js';
 
 /** Ids that one request may name: they have to fit into a form. */
 const AT_ONCE = 2000;

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Site, body, error::Error, list::Asked, status::json};
+use super::{Site, body, error::Error, list::Asked, status::json, words::WORDS};
 use crate::{
     id::MessageId,
     store::{Change, Selection, tag_key},
@@ -73,12 +73,12 @@ pub(super) async fn check_tags(site: &Site, changes: &[Change]) -> Result<(), Er
         return Ok(());
     }
     if wanted.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
-        return Err(Error::bad_request("The name of the tag is too long."));
+        return Err(Error::bad_request(WORDS.errors.tag_too_long));
     }
     let known = site.store.tags().await?;
     let is_new = |tag: &&String| known.iter().all(|it| it.name != **tag);
     if known.len() + wanted.iter().filter(is_new).count() > MOST_TAGS {
-        return Err(Error::bad_request(format!("There are {MOST_TAGS} tags already.")));
+        return Err(Error::bad_request(WORDS.errors.too_many_tags.with(&MOST_TAGS.to_string())));
     }
     Ok(())
 }
@@ -148,18 +148,18 @@ impl Action {
             "star" => Change::Starred(true),
             "unstar" => Change::Starred(false),
             "tag" | "untag" if tag_key(&tag).is_empty() => {
-                return Err(Error::bad_request("The tag has no name."));
+                return Err(Error::bad_request(WORDS.errors.tag_nameless));
             }
             "tag" => Change::Tag(tag),
             "untag" => Change::Untag(tag),
             "delete" => return Ok(Self::Delete),
-            _ => return Err(Error::bad_request("The form cannot be read.")),
+            _ => return Err(Error::bad_request(WORDS.errors.bad_form)),
         }))
     }
 }
 
 fn parse(id: &str) -> Result<MessageId, Error> {
-    id.parse().map_err(|_| Error::bad_request("The form names no message."))
+    id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))
 }
 
 /// Most tags of all messages together, and characters of each.

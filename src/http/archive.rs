@@ -15,6 +15,7 @@ use super::{
     error::Error,
     files::{self, fence, set},
     view::CHUNK,
+    words::WORDS,
     zip::{self, Zip},
 };
 use crate::{
@@ -40,7 +41,7 @@ pub(super) async fn attachments(
     }
     let length: u64 = parts.iter().map(|(_, part)| part.content_length).sum();
     if length > zip::MOST_OCTETS {
-        let text = "The attachments are too large for one archive; each can be had alone.";
+        let text = WORDS.errors.zip_too_large;
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, text));
     }
     let zip = Zip::new(opened.record.envelope.received_ms);

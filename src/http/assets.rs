@@ -126,6 +126,9 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         script!("times.js"),
         script!("rows.js"),
         script!("list.js"),
+        script!("window.js"),
+        script!("news.js"),
+        script!("place.js"),
         script!("pick.js"),
         script!("pane.js"),
         script!("message.js"),
@@ -143,12 +146,15 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 });
 
 /// The scripts that `page.js` imports, so that a browser need not find out one after the other.
-pub(super) const MODULES: [&str; 15] = [
+pub(super) const MODULES: [&str; 18] = [
     "words.js",
     "pace.js",
     "times.js",
     "rows.js",
     "list.js",
+    "window.js",
+    "news.js",
+    "place.js",
     "pick.js",
     "pane.js",
     "message.js",

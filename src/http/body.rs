@@ -13,7 +13,7 @@ use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use smol::{Timer, future::FutureExt, stream};
 
-use super::{Site, error::Error, view::CHUNK};
+use super::{Site, error::Error, row, view::CHUNK, words::WORDS};
 use crate::{
     message::{Encoding, Part, decode::Decoder},
     store::Raw,
@@ -26,14 +26,14 @@ pub(super) async fn form<T: DeserializeOwned>(site: &Site, request: Request) -> 
     // A form has the syntax of a query (WHATWG URL §5), so the reader of queries reads it.
     let uri = text.and_then(|text| Uri::try_from(format!("/?{text}")).ok());
     let query = uri.and_then(|uri| Query::<T>::try_from_uri(&uri).ok());
-    query.map(|Query(form)| form).ok_or_else(|| Error::bad_request("The form cannot be read."))
+    query.map(|Query(form)| form).ok_or_else(|| Error::bad_request(WORDS.errors.bad_form))
 }
 
 /// A whole body, if it is small enough and comes soon enough.
 pub(super) async fn collect(site: &Site, request: Request) -> Result<Bytes, Error> {
     let limit = site.options.max_body;
     let too_long = || {
-        let text = format!("The request is longer than {limit} octets.");
+        let text = WORDS.errors.too_long.with(&row::octets(limit as u64));
         Error::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     };
     // Who announces too much need not send it first.
@@ -49,8 +49,8 @@ pub(super) async fn collect(site: &Site, request: Request) -> Result<Bytes, Erro
     match whole.or(too_late).await {
         Some(Ok(whole)) => Ok(whole.to_bytes()),
         Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
-        Some(Err(_)) => Err(Error::bad_request("The request ended early.")),
-        None => Err(Error::new(StatusCode::REQUEST_TIMEOUT, "The request took too long.")),
+        Some(Err(_)) => Err(Error::bad_request(WORDS.errors.ended_early)),
+        None => Err(Error::new(StatusCode::REQUEST_TIMEOUT, WORDS.errors.too_slow)),
     }
 }
 

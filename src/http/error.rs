@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::words::WORDS;
 use crate::store;
 
 /// A refusal or failure on its way to the client.
@@ -28,12 +29,12 @@ impl Error {
 
     /// 404 for a message.
     pub(super) fn no_message() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "There is no such message. It may have been deleted.")
+        Self::new(StatusCode::NOT_FOUND, WORDS.errors.no_message)
     }
 
     /// 404 for everything else.
     pub(super) fn no_page() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
+        Self::new(StatusCode::NOT_FOUND, WORDS.errors.no_page)
     }
 
     /// 400.
@@ -43,14 +44,14 @@ impl Error {
 
     /// 500 for a handler that panicked, which the log has been told.
     pub(super) fn bug() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, FAILED)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, WORDS.errors.failed)
     }
 
     /// 500 for what should not happen; the client learns nothing of it.
     pub(super) fn internal(internal: impl Into<String>) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            external: FAILED.into(),
+            external: WORDS.errors.failed.into(),
             internal: Some(internal.into()),
         }
     }
@@ -59,11 +60,9 @@ impl Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         let external = match error {
-            store::Error::Full => "The store has no space left.",
-            store::Error::Closed => "The server is shutting down.",
-            store::Error::Io(_) | store::Error::Open(_) => {
-                "The store does not answer. Please try again; the log says more."
-            }
+            store::Error::Full => WORDS.errors.store_full,
+            store::Error::Closed => WORDS.errors.closing,
+            store::Error::Io(_) | store::Error::Open(_) => WORDS.errors.store_silent,
         };
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -84,5 +83,3 @@ impl IntoResponse for Error {
         response
     }
 }
-
-const FAILED: &str = "Something failed on our side. The log says what.";

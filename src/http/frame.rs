@@ -55,7 +55,7 @@ pub(super) async fn whole(
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.opened(&id).await?;
+    let opened = site.glanced(&id).await?;
     let number = opened.scanned.outline.letter(None).html.ok_or_else(Error::no_page)?;
     answer(&opened, number, &look, &host, &headers).await
 }
@@ -68,7 +68,7 @@ pub(super) async fn part(
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.opened(&id).await?;
+    let opened = site.glanced_at(&id, &number).await?;
     let (number, part) = opened.part(&number)?;
     if Viewer::of(part) != Viewer::Html {
         return Err(Error::no_page());

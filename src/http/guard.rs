@@ -30,6 +30,7 @@ use super::{
     error::Error,
     page,
     visitor::{Peer, Visitor},
+    words::WORDS,
 };
 use crate::panics::{self, Panicked};
 
@@ -73,7 +74,7 @@ async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Respon
 pub(super) fn to_https(parts: Parts, public_hosts: &[String]) -> Response {
     let is_looking = matches!(parts.method, Method::GET | Method::HEAD);
     let found = host(&parts, public_hosts).and_then(|host| {
-        let text = "This address speaks https. Use https:// in place of http://.";
+        let text = WORDS.errors.only_https;
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         match is_looking && !host.0.is_empty() && path.starts_with('/') {
             true => Ok(format!("https://{}{path}", host.0)),
@@ -100,10 +101,7 @@ async fn run(next: Next, request: Request) -> Response {
 fn check(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
     let host = host(parts, public_hosts)?;
     if acts(parts) && !is_ours(&parts.headers, &host) {
-        return Err(Error::new(
-            StatusCode::FORBIDDEN,
-            "This request came from another site's page, so it is refused.",
-        ));
+        return Err(Error::new(StatusCode::FORBIDDEN, WORDS.errors.foreign_page));
     }
     Ok(host)
 }
@@ -145,9 +143,7 @@ fn host(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
     if !is_ours {
         return Err(Error::new(
             StatusCode::MISDIRECTED_REQUEST,
-            format!(
-                "{name} is not a name of this server. If it should be, add it to public_hosts under [http] in the configuration."
-            ),
+            WORDS.errors.foreign_host.with(&name),
         ));
     }
     Ok(Host(match authority.port_u16() {

@@ -100,7 +100,7 @@ pub(super) async fn rows(
         ids => {
             let mut records = Vec::new();
             for id in ids.split(',').take(MOST_NAMED) {
-                let id = id.parse().map_err(|_| Error::bad_request("`ids` has no message id."))?;
+                let id = id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?;
                 records.extend(site.store.get(id).await?);
             }
             Page { records, more: false }
@@ -134,7 +134,7 @@ impl Asked {
         let (search, mailbox) = filter?;
         let before = match self.before.as_str() {
             "" => None,
-            id => Some(id.parse().map_err(|_| Error::bad_request("`before` is no message id."))?),
+            id => Some(id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?),
         };
         Ok(store::Query { search, mailbox, before, limit })
     }

@@ -7,7 +7,7 @@ use axum::{
 
 use super::{
     Site, actions, api, archive, assets, auth_http, boxes, confirm, error::Error, files, frame,
-    guard, help, list, live, login, message, message::Tab, refusals, status,
+    guard, help, list, live, login, message, message::Tab, refusals, status, words::WORDS,
 };
 
 /// The table.
@@ -61,10 +61,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/favicon.ico", get(assets::favicon))
         .fallback(|| async { Error::no_page() })
         .method_not_allowed_fallback(|| async {
-            Error::new(
-                axum::http::StatusCode::METHOD_NOT_ALLOWED,
-                "This address does not take that method.",
-            )
+            Error::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, WORDS.errors.wrong_method)
         })
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
         .with_state(site)

@@ -7,13 +7,13 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Site, error::Error, page, refusals::Find, row, status_page};
+use super::{Site, error::Error, page, refusals::Find, row, status_page, words::WORDS};
 use crate::{log, metrics, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
 pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
     if site.shutdown.has_begun() {
-        let text = "The server is shutting down.";
+        let text = WORDS.errors.closing;
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     // A store that has stopped taking mail still tells what it has.

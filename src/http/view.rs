@@ -23,6 +23,8 @@ pub(super) struct Opened {
     pub(super) record: Record,
     pub(super) raw: Arc<Raw>,
     pub(super) scanned: Arc<Scanned>,
+    /// How many octets were read for that, if the message has more.
+    pub(super) read: Option<u64>,
     /// For the links to its pictures, where somebody has to log in.
     pub(super) passes: Option<Passes>,
 }
@@ -37,7 +39,15 @@ pub(super) struct Excerpt {
 /// The scans of the messages that were opened last, so that the tabs and images of one message do not
 /// read it again and again.
 #[derive(Default)]
-pub(super) struct Scans(Mutex<VecDeque<(MessageId, Arc<Scanned>)>>);
+pub(super) struct Scans(Mutex<VecDeque<Scan>>);
+
+/// What was found in so many octets of a message, from its first on.
+#[derive(Clone)]
+struct Scan {
+    id: MessageId,
+    scanned: Arc<Scanned>,
+    read: u64,
+}
 
 impl Site {
     /// A message without its octets, or 404. What is no id names no message.
@@ -51,20 +61,42 @@ impl Site {
         self.store.raw(id).await?.map(Arc::new).ok_or_else(Error::no_message)
     }
 
-    /// A message with everything.
+    /// A message with everything in it.
     pub(super) async fn opened(&self, id: &str) -> Result<Opened, Error> {
+        self.open(id, u64::MAX).await
+    }
+
+    /// A message with what there is in its first [`MOST_READ`] octets, which is all of almost any: a
+    /// page has to come soon.
+    pub(super) async fn glanced(&self, id: &str) -> Result<Opened, Error> {
+        self.open(id, MOST_READ).await
+    }
+
+    /// The same, but with everything if the part of this number is not among that.
+    pub(super) async fn glanced_at(&self, id: &str, number: &str) -> Result<Opened, Error> {
+        let glanced = self.glanced(id).await?;
+        if glanced.read.is_some() && glanced.part(number).is_err() {
+            return self.opened(id).await;
+        }
+        Ok(glanced)
+    }
+
+    async fn open(&self, id: &str, most: u64) -> Result<Opened, Error> {
         let record = self.record(id).await?;
         let raw = self.raw(record.id).await?;
-        let scanned = match self.0.scans.find(record.id) {
-            Some(scanned) => scanned,
+        let wanted = raw.len().min(most);
+        let scan = match self.0.scans.find(record.id, wanted) {
+            Some(scan) => scan,
             None => {
-                let scanned = Arc::new(blocking(&raw, scan).await?);
-                self.0.scans.keep(record.id, scanned.clone());
-                scanned
+                let scanned = Arc::new(blocking(&raw, move |raw| scan(raw, wanted)).await?);
+                let scan = Scan { id: record.id, scanned, read: wanted };
+                self.0.scans.keep(scan.clone());
+                scan
             }
         };
+        let read = (scan.read < raw.len()).then_some(scan.read);
         let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
-        Ok(Opened { record, raw, scanned, passes })
+        Ok(Opened { record, raw, scanned: scan.scanned, read, passes })
     }
 }
 
@@ -101,6 +133,17 @@ impl Opened {
         found.ok_or_else(Error::no_page)
     }
 
+    /// True if the text made of the HTML is that of its beginning only.
+    pub(super) fn has_more_text(&self) -> bool {
+        let html = self.scanned.outline.html();
+        html.is_some_and(|part| part.body.end - part.body.start > MOST_TEXT_KEPT as u64)
+    }
+
+    /// True if nobody read as far as to the end of this part.
+    pub(super) fn is_open(&self, part: &Part) -> bool {
+        self.read.is_some() && part.body.end >= self.raw.len()
+    }
+
     /// The header of a part as it came, as text.
     pub(super) async fn header_of(&self, part: &Part) -> Result<Excerpt, Error> {
         let header = part.header.clone();
@@ -135,14 +178,16 @@ impl Opened {
 }
 
 impl Scans {
-    fn find(&self, id: MessageId) -> Option<Arc<Scanned>> {
+    /// A scan of this message that went at least as far as that.
+    fn find(&self, id: MessageId, wanted: u64) -> Option<Scan> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(known, _)| *known == id).map(|(_, scanned)| scanned.clone())
+        kept.iter().find(|scan| scan.id == id && scan.read >= wanted).cloned()
     }
 
-    fn keep(&self, id: MessageId, scanned: Arc<Scanned>) {
+    fn keep(&self, scan: Scan) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_front((id, scanned));
+        kept.retain(|known| known.id != scan.id || known.read > scan.read);
+        kept.push_front(scan);
         kept.truncate(SCANS_KEPT);
     }
 }
@@ -164,20 +209,29 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     smol::unblock(work).await
 }
 
-/// Reads a whole message, a chunk at a time.
-fn scan(raw: &Raw) -> io::Result<Scanned> {
+/// Reads so many octets of a message, a chunk at a time. A part that goes on behind them is taken to
+/// reach to the end of the message, with the length of what was read of it.
+fn scan(raw: &Raw, wanted: u64) -> io::Result<Scanned> {
     let mut scanner = Scanner::new(MOST_TEXT_KEPT);
     let mut chunk = vec![0; CHUNK];
     let mut offset = 0;
-    loop {
-        match raw.read_at(&mut chunk, offset)? {
-            0 => return Ok(scanner.finish()),
+    while offset < wanted {
+        let left = usize::try_from(wanted - offset).unwrap_or(CHUNK).min(CHUNK);
+        match raw.read_at(chunk.get_mut(..left).unwrap_or_default(), offset)? {
+            0 => break,
             read => {
                 scanner.push(chunk.get(..read).unwrap_or_default());
                 offset += read as u64;
             }
         }
     }
+    let mut scanned = scanner.finish();
+    for part in &mut scanned.outline.parts {
+        if part.body.end == offset {
+            part.body.end = raw.len().max(offset);
+        }
+    }
+    Ok(scanned)
 }
 
 /// The decoded octets of a part, up to so many, and whether there are more.
@@ -226,6 +280,10 @@ fn read_range(raw: &Raw, range: Range<u64>) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
+/// Most octets of a message that are read before its page is shown: some 0.25 s of reading. Who wants to
+/// know what comes behind them says so.
+const MOST_READ: u64 = 128_000_000;
+
 /// Octets read at a time.
 pub(super) const CHUNK: usize = 64 * 1024;
 
@@ -243,7 +301,7 @@ const SOURCE_PAGE: u64 = 256 * 1024;
 const LONGEST_LINE: u64 = 2_000;
 
 /// Octets of readable text kept with a scan, for the text tab of a message that has only HTML.
-const MOST_TEXT_KEPT: usize = 64 * 1024;
+pub(super) const MOST_TEXT_KEPT: usize = 64 * 1024;
 
 /// Scans kept: a handful of people reading a message each.
 const SCANS_KEPT: usize = 16;
@@ -266,12 +324,27 @@ mod tests {
     fn few_scans_are_kept() {
         let scans = Scans::default();
         for number in 0..100 {
-            let id = MessageId::from_bytes([number; 12]);
-            scans.keep(id, Arc::new(Scanner::new(0).finish()));
+            scans.keep(scan_of(number, 10));
         }
         assert_eq!(scans.0.lock().unwrap().len(), SCANS_KEPT);
-        assert!(scans.find(MessageId::from_bytes([99; 12])).is_some());
-        assert!(scans.find(MessageId::from_bytes([0; 12])).is_none());
+        assert!(scans.find(MessageId::from_bytes([99; 12]), 10).is_some());
+        assert!(scans.find(MessageId::from_bytes([0; 12]), 10).is_none());
+    }
+
+    #[test]
+    fn a_scan_that_went_further_replaces_the_other() {
+        let scans = Scans::default();
+        let id = scan_of(1, 0).id;
+        scans.keep(scan_of(1, 10));
+        assert!(scans.find(id, 11).is_none());
+        scans.keep(scan_of(1, 20));
+        assert_eq!(scans.find(id, 5).map(|scan| scan.read), Some(20));
+        assert_eq!(scans.0.lock().unwrap().len(), 1);
+    }
+
+    fn scan_of(number: u8, read: u64) -> Scan {
+        let id = MessageId::from_bytes([number; 12]);
+        Scan { id, scanned: Arc::new(Scanner::new(0).finish()), read }
     }
 
     #[test]

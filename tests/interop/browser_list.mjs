@@ -95,6 +95,24 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator("#counts", { hasText: "2 messages" }).waitFor();
   await page.setViewportSize({ width: 1440, height: 900 });
 
+  // What opens slowly says so, and so does what does not open.
+  await page.goto(base);
+  const slow = page.locator("#rows .row", { hasText: "The first" }).locator(".open");
+  let goOn;
+  const waits = new Promise((done) => { goOn = done; });
+  await page.route("**/messages/*", async (route) => { await waits; await route.continue(); }, { times: 1 });
+  await slow.click();
+  await page.locator("#pane[aria-busy=true]").waitFor();
+  goOn();
+  await page.locator("#pane").getByRole("heading", { name: "The first" }).waitFor();
+  await page.locator("#pane:not([aria-busy])").waitFor();
+  for (const [answer, said] of [[{ status: 500, contentType: "text/html", body: "<p>x" }, "That did not work."], [undefined, "The server does not answer."]]) {
+    await page.keyboard.press("Escape");
+    await page.route("**/messages/*", (route) => (answer ? route.fulfill(answer) : route.abort()), { times: 1 });
+    await slow.click();
+    await page.getByRole("alert").getByText(said).waitFor();
+  }
+
   // Selecting: one, a range, all that match; across pages.
   await flood(120, { subject: (number) => `Flood ${number}` });
   await page.goto(`${base}/?q=flood`);
@@ -114,6 +132,10 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator("#toast", { hasText: "120 messages changed" }).waitFor();
   await page.locator('#boxes [data-tag="wet"]').waitFor();
   await page.locator("#rows .row .tag", { hasText: "wet" }).first().waitFor();
+  await page.locator("#bulk [name=tag]").fill("wet");
+  await page.locator("#bulk").getByRole("button", { name: "Remove", exact: true }).click();
+  await page.locator('#boxes [data-tag="wet"]').waitFor({ state: "detached" });
+  check((await api("?q=tag:wet")).messages.length === 0, "a tag is taken off again");
   await page.locator("#bulk").getByRole("button", { name: "Mark read" }).click();
   await until("all are read", async () => (await api("?q=flood+is:unread")).messages.length === 0);
   await page.locator("#pick-none").click();

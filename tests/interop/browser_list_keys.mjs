@@ -132,22 +132,5 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await ready();
   await press("g", "i");
   await page.getByRole("heading", { name: "All mail" }).waitFor();
-
-  // Notifications come only when they are asked for, and then for mail that nobody sees arrive.
-  await page.context().grantPermissions(["notifications"], { origin: base });
-  await page.goto(base);
-  await ready();
-  await page.evaluate(() => {
-    window.told = [];
-    window.Notification = class { static permission = "granted"; static requestPermission = async () => "granted"; constructor(text) { window.told.push(text); } };
-    Object.defineProperty(document, "hidden", { get: () => true });
-  });
-  await send({ subject: "Nobody asked" });
-  await row("Nobody asked").waitFor();
-  await page.locator("#settings summary").click();
-  await page.getByLabel("Notify me of new mail").check();
-  await send({ subject: "Ring" });
-  await page.waitForFunction(() => window.told.length > 0);
-  check((await page.evaluate(() => window.told.join())) === "Ann", "one notification, of the second");
   check(seen.errors.length === 0, `no script failed: ${seen.errors}`);
 });

@@ -16,6 +16,7 @@ const id = async (q) => {
 };
 await Promise.all([
   send({
+    dsn: { ret: "headers", id: "an-id", notify: "never" },
     from: "Letters <news@letters.example>", to: "Carol <carol@example.org>", subject: "Rich one",
     text: "Plain words, see https://example.org/a?b=1",
     html: `<style>@media (prefers-color-scheme: dark) { #scheme { color: rgb(1, 2, 3) } }</style>
@@ -115,10 +116,23 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await page.getByText("leads to evil.example, which its words do not say").waitFor();
   await page.getByRole("button", { name: "Copy https://letters.example/read" }).click();
   check((await page.evaluate(() => navigator.clipboard.readText())) === "https://letters.example/read", "a link is copied");
+  await page.getByRole("button", { name: "Copy all" }).click();
+  check((await page.evaluate(() => navigator.clipboard.readText())).split("\n").includes("https://letters.example/read"), "all are");
   await page.goto(`${base}/messages/${await id("subject:sign")}`);
   await page.locator(".codes button").click();
   await page.locator(".codes", { hasText: "Copied" }).waitFor();
   check((await page.evaluate(() => navigator.clipboard.readText())) === "493207", "a code is copied");
+
+  // Without https, but for this machine, a browser gives no clipboard to scripts.
+  const plain = await context.newPage();
+  await plain.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await plain.goto(`${base}/messages/${rich}/links`);
+  await plain.getByRole("button", { name: "Copy https://letters.example/read" }).click();
+  await plain.getByRole("status").getByText("Copied").waitFor({ state: "attached" });
+  await plain.locator("#search").focus();
+  await plain.keyboard.press("Control+v");
+  check((await plain.locator("#search").inputValue()) === "https://letters.example/read", "a link is copied the old way");
+  await plain.close();
 
   // Text: flowed lines joined, quotes folded, links.
   await page.goto(`${base}/messages/${await id("subject:flowed")}/text`);
@@ -139,6 +153,15 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   // Structure, envelope, defects.
   await page.goto(`${base}/messages/${rich}/parts`);
   check((await page.locator(".tree > li > ul > li").count()) >= 6, "the parts stand inside the first");
+  const node = page.locator(".tree .node", { hasText: "notes.txt" });
+  const [notes] = await Promise.all([page.waitForEvent("download"), node.getByRole("link", { name: "Save" }).click()]);
+  check((await readFile(await notes.path())).toString().trim() === "Just notes.", "each part is saved from the tree");
+  await node.getByRole("link", { name: "View" }).click();
+  await page.getByText("Just notes.").waitFor();
+  await page.goBack();
+  await page.getByText("Envelope and session").click();
+  await page.getByText("RET=HDRS ENVID=an-id").waitFor();
+  await page.getByText("NOTIFY=NEVER").waitFor();
   await page.goto(`${base}/messages/${await id("broken")}`);
   await page.getByText("Envelope and session").click();
   for (const fact of ["MAIL FROM", "RCPT TO", "EHLO", "Client", "none: it came in clear", "AUTH user", "Our id"]) await page.getByText(fact, { exact: true }).waitFor();

@@ -16,7 +16,7 @@ use serde::Deserialize;
 pub(super) use self::{facts::parameter, panel::links, print::print};
 use self::{
     facts::{Group, People},
-    panel::{Panel, PartBody, shown_at_most},
+    panel::{Panel, PartBody, made_at_most, shown_at_most},
     pieces::Attached,
 };
 use super::{
@@ -25,7 +25,7 @@ use super::{
     frame::Look,
     list::{Asked, Shell},
     page,
-    row::{Row, When},
+    row::{Row, When, octets},
     view::Opened,
     words::{WORDS, Words, message},
 };
@@ -56,6 +56,8 @@ pub(super) struct How {
     page: String,
     /// `raw=1`: the header as it came.
     raw: String,
+    /// `whole=1`: a message too large to be read for a page is read all the same.
+    whole: String,
     /// Only header fields in which this stands.
     filter: String,
 }
@@ -69,7 +71,8 @@ pub(super) async fn show(
     headers: HeaderMap,
     tab: Option<Tab>,
 ) -> Result<Response, Error> {
-    let mut opened = site.opened(&id).await?;
+    let is_all = how.whole == "1";
+    let mut opened = if is_all { site.opened(&id).await? } else { site.glanced(&id).await? };
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
     if !opened.record.read && method == Method::GET && !is_prefetch(&headers) {
         site.desk.change(Selection::Ids(vec![opened.record.id]), Change::Read(true)).await?;
@@ -88,7 +91,7 @@ pub(super) async fn show_part(
     Query(how): Query<How>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.opened(&id).await?;
+    let opened = site.glanced_at(&id, &number).await?;
     let (number, _) = opened.part(&number)?;
     let panel = Panel::part(&opened, number, &how).await?;
     answer(&site, &opened, Tab::Parts, panel, &headers).await
@@ -116,6 +119,7 @@ async fn answer(
         attached: Attached::new(opened, None),
         older: older(site, record).await?,
         has_html: opened.scanned.outline.html().is_some(),
+        read: opened.read.map(octets),
         tab,
         panel,
     };
@@ -138,6 +142,8 @@ struct MessagePage<'a> {
     /// The id of the next older message.
     older: Option<String>,
     has_html: bool,
+    /// How much of the message the page knows, if it is not all.
+    read: Option<String>,
     tab: Tab,
     panel: Panel,
 }

@@ -10,7 +10,7 @@ use crate::{
         frame::{self, Look},
         media::Viewer,
         row::octets,
-        view::{self, Excerpt, MOST_SHOWN, Opened},
+        view::{self, Excerpt, MOST_SHOWN, MOST_TEXT_KEPT, Opened},
         words::WORDS,
     },
     message::{
@@ -201,8 +201,8 @@ impl Text {
             return Self::of_part(opened, number).await.map(Some);
         }
         let text = opened.scanned.text.as_str();
-        let from_html =
-            || Self { passages: shown(text), is_cut: false, from_html: true, number: None };
+        let is_cut = opened.has_more_text();
+        let from_html = || Self { passages: shown(text), is_cut, from_html: true, number: None };
         Ok((!text.is_empty()).then(from_html))
     }
 
@@ -396,7 +396,7 @@ impl PartView {
                 PartBody::Letter { fields: own.map(told).unwrap_or_default(), html, text, attached }
             }
         };
-        let piece = Piece::new(outline, number).ok_or_else(Error::no_page)?;
+        let piece = Piece::new(opened, number).ok_or_else(Error::no_page)?;
         Ok(Self { piece, body })
     }
 }
@@ -412,6 +412,11 @@ fn told(part: &Part) -> Vec<(String, String)> {
 /// How much of a text is shown, for the sentence that says so.
 pub(super) fn shown_at_most() -> String {
     octets(MOST_SHOWN as u64)
+}
+
+/// How much of a HTML is made into text.
+pub(super) fn made_at_most() -> String {
+    octets(MOST_TEXT_KEPT as u64)
 }
 
 const TOLD: [&str; 7] = ["Subject", "From", "To", "Cc", "Reply-To", "Date", "Message-ID"];

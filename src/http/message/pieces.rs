@@ -6,8 +6,9 @@ use crate::{
         media::{self, Kind, Viewer},
         row::octets,
         view::Opened,
+        words::WORDS,
     },
-    message::{Encoding, Outline},
+    message::Encoding,
 };
 
 /// A part in a list.
@@ -52,11 +53,11 @@ impl Attached {
         let outline = &opened.scanned.outline;
         let numbers = outline.letter(enclosing).attachments;
         let lengths = numbers.iter().filter_map(|&number| outline.parts.get(number));
-        let size = octets(lengths.map(|part| part.content_length).sum());
+        let size = said(lengths.map(|part| part.content_length).sum(), opened.read.is_some());
         let listed = numbers.iter().take(MOST_LISTED);
         let mut thumbnails = 0;
         let pieces = listed.filter_map(|&number| {
-            let mut piece = Piece::new(outline, number)?;
+            let mut piece = Piece::new(opened, number)?;
             piece.has_thumbnail &= thumbnails < MOST_THUMBNAILS;
             thumbnails += usize::from(piece.has_thumbnail);
             Some(piece)
@@ -74,12 +75,13 @@ impl Attached {
 /// All parts, each knowing where lists of lists begin and end.
 pub(super) fn tree(opened: &Opened) -> Vec<Piece> {
     let outline = &opened.scanned.outline;
-    (0..outline.parts.len()).filter_map(|number| Piece::new(outline, number)).collect()
+    (0..outline.parts.len()).filter_map(|number| Piece::new(opened, number)).collect()
 }
 
 impl Piece {
     /// The part of this number.
-    pub(super) fn new(outline: &Outline, number: usize) -> Option<Self> {
+    pub(super) fn new(opened: &Opened, number: usize) -> Option<Self> {
+        let outline = &opened.scanned.outline;
         let part = outline.parts.get(number)?;
         let next = outline.parts.get(number + 1).map_or(0, |next| next.depth);
         let viewer = Viewer::of(part);
@@ -94,7 +96,7 @@ impl Piece {
                 Encoding::Base64 => "base64",
                 Encoding::QuotedPrintable => "quoted-printable",
             },
-            size: octets(part.content_length),
+            size: said(part.content_length, opened.is_open(part)),
             is_attachment: outline.is_attachment(number),
             is_leaf: !part.is_multipart(),
             can_view: viewer != Viewer::None,
@@ -106,6 +108,12 @@ impl Piece {
             closes: part.depth.saturating_sub(next),
         })
     }
+}
+
+/// A size in words; that of what was not read to its end is at least that.
+fn said(length: u64, is_open: bool) -> String {
+    let size = octets(length);
+    if is_open { WORDS.message.files.over.with(&size) } else { size }
 }
 
 /// Most attachments listed above a message; the structure lists them all.

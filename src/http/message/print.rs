@@ -17,14 +17,15 @@ use sha2::{Digest, Sha256};
 use super::{
     Attached,
     facts::{self, People},
+    panel::shown_at_most,
 };
 use crate::http::{
     Site,
     error::Error,
-    frame::{self, HEAD, LIGHT, Look, Rendered, STYLE},
+    frame::{self, HEAD, LIGHT, Look, STYLE},
     guard::Host,
     page,
-    row::{Row, When},
+    row::{Row, When, octets},
     words::{WORDS, message},
 };
 
@@ -36,16 +37,17 @@ pub(in crate::http) async fn print(
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.opened(&id).await?;
+    let opened = site.glanced(&id).await?;
     let outline = &opened.scanned.outline;
     let letter = outline.letter(None);
     let look = Look { scheme: String::new(), ..look };
-    let (mut body, mut text) = (None, opened.scanned.text.clone());
+    let (mut body, mut text, mut is_cut) = (None, opened.scanned.text.clone(), false);
     if let Some(number) = letter.html {
-        let Rendered { sanitised, .. } = frame::rendered(&opened, number, &look).await?;
-        body = Some(sanitised.html);
+        let rendered = frame::rendered(&opened, number, &look).await?;
+        (body, is_cut) = (Some(rendered.sanitised.html), rendered.is_cut);
     } else if let Some(part) = letter.text.and_then(|number| outline.parts.get(number)) {
-        text = opened.text_of(part).await?.text;
+        let excerpt = opened.text_of(part).await?;
+        (text, is_cut) = (excerpt.text, excerpt.is_cut);
     }
     let record = &opened.record;
     let paper = Paper {
@@ -54,8 +56,10 @@ pub(in crate::http) async fn print(
         people: facts::people(record),
         sent: record.summary.date_ms.map(When::new),
         attached: Attached::new(&opened, None),
+        read: opened.read.map(octets),
         body,
         text,
+        is_cut,
     };
     let paper = paper.render().map_err(|error| Error::internal(error.to_string()))?;
     // Last, so that nothing before it can be in its way; a style sheet of the mail comes after ours.
@@ -75,8 +79,12 @@ struct Paper<'a> {
     people: Vec<People<'a>>,
     sent: Option<When>,
     attached: Attached,
+    /// See `MessagePage`.
+    read: Option<String>,
     body: Option<String>,
     text: String,
+    /// There is more of the body or text than is printed.
+    is_cut: bool,
 }
 
 /// Pictures that are still to come are waited for.

@@ -6,6 +6,9 @@ use crate::message::{Defect, Sign};
 /// See the templates `article.html`, `print.html` and those of `panels/`.
 pub(in crate::http) struct Words {
     pub(in crate::http) no_subject: &'static str,
+    /// A message that was not read to its end, and the way to have that done.
+    pub(in crate::http) glanced: Sentence,
+    pub(in crate::http) read_all: Sentence,
     pub(in crate::http) actions: Actions,
     pub(in crate::http) head: Head,
     pub(in crate::http) facts: Facts,
@@ -77,6 +80,8 @@ pub(in crate::http) struct Files {
     pub(in crate::http) view: Sentence,
     pub(in crate::http) save: Sentence,
     pub(in crate::http) more: Plural,
+    /// The size of a part whose end is not known.
+    pub(in crate::http) over: Sentence,
 }
 
 /// The views.
@@ -120,6 +125,7 @@ pub(in crate::http) struct Html {
 pub(in crate::http) struct Text {
     pub(in crate::http) none: &'static str,
     pub(in crate::http) from_html: &'static str,
+    pub(in crate::http) cut_html: Sentence,
     pub(in crate::http) cut: Sentence,
     pub(in crate::http) whole: &'static str,
     pub(in crate::http) quoted: Plural,
@@ -179,6 +185,10 @@ pub(in crate::http) struct Print {
 
 pub(super) const ENGLISH: Words = Words {
     no_subject: "(no subject)",
+    glanced: Sentence(
+        "This message is very large: only its first {} were read for this page, and what comes behind them is not listed.",
+    ),
+    read_all: Sentence("Read all {}"),
     actions: Actions {
         all_mail: "← All mail",
         mark_unread: "Mark unread",
@@ -227,6 +237,7 @@ pub(super) const ENGLISH: Words = Words {
         view: Sentence("View {}"),
         save: Sentence("Save {}"),
         more: Plural { one: "and {} more", other: "and {} more" },
+        over: Sentence("over {}"),
     },
     tabs: Tabs {
         label: "Views of this message",
@@ -266,6 +277,7 @@ pub(super) const ENGLISH: Words = Words {
     text: Text {
         none: "This message has no text.",
         from_html: "This message has no text part. This is the text of its HTML.",
+        cut_html: Sentence("This is the text of the first {} of the HTML."),
         cut: Sentence("Only the first {} are shown."),
         whole: "Save all of it",
         quoted: Plural { one: "{} quoted line", other: "{} quoted lines" },

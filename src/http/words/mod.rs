@@ -5,6 +5,7 @@
 //! in the page, as JSON (`Words::scripts`). Texts of the API, of the log and of SMTP are for programs
 //! and their makers, and are not here.
 
+mod errors;
 mod login;
 pub(super) mod message;
 mod shell;
@@ -22,6 +23,8 @@ pub(super) struct Words {
     pub(super) shell: shell::Words,
     /// What the scripts of the list and its frame say.
     pub(super) scripts: shell::Scripts,
+    /// What goes wrong.
+    pub(super) errors: errors::Words,
     /// Logging in and out.
     pub(super) login: login::Words,
     /// The status page.
@@ -37,6 +40,7 @@ const ENGLISH: Words = Words {
     lang: "en",
     shell: shell::ENGLISH,
     scripts: shell::ENGLISH_SCRIPTS,
+    errors: errors::ENGLISH,
     login: login::ENGLISH,
     status: status::ENGLISH,
     message: message::ENGLISH,

@@ -1,11 +1,16 @@
 //! Messages too large or too strange for any reader: each page shows something sensible, and soon.
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::fs::FileExt,
+    time::{Duration, Instant},
+};
+
+use smtpd::store::Raw;
 
 use super::{Server, envelope};
 
 /// What a page may take here: a debug build on a busy machine. The figures of a release build are in
-/// BENCHMARKS.md.
+/// docs/view.md.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Asks for each view of a message, and returns what they say together.
@@ -57,6 +62,7 @@ fn a_header_of_a_megabyte() {
 fn html_of_many_megabytes() {
     let head = "Subject: large\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n";
     let row = "<tr><td><a href=\"https://a.example/x\">word</a> <img src=\"http://b.example/open.gif\" width=1></td></tr>\r\n";
+    let mut texts = 0;
     for body in [
         format!("<table>{}", row.repeat(100_000)),
         "<div>".repeat(2_000_000),
@@ -70,7 +76,54 @@ fn html_of_many_megabytes() {
         let octets = format!("{head}{body}");
         let said = seen(octets.as_bytes(), &["", "/frame", "/markup", "/text", "/links", "/print"]);
         assert!(said.contains("only its first 2.1 MB are shown"), "{}", &octets[..100]);
+        let has_text = said.contains("class=\"text\"");
+        assert_eq!(has_text, said.contains("the text of the first 66 KB of the HTML"));
+        texts += usize::from(has_text);
     }
+    assert!(texts > 0);
+}
+
+#[test]
+fn a_gigabyte_is_not_read_for_a_page() {
+    let head =
+        b"Subject: huge\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/html\r\n\r\n<p>See the film.\r\n\
+        --b\r\nContent-Type: video/mp4; name=film.mp4\r\n\r\n";
+    let tail = b"\r\n--b\r\nContent-Type: text/plain; name=late.txt\r\n\r\nVery late.\r\n--b--\r\n";
+    // A film of zeros, of which the disk keeps nothing.
+    let film = 1_000_000_000;
+    let file = tempfile::tempfile().unwrap();
+    file.write_all_at(head, 0).unwrap();
+    file.write_all_at(tail, head.len() as u64 + film).unwrap();
+    let length = file.metadata().unwrap().len();
+    let server = Server::start();
+    let raw = Raw::File(file, length);
+    let id = server.shelf.put_raw(envelope("bob@example.com"), head, raw).id;
+    let see = |tail: &str| {
+        let began = Instant::now();
+        let page = server.get(&format!("/messages/{id}{tail}")).expect(200);
+        assert!(began.elapsed() < SOON, "{tail} took {:?}", began.elapsed());
+        page.text().to_owned()
+    };
+
+    let cut = "only its first 128 MB were read for this page";
+    for tail in ["", "/text", "/headers", "/parts", "/links", "/source", "/print", "/parts/2/view"]
+    {
+        assert!(see(tail).contains(cut), "{tail}");
+    }
+    assert!(see("").contains("Read all 1.0 GB") && see("").contains("over 128 MB"));
+    assert!(!see("/parts").contains("late.txt"));
+    assert!(see("/frame").contains("See the film."));
+    let source = see(&format!("/source?page={}", length.div_ceil(256 * 1024)));
+    assert!(source.contains("Very late."), "the source is there to its end");
+
+    // What stands behind is there all the same, for whoever asks for it.
+    assert!(see("/parts/3/view").contains("Very late."));
+    let whole = see("/parts?whole=1");
+    assert!(
+        whole.contains("late.txt") && whole.contains("1.0 GB") && !whole.contains("over 128 MB")
+    );
+    assert!(!whole.contains(cut) && !see("").contains(cut), "what was read once is known");
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn what_is_not_there() {
     assert_eq!(refused.header("allow"), "GET,HEAD");
     let page =
         server.client().request("GET", "/nothing", &[("Accept", "text/html")], "").expect(404);
-    assert!(page.text().contains("<h1>Not Found</h1>"));
+    assert!(page.text().contains("<h1>Not found</h1>"));
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(server.get("/nothing").header("content-type").starts_with("text/plain"));
 }

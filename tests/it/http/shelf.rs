@@ -41,10 +41,11 @@ impl Shelf {
         self.put_raw(envelope, octets, Raw::File(file, octets.len() as u64))
     }
 
-    fn put_raw(&self, envelope: Envelope, octets: &[u8], raw: Raw) -> Arc<Record> {
+    /// The same, with octets that begin with these.
+    pub(super) fn put_raw(&self, envelope: Envelope, octets: &[u8], raw: Raw) -> Arc<Record> {
         let mut scanner = Scanner::new(1000);
         scanner.push(octets);
-        let summary = scanner.finish().summary;
+        let summary = Summary { size: raw.len(), ..scanner.finish().summary };
         let seconds = u64::try_from(envelope.received_ms / 1000).unwrap();
         let id = self.0.ids.lock().unwrap().next(seconds);
         let (read, starred, tags, state) = (false, false, Vec::new(), State::Received);

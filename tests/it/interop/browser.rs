@@ -85,6 +85,28 @@ fn the_list_works_without_scripts() {
 }
 
 #[test]
+fn new_mail_calls_for_attention_as_far_as_it_may() {
+    if have_browser() {
+        browse("browser_attention.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn paper_shows_what_is_to_be_read() {
+    if have_browser() {
+        browse("browser_print.mjs", "http", &Server::start(&[]));
+    }
+}
+
+#[test]
+fn monstrous_messages_are_shown() {
+    if have_browser() {
+        let server = Server::start(&[("SMTPD_LIMITS_MESSAGE_SIZE", "100000000")]);
+        browse("browser_monsters.mjs", "http", &server);
+    }
+}
+
+#[test]
 fn ten_thousand_arrivals_leave_a_small_page() {
     if have_browser() {
         browse("browser_list_many.mjs", "http", &Server::start(&[]));
