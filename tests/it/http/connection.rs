@@ -53,7 +53,7 @@ fn a_client_that_takes_nothing_is_given_up() {
     let id = server.shelf.put_file(super::envelope("bob@example.com"), &big).id;
     let mut client = server.client();
     client.write(format!("GET /messages/{id}/raw HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
-    for _ in 0..100 {
+    for _ in 0..600 {
         sleep(Duration::from_millis(100));
         if server.metrics.http_requests.value() > 0
             && server.metrics.http_connections_now.value() == 0

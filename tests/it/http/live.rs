@@ -153,7 +153,8 @@ fn another_sites_page_cannot_listen() {
 
 #[test]
 fn a_client_that_takes_nothing_is_closed_and_delays_nobody() {
-    let options = Options { write_seconds: 1, ..Options::default() };
+    // Long beside what a busy machine makes others wait, so that one can be told from the other.
+    let options = Options { write_seconds: 5, ..Options::default() };
     let server = Server::with(options, auth::Options::default());
     let mut crowd = envelope("bob@example.com");
     for number in 0..49 {
@@ -167,14 +168,14 @@ fn a_client_that_takes_nothing_is_closed_and_delays_nobody() {
         let mut lively = connect(&server, "", None).await.unwrap();
         next(&mut lively).await;
         // The buffers of the kernel fill first; how long that takes is the machine's affair.
-        let patience = Instant::now() + Duration::from_secs(30);
+        let patience = Instant::now() + Duration::from_secs(60);
         while Instant::now() < patience {
             for _ in 0..8 {
                 server.bus.publish(Event::New(record.clone()));
             }
             let begun = Instant::now();
             next(&mut lively).await;
-            assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+            assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
             if server.metrics.websockets_now.value() == 1 {
                 return;
             }

@@ -141,7 +141,7 @@ fn who_never_hangs_up_is_hung_up_on() {
 #[test]
 fn ten_who_never_read_delay_none_of_ninety() {
     // Nobody here answers pings, so there are none: what ends the ten is that they take nothing.
-    let options = Options { write_seconds: 3, ping_seconds: 600, ..Options::default() };
+    let options = Options { write_seconds: 6, ping_seconds: 600, ..Options::default() };
     let server = Server::with(options, auth::Options::default());
     let mut crowd = envelope("bob@example.com");
     for number in 0..49 {
