@@ -96,7 +96,7 @@ def row(size, sessions, seconds):
         before = cpu(smtpd.process.pid), cpu(mongod.process.pid)
         rate, p50, p99 = map(float, load("smtp", f"127.0.0.1:{smtpd.smtp}", sessions, seconds, size).split())
         spent = cpu(smtpd.process.pid) - before[0], cpu(mongod.process.pid) - before[1]
-        bare, bare50, bare99 = map(float, load("bare", mongod.uri, "smtpd", sessions, seconds).split())
+        bare, bare50, bare99 = map(float, load("bare", mongod.uri, "smtpd", sessions, seconds, size).split())
     finally:
         smtpd.stop()
         mongod.stop()

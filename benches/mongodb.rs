@@ -36,8 +36,8 @@ fn main() {
         ["smtp", address, sessions, seconds, octets] => {
             smtp(address, number(sessions), number(seconds) as u64, number(octets));
         }
-        ["bare", uri, database, sessions, seconds] => {
-            bare(uri, database, number(sessions), number(seconds) as u64);
+        ["bare", uri, database, sessions, seconds, octets] => {
+            bare(uri, database, number(sessions), number(seconds) as u64, number(octets));
         }
         ["fill", uri, database, messages] => fill(uri, database, number(messages)),
         ["ask", uri, database] => ask(uri, database),
@@ -89,11 +89,13 @@ fn text(seed: usize, octets: usize) -> String {
 }
 
 fn smtp(address: &str, sessions: usize, seconds: u64, octets: usize) {
+    // Made before, as those of the bare driver are.
+    let bodies: Arc<Vec<_>> = Arc::new((0..pool(octets)).map(|seed| text(seed, octets)).collect());
     let start = Instant::now();
     let end = start + Duration::from_secs(seconds);
     let threads: Vec<_> = (0..sessions)
         .map(|session| {
-            let address = address.to_owned();
+            let (address, bodies) = (address.to_owned(), bodies.clone());
             std::thread::spawn(move || {
                 let mut connection = BufReader::new(TcpStream::connect(address).unwrap());
                 connection.get_ref().set_nodelay(true).unwrap();
@@ -101,7 +103,7 @@ fn smtp(address: &str, sessions: usize, seconds: u64, octets: usize) {
                 say(&mut connection, "HELO load.example\r\n", "250");
                 let mut times = Vec::new();
                 while Instant::now() < end {
-                    let body = text(session * 1_000 + times.len(), octets);
+                    let body = &bodies[(session * 31 + times.len()) % bodies.len()];
                     say(&mut connection, "MAIL FROM:<a@example.org>\r\n", "250");
                     say(&mut connection, "RCPT TO:<b@example.org>\r\n", "250");
                     say(&mut connection, "DATA\r\n", "354");
@@ -125,15 +127,26 @@ fn say(connection: &mut BufReader<TcpStream>, line: &str, expected: &str) {
     assert!(reply.starts_with(expected), "{reply}");
 }
 
+/// How many different messages there are: as many as memory has room for.
+fn pool(octets: usize) -> usize {
+    (100_000_000 / octets).min(2_000)
+}
+
 /// One document after the other from each session, as a program without a store would: the documents that
 /// smtpd stored just now, under new ids, into a collection with the same indexes.
-fn bare(uri: &str, database: &str, sessions: usize, seconds: u64) {
+fn bare(uri: &str, database: &str, sessions: usize, seconds: u64, octets: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = Client::with_uri_str(uri).await.unwrap();
         let database = client.database(database);
         let messages = database.collection::<Document>("messages");
-        let document = messages.find_one(doc! { "state": "RECEIVED" }).await.unwrap().unwrap();
+        let mut stored =
+            messages.find(doc! { "state": "RECEIVED" }).limit(pool(octets) as i64).await.unwrap();
+        let mut documents = Vec::new();
+        while stored.advance().await.unwrap() {
+            documents.push(stored.deserialize_current().unwrap());
+        }
+        let documents = Arc::new(documents);
         let bare = database.collection::<Document>("bare");
         bare.drop().await.unwrap();
         let mut indexes = messages.list_indexes().await.unwrap();
@@ -146,13 +159,15 @@ fn bare(uri: &str, database: &str, sessions: usize, seconds: u64) {
         let start = Instant::now();
         let end = start + Duration::from_secs(seconds);
         let tasks: Vec<_> = (0..sessions)
-            .map(|_| {
-                let (bare, mut document) = (bare.clone(), document.clone());
+            .map(|session| {
+                let (bare, documents) = (bare.clone(), documents.clone());
                 tokio::spawn(async move {
                     let mut durable = WriteConcern::majority();
                     durable.journal = Some(true);
                     let mut times = Vec::new();
                     while Instant::now() < end {
+                        let mut document: Document =
+                            documents[(session * 31 + times.len()) % documents.len()].clone();
                         document.insert("_id", ObjectId::new());
                         let sent = Instant::now();
                         bare.insert_one(&document).write_concern(durable.clone()).await.unwrap();
