@@ -1,8 +1,8 @@
 //! Makes messages durable, those that wait together in one insert.
 //!
-//! One batch is on its way at a time, so that ids become visible in their order: whoever pages through
-//! what this instance stored never finds a message below one that he has seen. More batches at once would
-//! not make a set faster whose journal they share.
+//! One batch is on its way at a time, in a few inserts side by side, and is answered as a whole. So ids
+//! become visible in their order, but for those of one batch: whoever pages through what this instance
+//! stored can miss only a message that is not acknowledged yet, and is told of it when it is.
 //!
 //! Ids are chosen before the insert. When the answer gets lost the same documents are sent again, and a
 //! duplicate key means that the first time counted; it is believed when a majority has it. If nothing
@@ -26,7 +26,10 @@ use smol::{
     channel::{Receiver, Sender},
     stream::StreamExt as _,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use super::{
     Shared,
@@ -145,19 +148,12 @@ async fn store(shared: &Arc<Shared>, jobs: Vec<Job>, ids: &mut IdSource) {
         if left.is_zero() {
             return give_up(shared, waiting, &why);
         }
-        let documents: Vec<_> = waiting.iter().map(|sent| &sent.document).collect();
-        let messages = shared.there.messages.clone_with_type::<RawDocumentBuf>();
-        let insert = messages.insert_many(documents).ordered(false);
-        let attempt = timeout(left.min(ATTEMPT), async { insert.await }).await;
-        let fates = match attempt {
-            Ok(Ok(_)) => waiting.iter().map(|_| Fate::Stored).collect(),
-            Ok(Err(error)) => {
-                why = error.kind.to_string();
-                fates(&error, waiting.len())
-            }
-            Err(_late) => waiting.iter().map(|_| Fate::Unknown).collect(),
-        };
-        let settled = settle(shared, waiting, fates);
+        let mut fates = Vec::new();
+        for lane in insert(shared, waiting, left.min(ATTEMPT)).await {
+            why = lane.why.unwrap_or(why);
+            fates.extend(lane.sent.into_iter().zip(lane.fates));
+        }
+        let settled = settle(shared, fates);
         waiting = settled.unknown;
         if !settled.there.is_empty() {
             waiting.extend(confirm(shared, settled.there, end).await);
@@ -167,6 +163,38 @@ async fn store(shared: &Arc<Shared>, jobs: Vec<Job>, ids: &mut IdSource) {
             sleep(PAUSE).await;
         }
     }
+}
+
+/// An attempt with a part of a batch.
+struct Lane {
+    sent: Vec<Sent>,
+    fates: Vec<Fate>,
+    why: Option<String>,
+}
+
+/// Sends a batch, in a few inserts side by side: mongod does one insert on one core, and the keys of the
+/// words are what it has to do. Ids of a batch become visible in any order, for as long as it is on its way.
+async fn insert(shared: &Arc<Shared>, batch: Vec<Sent>, patience: Duration) -> Vec<Lane> {
+    let size = batch.len().div_ceil(LANES);
+    let mut batch = batch.into_iter().peekable();
+    let mut lanes = JoinSet::new();
+    while batch.peek().is_some() {
+        let sent: Vec<_> = batch.by_ref().take(size).collect();
+        lanes.spawn(attempt(shared.clone(), sent, patience));
+    }
+    lanes.join_all().await
+}
+
+async fn attempt(shared: Arc<Shared>, sent: Vec<Sent>, patience: Duration) -> Lane {
+    let documents: Vec<_> = sent.iter().map(|sent| &sent.document).collect();
+    let messages = shared.there.messages.clone_with_type::<RawDocumentBuf>();
+    let insert = messages.insert_many(documents).ordered(false);
+    let (fates, why) = match timeout(patience, async { insert.await }).await {
+        Ok(Ok(_)) => (sent.iter().map(|_| Fate::Stored).collect(), None),
+        Ok(Err(error)) => (fates(&error, sent.len()), Some(error.kind.to_string())),
+        Err(_late) => (sent.iter().map(|_| Fate::Unknown).collect(), None),
+    };
+    Lane { sent, fates, why }
 }
 
 /// What an error says of each message.
@@ -204,10 +232,10 @@ struct Settled {
 }
 
 /// Answers those whose fate is known.
-fn settle(shared: &Shared, waiting: Vec<Sent>, fates: Vec<Fate>) -> Settled {
+fn settle(shared: &Shared, fates: Vec<(Sent, Fate)>) -> Settled {
     let mut settled = Settled::default();
     let mut stored = Vec::new();
-    for (sent, fate) in waiting.into_iter().zip(fates) {
+    for (sent, fate) in fates {
         match fate {
             Fate::Stored => stored.push(sent),
             Fate::Failed(error) => sent.job.tell(Err(error)),
@@ -323,9 +351,11 @@ fn gone(id: MessageId) -> Document {
 
 /// Messages that wait at most; whoever comes then waits to be let in.
 const QUEUE: usize = 1_000;
-/// Messages in one insert at most: a slow server must be able to answer within an attempt.
+/// Messages in one batch at most: a slow server must be able to answer within an attempt.
 const BATCH: usize = 256;
-/// Octets in one insert at most, roughly; a message of the protocol has 48 MB.
+/// Inserts side by side.
+const LANES: usize = 4;
+/// Octets in one batch at most, roughly; a message of the protocol has 48 MB.
 const BATCH_OCTETS: usize = 8 * 1024 * 1024;
 /// Longest time until a client is answered one way or the other, once it is his turn.
 const BOUND: Duration = Duration::from_secs(9);
