@@ -66,7 +66,7 @@ impl Boxes {
         let mut tags = site.store.tags().await?;
         tags.truncate(MOST_TAGS);
         Ok(Self {
-            domains: domains(mailboxes, asked),
+            domains: domains(mailboxes, has_more, asked),
             tags: tags.into_iter().map(|tag| Link::tag(tag, asked)).collect(),
             has_more,
         })
@@ -80,7 +80,7 @@ impl Boxes {
 }
 
 /// Mailboxes put below their domains, both sorted by name.
-fn domains(mailboxes: Vec<Mailbox>, asked: &Asked) -> Vec<Domain> {
+fn domains(mailboxes: Vec<Mailbox>, has_more: bool, asked: &Asked) -> Vec<Domain> {
     let mut domains = BTreeMap::<String, Vec<Mailbox>>::new();
     for mailbox in mailboxes {
         // The last @: what stands before it may be quoted and contain others.
@@ -88,7 +88,8 @@ fn domains(mailboxes: Vec<Mailbox>, asked: &Asked) -> Vec<Domain> {
         domains.entry(domain).or_default().push(mailbox);
     }
     let domain = |(name, mailboxes): (String, Vec<Mailbox>)| Domain {
-        all: Link::domain(&name, &mailboxes, asked),
+        // Of mailboxes that are not listed nobody knows the domain, so there is no total of any.
+        all: Link::domain(&name, if has_more { &[] } else { &mailboxes }, asked),
         mailboxes: mailboxes.into_iter().map(|it| Link::mailbox(it, asked)).collect(),
     };
     domains.into_iter().map(domain).collect()
@@ -161,7 +162,7 @@ mod tests {
             mailbox("postmaster", 4),
         ];
         let asked = Asked { mailbox: "Bob@X.example".into(), ..Asked::default() };
-        let domains = domains(all, &asked);
+        let domains = domains(all.clone(), false, &asked);
         let shown: Vec<_> = domains
             .iter()
             .map(|it| (it.all.name.as_str(), it.all.unread, it.mailboxes.len()))
@@ -171,5 +172,7 @@ mod tests {
         let bob = &domains[1].mailboxes[1];
         assert!(bob.is_current && bob.short == "bob" && bob.href == "/?mailbox=bob%40x%2Eexample");
         assert_eq!(domains[2].all.href, "/?q=recipient%3A%22%40y%2Eexample%22");
+        let cut = super::domains(all, true, &asked);
+        assert!(cut.iter().all(|it| it.all.unread == 0 && !it.mailboxes.is_empty()));
     }
 }
