@@ -1,8 +1,8 @@
 //! Makes messages durable, those that wait together in one insert.
 //!
-//! One batch is on its way at a time, in a few inserts side by side, and is answered as a whole. So ids
-//! become visible in their order, but for those of one batch: whoever pages through what this instance
-//! stored can miss only a message that is not acknowledged yet, and is told of it when it is.
+//! One batch is on its way at a time, in a few inserts side by side, and lists leave out what of it is in
+//! already until all of it is. So ids become visible in their order: whoever pages through what this
+//! instance stored never finds a message below one that he has seen.
 //!
 //! Ids are chosen before the insert. When the answer gets lost the same documents are sent again, and a
 //! duplicate key means that the first time counted; it is believed when a majority has it. If nothing
@@ -90,6 +90,26 @@ impl Queue {
 #[derive(Debug, Default)]
 pub(super) struct Doubtful(Mutex<Vec<MessageId>>);
 
+/// The highest id of ours that is stored, with all below it.
+#[derive(Debug, Default)]
+pub(super) struct Stored(Mutex<Option<MessageId>>);
+
+impl Stored {
+    /// Which messages of ours are on their way: not to be shown yet.
+    pub(super) fn beyond(&self, me: ObjectId) -> Document {
+        let mut on_their_way = doc! { "by": me };
+        if let Some(last) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            on_their_way.insert("_id", doc! { "$gt": ObjectId::from_bytes(*last.as_bytes()) });
+        }
+        on_their_way
+    }
+
+    fn reached(&self, id: Option<MessageId>) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = (*last).max(id);
+    }
+}
+
 /// Stores what waits, until the queue is closed and empty.
 pub(super) async fn run(shared: Arc<Shared>, queue: Receiver<Job>, mut ids: IdSource) {
     while let Ok(first) = queue.recv().await {
@@ -173,7 +193,7 @@ struct Lane {
 }
 
 /// Sends a batch, in a few inserts side by side: mongod does one insert on one core, and the keys of the
-/// words are what it has to do. Ids of a batch become visible in any order, for as long as it is on its way.
+/// words are what it has to do.
 async fn insert(shared: &Arc<Shared>, batch: Vec<Sent>, patience: Duration) -> Vec<Lane> {
     let size = batch.len().div_ceil(LANES);
     let mut batch = batch.into_iter().peekable();
@@ -248,6 +268,7 @@ fn settle(shared: &Shared, fates: Vec<(Sent, Fate)>) -> Settled {
 }
 
 fn tell_stored(shared: &Shared, stored: Vec<Sent>) {
+    shared.stored.reached(stored.iter().map(|sent| sent.id).max());
     // First, so that who hears of his message finds it counted.
     shared.ledger.stored(stored.iter().map(|sent| &sent.job.entry));
     for mut sent in stored {

@@ -40,6 +40,7 @@ pub(super) async fn find(
     if let Some(before) = before {
         plan.filter.insert("_id", doc! { "$lt": object(before) });
     }
+    plan.filter.insert("$nor", [shared.stored.beyond(shared.me)]);
     let reads_each = plan.check == Check::Each && plan.reads_body;
     let mut projection = of_record();
     if reads_each {

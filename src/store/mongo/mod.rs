@@ -39,7 +39,7 @@ use tokio::time::timeout;
 
 use self::{
     change::{PIECE, Sweep},
-    commit::{Doubtful, Queue},
+    commit::{Doubtful, Queue, Stored},
     draft::MongoDraft,
     feed::Feed,
     health::Health,
@@ -72,6 +72,7 @@ struct Shared {
     ledger: Ledger,
     feed: Feed,
     doubtful: Doubtful,
+    stored: Stored,
     /// One piece is changed at a time: two would count the same difference twice.
     changing: tokio::sync::Mutex<()>,
     indexed: bool,
@@ -108,6 +109,7 @@ impl Mongo {
             ledger: Ledger::default(),
             feed: Feed::new(),
             doubtful: Doubtful::default(),
+            stored: Stored::default(),
             changing: tokio::sync::Mutex::default(),
             indexed: options.index,
             inline_limit: options.inline_limit,
