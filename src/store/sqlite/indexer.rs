@@ -63,18 +63,9 @@ impl Indexer {
             // A burst of mail has the processors for itself at first, for the senders wait and the index
             // need not: searches read what it lacks.
             if self.writer.is_busy() {
-                let _ = bell.rest((begun.elapsed() * self.modesty()).min(LONGEST_REST));
+                let _ = bell
+                    .rest((begun.elapsed() * modesty(self.lag(), self.behind())).min(LONGEST_REST));
             }
-        }
-    }
-
-    /// For how many times its work it rests while mail comes in: a tenth of one processor is enough at
-    /// first, half of one once searches have much to read, and mail that goes on coming is kept up with.
-    fn modesty(&self) -> u32 {
-        match () {
-            () if self.lag() >= PATIENCE => 0,
-            () if self.behind() >= MUCH => 1,
-            () => 9,
         }
     }
 
@@ -146,6 +137,19 @@ impl Indexer {
     }
 }
 
+/// For how many times its work the index rests while mail comes in: a tenth of one processor is enough at
+/// first, half of one once searches have much to read; and it does not rest while the mail that it takes in
+/// is old.
+fn modesty(lag: Duration, behind: i64) -> u32 {
+    if lag >= PATIENCE {
+        0
+    } else if behind >= MUCH {
+        1
+    } else {
+        9
+    }
+}
+
 impl Trouble {
     fn text(&self) -> String {
         match self {
@@ -187,3 +191,17 @@ const MUCH: i64 = 20_000;
 const LONGEST_REST: Duration = Duration::from_millis(500);
 /// Between two attempts after a failure.
 const RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_rests_less_the_more_it_lacks_and_not_when_mail_grows_old() {
+        let young = PATIENCE - Duration::from_millis(1);
+        assert_eq!(modesty(Duration::ZERO, 1), 9);
+        assert_eq!(modesty(young, MUCH), 1);
+        assert_eq!(modesty(PATIENCE, 1), 0);
+        assert_eq!(modesty(PATIENCE, MUCH), 0);
+    }
+}
