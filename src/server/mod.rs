@@ -7,6 +7,7 @@ pub mod smtp;
 use std::{
     net::SocketAddr,
     sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -27,6 +28,7 @@ use crate::{
     policy::Policy,
     process::{self, Identity},
     refusals::Refusals,
+    relief::Relief,
     reload::Reload,
     retention,
     shutdown::Shutdown,
@@ -74,23 +76,34 @@ pub fn run(
 ) -> Result<(), String> {
     let handed = Activation::from_environment();
     let executor = Arc::new(Executor::new());
-    let stop = Shutdown::new();
-    let threads: Vec<_> = (1..thread_count(&config.server))
-        .map(|number| {
-            let (executor, stop) = (executor.clone(), stop.clone());
-            std::thread::Builder::new()
-                .name(format!("smtpd-{number}"))
-                .spawn(move || smol::block_on(executor.run(stop.begun())))
-                .map_err(|error| format!("server.threads: cannot start a thread: {error}"))
-        })
-        .collect::<Result<_, _>>()?;
+    let (stop, relief) = (Shutdown::new(), Relief::default());
+    let mut threads = vec![start_thread("relief", {
+        let (executor, relief) = (executor.clone(), relief.clone());
+        move || relief.stand_by(&executor)
+    })?];
+    for number in 1..thread_count(&config.server) {
+        let (executor, stop, relief) = (executor.clone(), stop.clone(), relief.clone());
+        let work = move || relief.cover(|| smol::block_on(executor.run(stop.begun())));
+        threads.push(start_thread(&number.to_string(), work)?);
+    }
     let service = serve(config, handed, executor.clone(), open_store, shutdown, reload, opened);
-    let result = smol::block_on(executor.run(service));
+    let result = relief.cover(|| smol::block_on(executor.run(service)));
     stop.begin();
+    relief.dismiss();
     for thread in threads {
         let _ = thread.join();
     }
     result
+}
+
+fn start_thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, String> {
+    std::thread::Builder::new()
+        .name(format!("smtpd-{name}"))
+        .spawn(work)
+        .map_err(|error| format!("server.threads: cannot start a thread: {error}"))
 }
 
 async fn serve(

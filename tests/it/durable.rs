@@ -354,3 +354,37 @@ fn a_slow_disk_answers_everybody_and_a_crowd_shares_its_syncs() {
     // A large message has a file of its own, which is one sync more.
     assert!((5..SENDERS * EACH).contains(&syncs), "{syncs}");
 }
+
+/// The thread that serves everybody writes a message that is alone; when the disk takes its time, another
+/// takes its place.
+#[test]
+fn a_disk_that_is_stuck_with_a_message_alone_keeps_nobody_else_waiting() {
+    if !have(&["strace"]) {
+        return;
+    }
+    const STUCK: Duration = Duration::from_secs(3);
+    let server = Server::start(&[("SMTPD_SERVER_THREADS", "1")]);
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO client.example").unwrap();
+    let mut send = |subject| mail(&mut client, &body(subject, false));
+    assert!(send("before").starts_with("250 2.0.0"));
+    let delay = format!("inject=fdatasync:delay_enter={}", STUCK.as_micros());
+    let mut strace = inject(&server, &delay, "fdatasync");
+    let begun = Instant::now();
+    let longest = std::thread::scope(|scope| {
+        let sending = scope.spawn(move || send("stuck"));
+        let mut longest = Duration::ZERO;
+        while !sending.is_finished() {
+            let asked = Instant::now();
+            server.get("/ping");
+            longest = longest.max(asked.elapsed());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(sending.join().unwrap().starts_with("250 2.0.0"));
+        longest
+    });
+    assert!(begun.elapsed() >= STUCK, "the disk was not stuck");
+    assert!(longest < STUCK / 3, "somebody waited for {longest:?}");
+    signal(strace.id(), "TERM");
+    strace.wait().unwrap();
+}

@@ -7,7 +7,7 @@ use std::{
 
 /// Which row a module stands in; it may use only lower rows, and its own.
 const ROWS: [&[&str]; 9] = [
-    &["id", "secret", "metrics", "panics", "reload", "shutdown", "clients", "refusals"],
+    &["id", "secret", "metrics", "panics", "relief", "reload", "shutdown", "clients", "refusals"],
     &["wire"],
     &["message"],
     &["smtp"],

@@ -1,10 +1,11 @@
 //! The journal: what `250` rests on.
 //!
 //! One thread appends messages to a file, whole, and syncs it once for all who wait; then they are
-//! answered. The database hears of them a moment later and can be behind, because whatever it has not
-//! taken in durably is read from the journal again at the next start. So a sync of one file, of octets
-//! that lie side by side, is all that a message waits for, and its octets are written once. This is also
-//! where they stay: the database only knows the place.
+//! answered. A message that is alone is appended by the thread that has it, if that may wait. The
+//! database hears of them a moment later and can be behind, because whatever it has not taken in durably
+//! is read from the journal again at the next start. So a sync of one file, of octets that lie side by
+//! side, is all that a message waits for, and its octets are written once. This is also where they stay:
+//! the database only knows the place.
 //!
 //! If anything of a batch fails, nothing of it is stored, all of it are told the same, and the next one
 //! goes into a new segment, because nobody knows what the old one holds behind its last good record. If
@@ -17,11 +18,12 @@ mod segment;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, atomic::Ordering},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use event_listener::Event;
 use futures_channel::oneshot;
 use smol::{
     Timer,
@@ -42,19 +44,22 @@ use super::{Shared, bodies::BodyFile, row, writer::Writer};
 use crate::{
     id::{IdSource, MessageId},
     message::{Envelope, Summary},
+    relief,
     store::{Error, mailbox_key},
 };
 
-/// Asks the journal's thread.
+/// Stores messages, or has the journal's thread do it.
 #[derive(Clone)]
 pub(super) struct Journal {
     queue: Sender<Commit>,
+    appender: Arc<Mutex<Appender>>,
+    shared: Arc<Shared>,
     trouble: Trouble,
 }
 
 /// Why nothing can be stored now, if nothing can.
 #[derive(Clone, Default)]
-struct Trouble(Arc<Mutex<Option<Error>>>);
+struct Trouble(Arc<(Mutex<Option<Error>>, Event)>);
 
 /// A message that is complete and waits to be stored.
 pub(super) struct Entry {
@@ -97,8 +102,15 @@ pub(super) struct Commit {
 
 /// The thread's own things.
 pub(super) struct Thread {
-    shared: Arc<Shared>,
     queue: Receiver<Commit>,
+    appender: Arc<Mutex<Appender>>,
+    shared: Arc<Shared>,
+    trouble: Trouble,
+}
+
+/// The end of the journal, which one thread at a time makes longer.
+struct Appender {
+    shared: Arc<Shared>,
     writer: Writer,
     ids: IdSource,
     next_seq: i64,
@@ -106,6 +118,8 @@ pub(super) struct Thread {
     /// None at the beginning and after a failure.
     tail: Option<Tail>,
     trouble: Trouble,
+    /// Everything that is stored was handed over, and nothing comes any more.
+    is_closed: bool,
 }
 
 impl Journal {
@@ -124,9 +138,23 @@ impl Journal {
         };
         let (next_seq, next_segment) = (end.next_seq, end.next_segment);
         let trouble = Trouble::default();
-        let journal = Self { queue: sender, trouble: trouble.clone() };
-        let thread = Thread { shared, queue, writer, ids, next_seq, next_segment, tail, trouble };
-        Ok((journal, thread))
+        let appender = Arc::new(Mutex::new(Appender {
+            shared: shared.clone(),
+            writer,
+            ids,
+            next_seq,
+            next_segment,
+            tail,
+            trouble: trouble.clone(),
+            is_closed: false,
+        }));
+        let thread = Thread {
+            queue,
+            appender: appender.clone(),
+            shared: shared.clone(),
+            trouble: trouble.clone(),
+        };
+        Ok((Self { queue: sender, appender, shared, trouble }, thread))
     }
 
     /// Stores a message, under this id if it has one already, and waits until it is durable.
@@ -136,14 +164,36 @@ impl Journal {
         id: Option<MessageId>,
     ) -> Result<MessageId, Error> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Commit { entry, id, reply }).await.map_err(|_| Error::Closed)?;
+        if let Some(commit) = self.store_alone(Commit { entry, id, reply }) {
+            self.queue.send(commit).await.map_err(|_| Error::Closed)?;
+        }
         // A reply dropped without an answer: the thread ended first.
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
+    /// Stores a message on this thread if no other is on its way, and nothing but the message has to be
+    /// written for it; otherwise gives it back. Whoever is alone waits for nobody's company, and to wake
+    /// the journal's thread and be woken by it takes as long as a sync does.
+    fn store_alone(&self, commit: Commit) -> Option<Commit> {
+        let is_alone = self.shared.drafts.load(Ordering::Relaxed) <= 1 && self.queue.is_empty();
+        if !is_alone || !relief::is_at_hand() || commit.entry.file.is_some() {
+            return Some(commit);
+        }
+        let mut appender = match self.appender.try_lock() {
+            Ok(appender) => appender,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Some(commit),
+        };
+        if !appender.is_ready() {
+            return Some(commit);
+        }
+        relief::wait(|| appender.commit(vec![commit]));
+        None
+    }
+
     /// Why no message can be stored now, if none can.
     pub(super) fn trouble(&self) -> Option<Error> {
-        if self.queue.is_closed() { Some(Error::Closed) } else { self.trouble.get().clone() }
+        if self.queue.is_closed() { Some(Error::Closed) } else { self.trouble.get() }
     }
 
     /// Takes no more; what is queued is still done.
@@ -153,8 +203,33 @@ impl Journal {
 }
 
 impl Trouble {
-    fn get(&self) -> MutexGuard<'_, Option<Error>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn get(&self) -> Option<Error> {
+        self.lock().clone()
+    }
+
+    /// Says how it is; returns how it was.
+    fn set(&self, trouble: Option<Error>) -> Option<Error> {
+        let begins = trouble.is_some();
+        let was = std::mem::replace(&mut *self.lock(), trouble);
+        if begins {
+            self.0.1.notify(usize::MAX);
+        }
+        was
+    }
+
+    /// Waits until there is trouble.
+    async fn begun(&self) {
+        loop {
+            event_listener::listener!(self.0.1 => bell);
+            if self.lock().is_some() {
+                return;
+            }
+            bell.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Error>> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,64 +284,39 @@ impl Placed {
 
 impl Thread {
     /// Works until the queue is closed and empty.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(self) {
         let _drain = Drain(self.queue.clone());
         while let Some(first) = self.next() {
             let mut batch = vec![first];
             self.gather(&mut batch);
-            batch.retain(|commit| !commit.reply.is_canceled());
-            if batch.is_empty() {
-                continue;
-            }
-            match catch_unwind(AssertUnwindSafe(|| self.store(&mut batch))) {
-                Ok(Ok(placed)) => self.answer(batch, placed),
-                Ok(Err(error)) => {
-                    log::error!("{}: {error}", self.shared.segments.folder().display());
-                    self.probe();
-                    self.refuse(batch, &error);
-                }
-                Err(_panic) => self.refuse(batch, &Error::Io("the journal stumbled".into())),
-            }
+            self.appender().commit(batch);
         }
+        self.appender().is_closed = true;
     }
 
     /// The next who wants something stored; none at the end. Meanwhile looks now and then whether what
-    /// was wrong is over.
-    fn next(&mut self) -> Option<Commit> {
-        while self.trouble.get().is_some() {
-            let pause = async {
-                Timer::after(RETRY).await;
+    /// was wrong is over: it may have gone wrong on another thread.
+    fn next(&self) -> Option<Commit> {
+        loop {
+            let next = async { Some(self.queue.recv().await) };
+            let is_troubled = self.trouble.get().is_some();
+            let look = async {
+                match is_troubled {
+                    true => drop(Timer::after(RETRY).await),
+                    false => self.trouble.begun().await,
+                }
                 None
             };
-            match smol::block_on(future::or(async { Some(self.queue.recv().await) }, pause)) {
+            match future::block_on(future::or(next, look)) {
                 Some(received) => return received.ok(),
-                None => self.probe(),
+                None if is_troubled => self.appender().probe(),
+                None => {}
             }
         }
-        self.queue.recv_blocking().ok()
     }
 
-    /// Finds out whether the next batch could be stored, so that no body is asked for in vain, and
-    /// `/readyz` tells the truth.
-    fn probe(&mut self) {
-        let ready = self.check_room().and_then(|()| {
-            self.tail = Some(self.take_tail().map_err(|error| Error::from_io(&error))?);
-            Ok(())
-        });
-        let was = std::mem::replace(&mut *self.trouble.get(), ready.clone().err());
-        let folder = self.shared.segments.folder().display();
-        match (was, ready) {
-            (None, Err(error)) => log::error!("{folder}: no mail is taken: {error}"),
-            (Some(_), Ok(())) => log::warn!("{folder}: mail is taken again"),
-            _ => {}
-        }
-    }
-
-    /// The database must have room for what is in the journal, and the reserve is for deleting.
-    fn check_room(&self) -> Result<(), Error> {
-        let is_roomy =
-            self.shared.reserve.is_kept() && self.shared.segments.free_bytes() >= LOW_WATER;
-        if is_roomy { Ok(()) } else { Err(Error::Full) }
+    fn appender(&self) -> MutexGuard<'_, Appender> {
+        self.appender.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes what else is queued.
@@ -294,6 +344,54 @@ impl Thread {
                 return;
             }
         }
+    }
+}
+
+impl Appender {
+    /// True if a message can be stored now with no more than a write and a sync.
+    fn is_ready(&self) -> bool {
+        let has_tail = self.tail.as_ref().is_some_and(|tail| tail.end < SEGMENT_OCTETS);
+        has_tail && !self.is_closed && self.writer.has_room()
+    }
+
+    /// Stores a batch and answers all who still wait for it.
+    fn commit(&mut self, mut batch: Vec<Commit>) {
+        batch.retain(|commit| !commit.reply.is_canceled());
+        if batch.is_empty() {
+            return;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.store(&mut batch))) {
+            Ok(Ok(placed)) => self.answer(batch, placed),
+            Ok(Err(error)) => {
+                log::error!("{}: {error}", self.shared.segments.folder().display());
+                self.probe();
+                refuse(batch, &error);
+            }
+            Err(_panic) => refuse(batch, &Error::Io("the journal stumbled".into())),
+        }
+    }
+
+    /// Finds out whether the next batch could be stored, so that no body is asked for in vain, and
+    /// `/readyz` tells the truth.
+    fn probe(&mut self) {
+        let ready = self.check_room().and_then(|()| {
+            self.tail = Some(self.take_tail().map_err(|error| Error::from_io(&error))?);
+            Ok(())
+        });
+        let was = self.trouble.set(ready.clone().err());
+        let folder = self.shared.segments.folder().display();
+        match (was, ready) {
+            (None, Err(error)) => log::error!("{folder}: no mail is taken: {error}"),
+            (Some(_), Ok(())) => log::warn!("{folder}: mail is taken again"),
+            _ => {}
+        }
+    }
+
+    /// The database must have room for what is in the journal, and the reserve is for deleting.
+    fn check_room(&self) -> Result<(), Error> {
+        let is_roomy =
+            self.shared.reserve.is_kept() && self.shared.segments.free_bytes() >= LOW_WATER;
+        if is_roomy { Ok(()) } else { Err(Error::Full) }
     }
 
     /// Appends a batch. When this returns `Ok`, it is on the disk.
@@ -332,7 +430,7 @@ impl Thread {
             Ok(()) => {
                 self.next_seq = seq;
                 self.tail = Some(tail);
-                *self.trouble.get() = None;
+                self.trouble.set(None);
                 Ok(placed)
             }
             Err(error) => {
@@ -371,11 +469,11 @@ impl Thread {
             self.writer.wake();
         }
     }
+}
 
-    fn refuse(&self, batch: Vec<Commit>, error: &Error) {
-        for commit in batch {
-            let _ = commit.reply.send(Err(error.clone()));
-        }
+fn refuse(batch: Vec<Commit>, error: &Error) {
+    for commit in batch {
+        let _ = commit.reply.send(Err(error.clone()));
     }
 }
 
@@ -420,6 +518,7 @@ mod tests {
     use super::*;
     use crate::{
         message::search,
+        relief::Relief,
         store::{Options, Query, Store, sqlite::Sqlite},
     };
 
@@ -478,8 +577,14 @@ mod tests {
         }
     }
 
+    /// By the journal's thread, and by the one that has the message.
     #[test]
     fn what_could_not_be_written_or_synced_is_refused_and_forgotten() {
+        refused_and_forgotten();
+        Relief::default().cover(refused_and_forgotten);
+    }
+
+    fn refused_and_forgotten() {
         let cases = [
             (Fault::Write, ErrorKind::StorageFull),
             (Fault::Write, ErrorKind::Other),
@@ -507,6 +612,34 @@ mod tests {
             block_on(store.close()).unwrap();
             assert_eq!(sizes(&open(path)), expected, "{fault:?}");
         }
+    }
+
+    #[test]
+    fn a_message_alone_is_stored_by_the_thread_that_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let is_stored_at_once = |length| {
+            let polled = block_on(smol::future::poll_once(put(&store, length)));
+            polled.map(|stored| stored.unwrap()).is_some()
+        };
+        Relief::default().cover(|| {
+            // The segment has to be made first.
+            block_on(put(&store, 1)).unwrap();
+            assert!(is_stored_at_once(2));
+            // A large one has a file to be synced.
+            assert!(!is_stored_at_once(200));
+            let other = block_on(store.begin()).unwrap();
+            assert!(!is_stored_at_once(3));
+            drop(other);
+            // Who gave up while it was queued may be stored or not.
+            block_on(put(&store, 4)).unwrap();
+            assert!(is_stored_at_once(5));
+        });
+        assert!(!is_stored_at_once(6), "nobody takes the place of this thread");
+        let sizes = sizes(&store);
+        assert!([1, 2, 4, 5].iter().all(|size| sizes.contains(size)), "{sizes:?}");
+        block_on(store.close()).unwrap();
+        Relief::default().cover(|| assert!(block_on(put(&store, 7)).is_err()));
     }
 
     #[test]
