@@ -140,15 +140,14 @@ def mail(subject, size):
     return (head + "".join(f"{number:08} {line}\r\n" for number in range(size // 75 + 1))).encode()
 
 
-def without(change, folder=ROOT / "target/control"):
-    """A binary of this source, changed: `change` is a file, what stands there once, and what then shall."""
-    path, old, new = change
+def without(*changes, folder=ROOT / "target/control"):
+    """A binary of this source, changed: each change is a file, what stands there once, and what then shall."""
     source = folder / "source"
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in names.splitlines():
         if name.startswith(("src/", "templates/", "static/", "benches/", "tests/it/", ".cargo/", "Cargo.", "build.rs")):
             octets = (ROOT / name).read_bytes()
-            if name == path:
+            for old, new in [change[1:] for change in changes if change[0] == name]:
                 text = octets.decode()
                 assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
                 octets = text.replace(old, new).encode()
