@@ -355,11 +355,18 @@ fn after_a_sync_of_the_log_has_failed_the_log_is_written_again() {
     strace.wait().unwrap();
     let trace = fs::read_to_string(folder.path().join("trace")).unwrap();
     let mut behind = trace.lines().skip_while(|line| !line.contains("(INJECTED)")).skip(1);
-    let written = behind.next().unwrap_or_default();
-    assert!(written.contains("pwrite64(") && written.contains(", 0) = "), "{trace}");
-    let octets = written.rsplit(" = ").next().unwrap().parse::<u64>().unwrap();
+    // From its beginning to its end, in one piece or several, and then synced.
+    let mut octets = 0;
+    let synced = loop {
+        let line = behind.next().unwrap_or_default();
+        if !line.contains("pwrite64(") {
+            break line;
+        }
+        let (call, written) = line.rsplit_once(" = ").unwrap();
+        assert!(call.trim_end().ends_with(&format!(", {octets})")), "{octets}: {trace}");
+        octets += written.parse::<u64>().unwrap();
+    };
     assert!(octets >= length, "{octets} of {length}: {trace}");
-    let synced = behind.next().unwrap_or_default();
     assert!(synced.contains("fdatasync(") && synced.ends_with(" = 0"), "{trace}");
     assert_eq!(server.messages("limit=20").len(), 18);
     server.kill();

@@ -111,7 +111,10 @@ impl Writer {
         if !self.inbox.is_behind.load(Ordering::SeqCst) {
             return Ok(());
         }
-        self.ask(|_| Ok(())).await
+        match self.ask(|_| Ok(())).await {
+            Err(Error::Closed) => Err(Error::Closed),
+            _ => Ok(()),
+        }
     }
 
     /// Messages that are in the journal now; from here on whoever asks for them waits for the database to
