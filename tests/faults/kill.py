@@ -9,7 +9,8 @@ Each round: eight senders of small and large messages, one client that deletes, 
 reads what it finds; kill -9; now and then another while it starts again; then the store must hold all
 that was acknowledged, nothing twice, nothing in part, nothing that was deleted, and all marks that were
 acknowledged. What was under way at the kill may be there or not, but whole and once.
-Ends with an error if any of it does not hold, or a start takes a second.
+Ends with an error if any of it does not hold, or a start takes a second, not counted the time that it waits
+for a processor which others have.
 """
 
 import argparse
@@ -201,7 +202,7 @@ def main():
     parser.add_argument("--answer-early", action="store_true")
     arguments = parser.parse_args()
     binary = without(ANSWER_EARLY) if arguments.answer_early else BINARY
-    total, starts, worked, acknowledged, deleted, tagged, read = {}, [], 0, 0, 0, 0, 0
+    total, starts, acknowledged, deleted, tagged, read = {}, [], 0, 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "mongod").mkdir()
@@ -214,8 +215,7 @@ def main():
                 if random.random() < 0.25:
                     killed_while_starting(folder / "data", environment, binary)
                 server = Smtpd(folder / "data", environment, binary)
-                starts.append(server.took)
-                worked = max(worked, server.worked)
+                starts.append((server.took - server.waited, server.took, server.worked))
                 is_end = number % EPOCH == 0 or number == arguments.rounds
                 web = Web(server.http)
                 wrong, some = found_wrong(web, ledger, is_end, number)
@@ -235,7 +235,7 @@ def main():
                     said = said.splitlines()[-1]
                     acknowledged += len(ledger.acknowledged)
                     deleted, tagged = deleted + len(ledger.deleted), tagged + len(ledger.tagged)
-                    print(f"{number} rounds, {acknowledged} acknowledged, {total}, slowest start {max(starts):.3f} s", flush=True)
+                    print(f"{number} rounds, {acknowledged} acknowledged, {total}, slowest start {max(starts)[0]:.3f} s", flush=True)
                     # What was deleted with all others must not return either.
                     assert web.ask("DELETE", "/api/messages")[0] == 200
                     ledger = Ledger()
@@ -243,13 +243,17 @@ def main():
         finally:
             if mongod:
                 mongod.stop()
-    starts.sort()
+    own, whole, worked = (sorted(column) for column in zip(*starts))
     store = "mongodb" if arguments.mongodb else "embedded store"
     counts = ", ".join(f"{count} {kind}" for kind, count in total.items())
     print(f"{store}, {arguments.rounds} kills: {acknowledged} acknowledged, {deleted} deleted, {tagged} tagged;")
     print(f"{counts}; {read} read back;")
-    print(f"start: median {starts[len(starts) // 2] * 1000:.0f} ms, longest {starts[-1] * 1000:.0f} ms, at most {worked * 1000:.0f} ms of processor time; smtpd check: {said}")
-    raise SystemExit(bool(any(total.values()) or starts[-1] >= 1))
+    ms = lambda seconds: f"{seconds * 1000:.0f} ms"
+    print(
+        f"start: median {ms(own[len(own) // 2])}, longest {ms(own[-1])}, at most {ms(worked[-1])} of processor time; "
+        f"with the wait for a processor median {ms(whole[len(whole) // 2])}, longest {ms(whole[-1])}; smtpd check: {said}"
+    )
+    raise SystemExit(bool(any(total.values()) or own[-1] >= 1))
 
 
 if __name__ == "__main__":

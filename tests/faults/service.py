@@ -11,8 +11,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
+# What is registered to be done at the end is done then, too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = os.environ.get("SMTPD", ROOT / "target/release/smtpd")
 
@@ -44,8 +47,9 @@ class Smtpd:
         except EOFError:
             self.process.wait()
             raise SystemExit(f"smtpd did not start: {self.process.stderr.read()}") from None
-        #: Seconds until it listens, and how many of them a processor worked for it.
-        self.took, self.worked = time.monotonic() - begun, self.processor_time()
+        #: Seconds until it listens; how many of them a processor worked for it, and how many its first thread,
+        #: which does all of that, waited for a processor that others had.
+        self.took, self.worked, self.waited = time.monotonic() - begun, self.processor_time(), self.waiting_time()
 
     def address(self, mark):
         for line in self.process.stdout:
@@ -58,6 +62,10 @@ class Smtpd:
         # utime and stime, proc(5), in ticks of 10 ms.
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(") ", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / 100
+
+    def waiting_time(self):
+        # Documentation/scheduler/sched-stats: nanoseconds on a processor, and ready to run without one.
+        return int(pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text().split()[1]) / 1e9
 
     def end(self, how=signal.SIGTERM):
         os.kill(self.pid, how)
@@ -132,15 +140,14 @@ def mail(subject, size):
     return (head + "".join(f"{number:08} {line}\r\n" for number in range(size // 75 + 1))).encode()
 
 
-def without(change, folder=ROOT / "target/control"):
-    """A binary of this source, changed: `change` is a file, what stands there once, and what then shall."""
-    path, old, new = change
+def without(*changes, folder=ROOT / "target/control"):
+    """A binary of this source, changed: each change is a file, what stands there once, and what then shall."""
     source = folder / "source"
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in names.splitlines():
         if name.startswith(("src/", "templates/", "static/", "benches/", "tests/it/", ".cargo/", "Cargo.", "build.rs")):
             octets = (ROOT / name).read_bytes()
-            if name == path:
+            for old, new in [change[1:] for change in changes if change[0] == name]:
                 text = octets.decode()
                 assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
                 octets = text.replace(old, new).encode()

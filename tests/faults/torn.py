@@ -7,6 +7,7 @@
     tests/faults/torn.py --cuts 20 --ignore names
     tests/faults/torn.py --cuts 20 --ignore database
     tests/faults/torn.py --cuts 20 --ignore log
+    tests/faults/torn.py --cuts 20 --without lasting
     tests/faults/torn.py --cuts 100 --fail              # some syncs fail, too: it must not lose
 
 smtpd runs under strace, which notes every write to its folder with its octets, every sync, every change
@@ -17,11 +18,16 @@ had since; names made or removed since the last sync of their folder are there o
 ended at the cut does not count, and one that failed never makes durable what was written before it.
 
 On that folder smtpd starts, and everything that was answered with 250 before the cut must be there, whole
-and once, everything deleted before it gone, and the index must find what is there. smtpd then runs on from
-one of these folders under strace, so that what it does to repair is cut, too.
+and once, everything deleted before it gone, everything tagged tagged, and the index must find what is
+there. In every other log all mail is deleted at once in the middle. smtpd then runs on from one of these
+folders under strace, so that what it does to repair is cut, too.
+
+The whole log must make the very folder that smtpd left: so no call is overlooked, whatever the C library
+uses, and a call that is not understood ends the script.
 
 `--ignore` takes one kind of sync for not done: the journal's, those of large bodies, those of the folder
-of large bodies, those of the database with its log, those of the log alone.
+of large bodies, those of the database with its log, those of the log alone. `--without lasting` builds a
+copy of smtpd in which deletions and tags are answered before they are synced, and nothing is given back.
 """
 
 import argparse
@@ -29,6 +35,7 @@ import bisect
 import collections
 import http.client
 import json
+import math
 import os
 import pathlib
 import random
@@ -40,17 +47,25 @@ import tempfile
 import threading
 import time
 
-from service import BINARY, Sender, Smtpd, Web, mail
+from service import BINARY, Sender, Smtpd, Web, mail, without
 
 SECTOR = 512
 SENDERS = 8
 # Logs that are written; the cuts are shared among them.
 LOGS = 5
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
-CALLS = (
-    "openat,open,creat,mkdir,mkdirat,write,writev,pwrite64,pwritev,pwritev2,ftruncate,truncate,fallocate,fsync,"
-    "fdatasync,sync_file_range,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink,copy_file_range,sendto,sendmsg,sendfile"
-)
+# The calls that are understood. C libraries differ in which they use for the same thing.
+OPEN = {"open", "openat"}
+NAMES = OPEN | {"mkdir", "mkdirat", "unlink", "unlinkat"}
+WRITE = {"write", "writev", "pwrite64", "pwritev", "pwritev2"}
+SYNC = {"fsync", "fdatasync"}
+ANSWER = {"write", "writev", "sendto", "sendmsg"}
+# What could change the folder, too: if smtpd does that, nothing is counted, and the script ends.
+OTHERS = {
+    *("openat2", "creat", "mknod", "mknodat", "truncate", "rename", "renameat", "renameat2", "rmdir", "link", "linkat"),
+    *("symlink", "symlinkat", "syncfs", "sync_file_range", "copy_file_range", "sendfile", "splice"),
+}
+CALLS = NAMES | WRITE | SYNC | ANSWER | OTHERS | {"ftruncate", "fallocate", "lseek"}
 IGNORED = {
     "journal": lambda path: path.endswith(".journal"),
     "bodies": lambda path: path.startswith("bodies/"),
@@ -58,13 +73,30 @@ IGNORED = {
     "database": lambda path: path.startswith("smtpd.db"),
     "log": lambda path: path == "smtpd.db-wal",
 }
+LASTING = (
+    ("src/store/sqlite/schema.rs", 'if lasting { "PRAGMA synchronous = FULL" }', 'if lasting { "PRAGMA synchronous = NORMAL" }'),
+    # Otherwise what comes back has no octets any more, and what stands behind it in the journal is lost.
+    ("src/store/sqlite/writer.rs", "                self.give_back(doomed);\n", "                drop(doomed);\n"),
+)
 # A string or a path of strace -xx.
 HEX = r"(?:\\x[0-9a-f]{2})*"
-FILE = rf"\d+<({HEX})>(?:\(deleted\))?"
+FILE = rf"(\d+)<({HEX})>(\(deleted\))?"
+# The beginning of the answer to the end of a message, as strace writes it.
+OK = "".join(f"\\x{octet:02x}" for octet in b"250 2.0.0 Ok")
 
 
 def octets(text):
     return bytes.fromhex(text.replace("\\x", ""))
+
+
+def spelled(text):
+    return os.fsdecode(octets(text))
+
+
+def named(arguments):
+    """The paths that a call names, absolute. A relative one begins at the folder before it, or where we are."""
+    for folder, path in re.findall(rf'(?:<({HEX})>(?:\(deleted\))?, )?"({HEX})"', arguments):
+        yield os.path.normpath(os.path.join(spelled(folder) or os.getcwd(), spelled(path)))
 
 
 class Inode:
@@ -88,9 +120,10 @@ class Log:
         self.now = dict(self.first)
         self.names = []  # (began, ended, folder, name, inode or None)
         self.folder_syncs = collections.defaultdict(list)
-        self.positions = {}
+        self.positions = {}  # by descriptor
+        self.appending = set()
         self.answers = []  # (began, id)
-        self.failed = 0
+        self.failed = collections.Counter()  # syncs, by file
         self.times = []
         begun = {}
         with open(path) as lines:
@@ -106,12 +139,11 @@ class Log:
                     self.note(number, number, rest)
         # What had not ended may have been done in part.
         for began, half in begun.values():
-            self.note(began, float("inf"), half)
+            self.note(began, math.inf, half)
         self.lines = len(self.times)
 
-    def inside(self, text):
+    def inside(self, path):
         """A path relative to the folder; None outside, and for what is no part of the promise."""
-        path = os.fsdecode(octets(text))
         if path == self.folder:
             return "."
         name = path.removeprefix(self.folder + "/")
@@ -121,75 +153,111 @@ class Log:
 
     def note(self, began, ended, text):
         call, rest = text.split("(", 1)
-        failed = re.search(r"\) += -1 ", rest[-200:])
-        if call in ("sendto", "sendmsg", "write", "writev") and "\\x32\\x35\\x30\\x20\\x32\\x2e\\x30\\x2e\\x30\\x20\\x4f\\x6b" in rest:
-            for reply in re.findall(HEX.replace("*", "+"), rest):
+        # Strings and paths are all hexadecimal, so this stands nowhere else.
+        arguments, result = (re.split(r"\) += ", rest, maxsplit=1) + ["?"])[:2]
+        if result.startswith("?"):
+            ended = math.inf
+        if call in ANSWER and OK in arguments:
+            for reply in re.findall(HEX.replace("*", "+"), arguments):
                 self.answers += [(began, found.decode()) for found in re.findall(rb"250 2.0.0 Ok: queued as (\w+)", octets(reply))]
-        if call in ("openat", "mkdir", "unlink", "rename") and not failed:
-            self.note_name(call, began, ended, rest)
-            return
-        file = re.match(FILE, rest)
-        path = file and self.inside(file[1])
-        if not path:
-            return
-        if call in ("fsync", "fdatasync"):
-            if not self.is_ignored(path):
-                done = (began, ended, not failed)
-                self.failed += bool(failed)
-                self.folder_syncs[path].append(done)
-                if path in self.now:
-                    self.now[path].syncs.append(done)
-            return
-        if failed:
-            return
-        self.note_change(call, began, ended, path, rest[file.end() :])
+        failed = result.startswith("-1 ")
+        if call in NAMES or call in OTHERS:
+            paths = [self.inside(path) for path in named(arguments)]
+            paths += [self.inside(spelled(path)) for _, path, _ in re.findall(FILE, arguments) if call in OTHERS]
+            if any(paths) and not failed:
+                self.note_name(call, began, ended, paths[0], arguments, result)
+        else:
+            # Of a file that was deleted while it was open nothing is left.
+            file = re.match(FILE, arguments)
+            path = file and not file[3] and self.inside(spelled(file[2]))
+            if path and call in SYNC:
+                self.note_sync(began, ended, path, not failed)
+            elif path and not failed:
+                self.note_change(call, began, ended, int(file[1]), path, arguments[file.end() :], result)
 
-    def note_name(self, call, began, ended, rest):
-        strings = [self.inside(found) for found in re.findall(rf'"({HEX})"', rest)]
-        if not strings or strings[0] is None:
+    def note_sync(self, began, ended, path, well):
+        if self.is_ignored(path):
             return
-        path = strings[0]
-        folder = os.path.dirname(path) or "."
-        if call == "openat":
-            if "O_CREAT" in rest and path not in self.now:
+        self.failed[path] += not well
+        self.folder_syncs[path].append((began, ended, well))
+        if path in self.now:
+            self.now[path].syncs.append((began, ended, well))
+
+    def note_name(self, call, began, ended, path, arguments, result):
+        folder = os.path.dirname(path or "") or "."
+        if call in OPEN:
+            if "O_CREAT" in arguments and path not in self.now:
                 self.now[path] = Inode()
                 self.names.append((began, ended, folder, path, self.now[path]))
-            elif "O_TRUNC" in rest:
+            elif "O_TRUNC" in arguments:
                 self.now[path].changes.append((began, ended, "length", 0, 0))
-            self.positions[path] = 0
-        elif call == "mkdir":
+            descriptor = int(re.match(r"\d*", result)[0] or -1)
+            self.positions[descriptor] = 0
+            self.appending.discard(descriptor)
+            if "O_APPEND" in arguments:
+                self.appending.add(descriptor)
+        elif call.startswith("mkdir"):
             self.names.append((began, ended, folder, path, "folder"))
-        elif call == "unlink":
+        elif call.startswith("unlink") and "AT_REMOVEDIR" not in arguments:
             self.now.pop(path, None)
             self.names.append((began, ended, folder, path, None))
         else:
             raise SystemExit(f"not understood: {call} of {path}")
 
-    def note_change(self, call, began, ended, path, rest):
+    def note_change(self, call, began, ended, descriptor, path, rest, result):
         inode = self.now.get(path)
         if inode is None:
-            # Deleted while it was open.
-            return
+            # A folder that is read, or what was deleted at this moment.
+            if path in self.first or path in self.folders or any(name == path for *_, name, _ in self.names):
+                return
+            raise SystemExit(f"not understood: {call} of {path}, which nobody has made")
         if call == "ftruncate":
             inode.changes.append((began, ended, "length", 0, int(re.match(r", (\d+)", rest)[1])))
         elif call == "fallocate":
-            assert "PUNCH_HOLE" in rest, rest
-            at, length = map(int, re.search(r", (\d+), (\d+)\s*(?:\)|$)", rest).groups())
-            inode.changes.append((began, ended, "write", at, bytes(length)))
-        elif call in ("write", "pwrite64", "pwritev"):
+            assert "PUNCH_HOLE" in rest and "KEEP_SIZE" in rest, rest
+            at, length = map(int, re.search(r", (\d+), (\d+)\s*$", rest).groups())
+            inode.changes.append((began, ended, "hole", at, bytes(length)))
+        elif call == "lseek":
+            if math.isfinite(ended):
+                self.positions[descriptor] = int(result)
+        elif call in WRITE:
             data = b"".join(octets(found) for found in re.findall(rf'"({HEX})"', rest))
             assert '"...' not in rest, "strace cut a string short"
-            end = re.search(r"\) += (\d+)$", rest[-60:])
-            if end:
-                data = data[: int(end[1])]
-            if call == "write":
-                at = self.positions[path]
-                self.positions[path] += len(data)
+            if math.isfinite(ended):
+                data = data[: int(result)]
+            if call in ("write", "writev"):
+                if descriptor in self.appending:
+                    raise SystemExit(f"not understood: {call} of {path}, at its end")
+                at = self.positions[descriptor]
+                self.positions[descriptor] += len(data)
             else:
-                at = int(re.search(r", (\d+)$", rest[-80:].rsplit(")", 1)[0].rstrip())[1])
+                # Behind the offset of pwritev2 there are flags, and it is understood without any.
+                at = int(re.search(r", (\d+), 0\s*$" if call == "pwritev2" else r", (\d+)\s*$", rest)[1])
             inode.changes.append((began, ended, "write", at, data))
         else:
             raise SystemExit(f"not understood: {call} of {path}")
+
+    def told_failed(self):
+        failed = [f"{count} of {path}" for path, count in sorted(self.failed.items()) if count]
+        return f"failed syncs: {', '.join(failed) or 'none'}"
+
+    def compare(self, data):
+        """That the folder is what this log says was done to it: nothing was missed, and nothing is invented.
+        Number of octets."""
+        folders, files = self.cut(math.inf, lambda: True)
+        there = {str(path.relative_to(data)): path for path in data.rglob("*")}
+        there = {name: path for name, path in there.items() if self.inside(f"{self.folder}/{name}")}
+        real = {name for name, path in there.items() if path.is_dir()} | {"."}
+        if real != folders:
+            raise SystemExit(f"the log does not tell of folders: {sorted(real ^ folders)}")
+        # What a call that had not ended did is not known.
+        unsure = {id(inode) for inode in self.now.values() if any(ended == math.inf for _, ended, *_ in inode.changes)}
+        open_names = {name for _, ended, _, name, _ in self.names if ended == math.inf}
+        differ = {name for name, path in there.items() if path.is_file() and id(self.now.get(name)) not in unsure and files.get(name) != path.read_bytes()}
+        differ |= files.keys() - there.keys()
+        if differ - open_names:
+            raise SystemExit(f"the log does not tell all that was done to {', '.join(sorted(differ - open_names))}")
+        return sum(map(len, files.values()))
 
     def cut(self, at, chance):
         """The files as a disk could hold them if the power went between line `at` and the next. Of what
@@ -234,6 +302,8 @@ def apply(content, kind, offset, what):
     if kind == "length":
         del content[what:]
         content.extend(bytes(what - len(content)))
+    elif kind == "hole":
+        content[offset : offset + len(what)] = what[: max(0, len(content) - offset)]
     else:
         content.extend(bytes(max(0, offset - len(content))))
         content[offset : offset + len(what)] = what
@@ -248,7 +318,7 @@ def torn(content, later, chance):
         before = len(whole)
         apply(whole, kind, offset, what)
         lengths.append(len(whole))
-        first, last = (offset, offset + len(what)) if kind == "write" else sorted((before, what))
+        first, last = (offset, offset + len(what)) if kind != "length" else sorted((before, what))
         for sector in range(first // SECTOR, -(-last // SECTOR)):
             versions[sector].append((bytes(whole[sector * SECTOR : (sector + 1) * SECTOR]), is_certain))
     certain = max((place + 1 for place, change in enumerate(later) if change[3]), default=0)
@@ -278,13 +348,24 @@ class Ledger:
 
     def __init__(self):
         self.sizes = {}  # of every subject that was ever sent
-        # Must be there, may be gone, must be gone.
-        self.must, self.perhaps, self.gone = set(), set(), set()
+        self.subjects = {}  # by id, of what was answered
+        # Must be there, may be gone, must be gone, must be tagged.
+        self.must, self.perhaps, self.gone, self.tagged = set(), set(), set(), set()
+
+
+class Heard:
+    """What the clients of one run know."""
+
+    def __init__(self):
+        self.ids = {}  # with their subjects
+        self.deletions = []  # (asked, told or None, subject)
+        self.tags = []  # (told, subject)
 
 
 def load(server, ledger, run, seconds):
-    """Sends and deletes for a while; ids with their subjects, and deletions with the times of asking and answering."""
-    until, ids, deletions = time.time() + seconds, {}, []
+    """Sends, tags and deletes for a while."""
+    begun, heard = time.time(), Heard()
+    until = begun + seconds
 
     def send(name):
         try:
@@ -297,48 +378,67 @@ def load(server, ledger, run, seconds):
                 ledger.sizes[subject] = size
                 reply = sender.send(mail(subject, size)).decode()
                 if reply.startswith("250"):
-                    ids[reply.split()[-1]] = subject
+                    heard.ids[reply.split()[-1]] = subject
         except OSError:
             pass
 
-    def delete():
+    def again(what, pause):
         try:
             web = Web(server.http)
             while time.time() < until:
-                for id in random.sample(sorted(ids), min(len(ids), 1)):
-                    asked = time.time()
-                    status, _ = web.ask("DELETE", f"/api/messages/{id}")
-                    deletions.append((asked, time.time() if status == 204 else None, ids[id]))
-                time.sleep(0.05)
+                for id in random.sample(sorted(heard.ids), min(len(heard.ids), 1)):
+                    what(web, id, heard.ids[id])
+                time.sleep(pause)
         except OSError:
             pass
 
+    def delete(web, id, subject):
+        asked = time.time()
+        status, _ = web.ask("DELETE", f"/api/messages/{id}")
+        heard.deletions.append((asked, time.time() if status == 204 else None, subject))
+
+    def tag(web, id, subject):
+        status, _ = web.ask("PATCH", f"/api/messages/{id}", {"tags": ["kept"], "starred": True})
+        if status == 200:
+            heard.tags.append((time.time(), subject))
+
+    def delete_all():
+        time.sleep(random.uniform(0.2, 0.8) * seconds)
+        asked, stored = time.time(), set(heard.ids.values())
+        status, _ = Web(server.http).ask("DELETE", "/api/messages")
+        told = time.time() if status == 200 else None
+        # What was under way meanwhile may be deleted or not.
+        heard.deletions.extend((asked, told if subject in stored else None, subject) for subject in list(ledger.sizes))
+
     jobs = [threading.Thread(target=send, args=(f"s{number}",)) for number in range(SENDERS)]
-    jobs.append(threading.Thread(target=delete))
+    jobs += [threading.Thread(target=again, args=work) for work in ((delete, 0.05), (tag, 0.05))]
+    if run % 2:
+        jobs.append(threading.Thread(target=delete_all))
     for job in jobs:
         job.start()
     for job in jobs:
         job.join()
-    return ids, deletions
+    return heard
 
 
-def write_log(folder, base, ledger, run, arguments):
+def write_log(folder, base, ledger, run, arguments, binary):
     """Runs smtpd under strace from these files on; its log, and what the clients know."""
-    data, trace = folder / "data", folder / "trace"
+    data, trace = folder.resolve() / "data", folder / "trace"
     unpack(data, *base)
-    before = ["strace", "-D", "-f", "-qq", "-y", "-xx", "-v", "-ttt", "-s", "100000000", "-o", str(trace), "-e", f"trace={CALLS}"]
-    if arguments.fail and run % 2:
+    before = ["strace", "-D", "-f", "-qq", "-y", "-xx", "-v", "-ttt", "-s", "100000000", "-o", str(trace), "-e", f"trace={','.join(CALLS)}"]
+    if arguments.fail and run % 2 == 0:
         # Now and then a sync fails, and what it was to make durable may be gone for good.
-        before += ["-e", "inject=fdatasync:error=EIO:when=40+80"]
-    server = Smtpd(data, binary=BINARY, before=before)
-    ids, deletions = load(server, ledger, run, arguments.seconds)
+        before += ["-e", "inject=fdatasync:error=EIO:when=15+30"]
+    server = Smtpd(data, binary=binary, before=before)
+    heard = load(server, ledger, run, arguments.seconds)
     server.end(signal.SIGKILL)
     size = -1
     while size != (size := trace.stat().st_size):
         time.sleep(0.5)
     log = Log(trace, data, base, IGNORED.get(arguments.ignore, lambda _: False))
+    log.compare(data)
     trace.unlink()
-    return log, ids, deletions
+    return log, heard
 
 
 def unpack(data, folders, files):
@@ -350,7 +450,7 @@ def unpack(data, folders, files):
         (data / name).write_bytes(content)
 
 
-def examine(data, ledger, must, gone, total):
+def examine(data, ledger, must, gone, tagged, total):
     """Starts smtpd on the folder and counts what does not hold."""
     wrong = collections.Counter()
     try:
@@ -363,7 +463,9 @@ def examine(data, ledger, must, gone, total):
     for message in list(web.messages()):
         subject = message["subject"]
         wrong["twice"] += subject in stored
-        wrong["undeleted"] += subject in gone
+        # By its id, for the octets of what was deleted are given back, and the subject with them.
+        wrong["undeleted"] += ledger.subjects.get(message["id"], subject) in gone
+        wrong["untagged"] += subject in tagged and not (message["starred"] and message["tags"] == ["kept"])
         wrong["unknown"] += subject not in ledger.sizes
         stored[subject] = message
         if subject in ledger.sizes:
@@ -399,34 +501,41 @@ def main():
     parser.add_argument("--cuts", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=4, help="of load in each log")
     parser.add_argument("--ignore", choices=IGNORED)
+    parser.add_argument("--without", choices=["lasting"])
     parser.add_argument("--fail", action="store_true", help="some syncs fail")
     parser.add_argument("--keep", type=pathlib.Path, help="where to put the folders that were bad")
     parser.add_argument("--seed", type=int, default=None)
     arguments = parser.parse_args()
     random.seed(arguments.seed)
     total, bad, cuts, ledger = collections.Counter(), 0, 0, Ledger()
+    binary = without(*LASTING) if arguments.without else BINARY
     # The next log begins with the last folder that was good.
-    last = {"."}, {}, set(), set(), set()
+    last = {"."}, {}, set(), set(), set(), set()
     base = last[:2]
     logs = min(LOGS, arguments.cuts)
     # What is made anew need not outlive anything, and there is a lot of it.
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir=MEMORY) as memory:
         folder, memory = pathlib.Path(folder), pathlib.Path(memory)
         for run in range(logs):
-            log, ids, deletions = write_log(folder, base, ledger, run, arguments)
-            heard = log.answers[0][0] if log.answers else log.lines
-            print(f"log {run}: {log.lines} lines, {len(log.answers)} answers, {len(deletions)} deletions, {log.failed} failed syncs", flush=True)
+            log, heard = write_log(folder, base, ledger, run, arguments, binary)
+            ledger.subjects.update(heard.ids)
+            first = log.answers[0][0] if log.answers else log.lines
+            print(f"log {run}: {log.lines} lines, {len(log.answers)} answers, {len(heard.deletions)} deletions, {len(heard.tags)} tags, {log.told_failed()}", flush=True)
             for number in range(arguments.cuts * run // logs, arguments.cuts * (run + 1) // logs):
                 # One of five while it starts.
-                at = random.randrange(heard) if number % 5 == 4 else random.randrange(heard, log.lines)
+                at = random.randrange(first) if number % 5 == 4 else random.randrange(first, log.lines)
                 likely = random.choice([0, 0.1, 0.5, 0.9, 1])
                 folders, files = log.cut(at, lambda: random.random() < likely)
-                asked = {subject for asked, _, subject in deletions if asked <= log.times[at]}
-                must = ledger.must | {ids[id] for began, id in log.answers if began <= at and id in ids}
-                gone = {subject for _, told, subject in deletions if told and told < log.times[at]} | ledger.gone
-                must -= asked | ledger.perhaps
+                now = log.times[at]
+                asked = {subject for asked, _, subject in heard.deletions if asked <= now} | ledger.perhaps
+                must = ledger.must | {heard.ids[id] for began, id in log.answers if began <= at and id in heard.ids}
+                must -= asked
+                gone = ledger.gone | {subject for _, told, subject in heard.deletions if told and told < now}
+                tagged = ledger.tagged | {subject for told, subject in heard.tags if told < now}
+                total["deleted"] += len(gone)
+                total["tagged"] += len(tagged)
                 unpack(memory / "cut", folders, files)
-                is_bad = examine(memory / "cut", ledger, must, gone, total)
+                is_bad = examine(memory / "cut", ledger, must, gone, tagged, total)
                 if is_bad:
                     bad += 1
                     if arguments.keep:
@@ -434,9 +543,11 @@ def main():
                     print(f"log {run}, cut at {at} of {log.lines}, chance {likely}: {dict(total)}", flush=True)
                 cuts += 1
                 if not is_bad:
-                    last = folders, files, must, ledger.perhaps | asked, gone
+                    last = folders, files, must, asked, gone, tagged
             base = last[:2]
-            ledger.must, ledger.perhaps, ledger.gone = last[2:]
+            ledger.must, ledger.perhaps, ledger.gone, ledger.tagged = last[2:]
+    if arguments.without:
+        print("deletions and tags are answered before they are synced:")
     what = f", syncs of {arguments.ignore} ignored" if arguments.ignore else ", some syncs failed" if arguments.fail else ""
     print(f"{cuts} cuts of {logs} logs{what}: {bad} bad; " + ", ".join(f"{count} {kind}" for kind, count in total.items()))
     raise SystemExit(bool(bad))

@@ -15,10 +15,11 @@ use crate::harness::{Client, SMTPD, Server, eventually, have, signal};
 const ENVIRONMENT: [(&str, &str); 2] =
     [("SMTPD_STORE_INLINE_LIMIT", "10000"), ("SMTPD_SERVER_THREADS", "2")];
 
-/// Lets strace make calls of a running server fail, until that ends.
-fn inject(server: &Server, fault: &str, called: &str) -> Child {
+/// Lets strace make calls of a running server fail, of one file or of all, until that ends.
+fn inject(server: &Server, fault: &str, called: &str, path: Option<&Path>) -> Child {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-q", "-o", "trace", "-e", &format!("trace={called}"), "-e", fault]);
+    strace.args(path.map(|path| format!("--trace-path={}", path.display())));
     strace.args(["-p", &server.pid().to_string()]).current_dir(&server.folder);
     let strace = strace.stderr(Stdio::null()).spawn().unwrap();
     let tasks = format!("/proc/{}/task", server.pid());
@@ -168,7 +169,7 @@ fn send_while(
     is_once: bool,
 ) -> Vec<(String, bool, Told)> {
     let mut server = Server::start_in(folder, &ENVIRONMENT);
-    let mut strace = inject(&server, fault, called);
+    let mut strace = inject(&server, fault, called, None);
     let mut told = Vec::new();
     let mut client = Client::connect(server.smtp);
     client.say("EHLO client.example").unwrap();
@@ -297,7 +298,7 @@ fn while_nothing_can_be_written_it_is_not_ready_and_then_it_is_again() {
         assert_eq!(server.messages("limit=9").len(), 5);
         assert_eq!(server.request("GET", "/readyz").0, 200);
 
-        let mut strace = inject(&server, &format!("inject={called}:error={error}"), called);
+        let mut strace = inject(&server, &format!("inject={called}:error={error}"), called, None);
         let mut number = 5;
         eventually(30, "mail is refused", || {
             number += 1;
@@ -322,6 +323,55 @@ fn while_nothing_can_be_written_it_is_not_ready_and_then_it_is_again() {
     }
 }
 
+/// A sync that fails is worse than none: the system forgets what it was to write, and the next sync succeeds
+/// without it. tests/faults/torn.py --fail cuts the power behind that.
+#[test]
+fn after_a_sync_of_the_log_has_failed_the_log_is_written_again() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start_in(folder.path(), &ENVIRONMENT);
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO client.example").unwrap();
+    for number in 0..20 {
+        let reply = client.mail(&body(&format!("n{number}n"), false)).unwrap();
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+    let messages = server.messages("limit=20");
+    let delete = |place: usize| {
+        let id = messages[place]["id"].as_str().unwrap();
+        server.request("DELETE", &format!("/api/messages/{id}")).0
+    };
+    let log = folder.path().join("data/smtpd.db-wal");
+    let length = fs::metadata(&log).unwrap().len();
+    // Of this file only; the second of its syncs fails, and nothing after it.
+    let fault = "inject=fdatasync:error=EIO:when=2";
+    let mut strace = inject(&server, fault, "fdatasync,pwrite64", Some(&log));
+    assert_eq!(delete(0), 204);
+    assert_eq!(delete(1), 503, "it is not said that something is deleted that may come back");
+    assert_eq!(delete(2), 204);
+    signal(strace.id(), "TERM");
+    strace.wait().unwrap();
+    let trace = fs::read_to_string(folder.path().join("trace")).unwrap();
+    let mut behind = trace.lines().skip_while(|line| !line.contains("(INJECTED)")).skip(1);
+    // From its beginning to its end, in one piece or several, and then synced.
+    let mut octets = 0;
+    let synced = loop {
+        let line = behind.next().unwrap_or_default();
+        if !line.contains("pwrite64(") {
+            break line;
+        }
+        let (call, written) = line.rsplit_once(" = ").unwrap();
+        assert!(call.trim_end().ends_with(&format!(", {octets})")), "{octets}: {trace}");
+        octets += written.parse::<u64>().unwrap();
+    };
+    assert!(octets >= length, "{octets} of {length}: {trace}");
+    assert!(synced.contains("fdatasync(") && synced.ends_with(" = 0"), "{trace}");
+    assert_eq!(server.messages("limit=20").len(), 18);
+    server.kill();
+}
+
 #[test]
 fn a_slow_disk_answers_everybody_and_a_crowd_shares_its_syncs() {
     if !have(&["strace"]) {
@@ -331,7 +381,7 @@ fn a_slow_disk_answers_everybody_and_a_crowd_shares_its_syncs() {
     const EACH: usize = 5;
     let server = Server::start(&ENVIRONMENT);
     // Each sync takes 5 ms longer.
-    let mut strace = inject(&server, "inject=fdatasync:delay_enter=5000", "fdatasync");
+    let mut strace = inject(&server, "inject=fdatasync:delay_enter=5000", "fdatasync", None);
     std::thread::scope(|scope| {
         for sender in 0..SENDERS {
             let smtp = server.smtp;

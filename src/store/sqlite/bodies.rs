@@ -31,6 +31,15 @@ pub(super) struct BodyFile {
     kept: bool,
 }
 
+/// The name of a body's file, as a record says it; none if no file of ours can be called so. A damaged
+/// journal is searched for records, and somebody may have sent a mail with octets that look like one: its
+/// file must not be any other of this machine.
+pub(super) fn name(octets: &[u8]) -> Option<String> {
+    let is_ours = |octet: &u8| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
+    let is_name = octets.len() == 2 * RANDOM && octets.iter().all(is_ours);
+    is_name.then(|| String::from_utf8_lossy(octets).into_owned())
+}
+
 impl Bodies {
     /// Bodies in this folder; makes it if it is missing.
     pub(super) fn open(folder: PathBuf) -> io::Result<Self> {
@@ -40,7 +49,7 @@ impl Bodies {
 
     /// Begins a file.
     pub(super) fn create(&self) -> io::Result<BodyFile> {
-        let mut random = [0; 12];
+        let mut random = [0; RANDOM];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let name = data_encoding::HEXLOWER.encode(&random);
         let path = self.folder.join(&name);
@@ -128,3 +137,6 @@ fn remove(path: &Path) {
         log::warn!("{}: cannot be removed: {error}", path.display());
     }
 }
+
+/// Random octets in a name.
+const RANDOM: usize = 12;

@@ -129,6 +129,8 @@ impl Sqlite {
             return Err(cannot(&database, &why));
         }
         make_private(&database).map_err(|error| cannot(&database, &error))?;
+        // What a kill left in it may rest on a sync that had failed.
+        schema::write_log_again(&database).map_err(|error| cannot(&database, &error))?;
         let db = schema::open_writer(&database)?;
         let damaged = |error| Error::Open(schema::describe(&database, &error));
         let mut counters = Counters::load(&db).map_err(damaged)?;

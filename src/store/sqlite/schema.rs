@@ -1,8 +1,14 @@
 //! Opening the database: who we are, which version, and the settings that durability rests on.
 
-use std::path::Path;
+use std::{
+    ffi::c_int,
+    fs::OpenOptions,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, hooks::Wal};
 
 use crate::store::Error;
 
@@ -18,7 +24,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
         (0, 0, 0) => create(&mut db).map_err(cannot)?,
         other => return Err(foreign(path, other)),
     }
-    settle_writer(&db).map_err(cannot)?;
+    settle_writer(&mut db).map_err(cannot)?;
     Ok(db)
 }
 
@@ -75,13 +81,63 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
     all.commit()
 }
 
-fn settle_writer(db: &Connection) -> rusqlite::Result<()> {
+fn settle_writer(db: &mut Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     set_lasting(db, false)?;
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    db.wal_hook(Some(move_when_long))?;
     db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
     settle(db)
+}
+
+/// Moves the log into the database when it is long, as SQLite does by itself; but that would tell nobody if
+/// a sync fails at it. The commit before it then ends with an error, although it is done.
+fn move_when_long(log: &mut Wal, pages: c_int) -> rusqlite::Result<()> {
+    if pages < CHECKPOINT_PAGES {
+        return Ok(());
+    }
+    match log.checkpoint() {
+        // Anything else, such as a full disk, leaves the log as it is, for another time.
+        Err(error) if is_broken_disk(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// True if the disk did not do what was asked of it.
+pub(super) fn is_broken_disk(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+}
+
+/// Writes the log of a database once more, octet for octet, and syncs it.
+///
+/// When a sync fails the system forgets what it was to write, and the next sync succeeds without it. What
+/// SQLite then adds to the log would be thought durable, and a power cut would lose it together with the
+/// hole before it. So after any failure this comes before the next transaction. Nobody else writes to the
+/// log meanwhile, and who reads it reads the same octets.
+pub(super) fn write_log_again(database: &Path) -> io::Result<()> {
+    let mut path = database.to_owned().into_os_string();
+    path.push("-wal");
+    let file = match OpenOptions::new().read(true).write(true).open(PathBuf::from(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let mut octets = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut octets, at)? {
+            0 => return file.sync_data(),
+            some => {
+                file.write_all_at(&octets[..some], at)?;
+                at += some as u64;
+            }
+        }
+    }
+}
+
+/// Gives a connection up. The last to close a database would move the log into it, which may be wrong.
+pub(super) fn abandon(db: Connection) {
+    // If that cannot be set, there is nothing else that could be done.
+    let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
 /// Whether the next commit is on the disk when it returns, with all before it. What was taken from the
@@ -135,7 +191,9 @@ const WRITER_CACHE_KIB: i32 = 16 * 1024;
 /// Of each reader.
 const READER_CACHE_KIB: i32 = 4 * 1024;
 /// Pages in the log at which a commit moves them into the database.
-const CHECKPOINT_PAGES: i64 = 2000;
+const CHECKPOINT_PAGES: c_int = 2000;
+/// Octets of the log that are written again at once.
+const PIECE: usize = 256 * 1024;
 /// The log is cut back to this many octets when it starts again.
 const JOURNAL_LIMIT: i64 = 16 * 1024 * 1024;
 /// Prepared statements kept per connection: all that there are.

@@ -111,7 +111,10 @@ impl Writer {
         if !self.inbox.is_behind.load(Ordering::SeqCst) {
             return Ok(());
         }
-        self.ask(|_| Ok(())).await
+        match self.ask(|_| Ok(())).await {
+            Err(Error::Closed) => Err(Error::Closed),
+            _ => Ok(()),
+        }
     }
 
     /// Messages that are in the journal now; from here on whoever asks for them waits for the database to
@@ -234,8 +237,12 @@ impl Thread {
                 Work::End => break,
             }
         }
-        if let Some(db) = self.db.take() {
-            checkpoint(&db, "TRUNCATE");
+        if let Some(db) = self.db.take()
+            && let Err(error) = checkpoint(&db, "TRUNCATE")
+        {
+            // The next start takes it from the log.
+            log::warn!("{}: the log stays: {error}", self.path.display());
+            schema::abandon(db);
         }
     }
 
@@ -355,9 +362,11 @@ impl Thread {
         Ok(doomed)
     }
 
-    /// Opens the database again if it was given up. Only it knows how a failed transaction ended.
+    /// Opens the database again if it was given up, once its log is certainly on the disk. Only it knows how
+    /// a failed transaction ended.
     fn open(&mut self) -> Result<(), Error> {
         if self.db.is_none() {
+            schema::write_log_again(&self.path).map_err(|error| Error::from_io(&error))?;
             let db = schema::open_writer(&self.path).map_err(|e| Error::Io(e.to_string()))?;
             *self.shared.counters() = Counters::load(&db).map_err(|error| failed(&error))?;
             self.db = Some(db);
@@ -371,8 +380,14 @@ impl Thread {
         if let Some(db) = &self.db {
             let rolled_back = db.is_autocommit() || db.execute_batch("ROLLBACK").is_ok();
             if reopen || !rolled_back {
-                self.db = None;
+                self.give_up();
             }
+        }
+    }
+
+    fn give_up(&mut self) {
+        if let Some(db) = self.db.take() {
+            schema::abandon(db);
         }
     }
 
@@ -414,29 +429,26 @@ impl Thread {
             let left: i64 = db.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
             if left < VACUUM_SLACK {
                 // The file shrinks when the log is written back.
-                checkpoint(db, "TRUNCATE");
+                checkpoint(db, "TRUNCATE")?;
             }
             Ok(left > 0 && left < free)
         };
         step().unwrap_or_else(|error| {
             log::warn!("{}: cannot give back space: {error}", self.path.display());
+            if schema::is_broken_disk(&error) {
+                self.give_up();
+            }
             false
         })
     }
 }
 
 /// Moves what it can of the log into the database. Waits for no reader.
-fn checkpoint(db: &Connection, how: &str) {
-    let pass = || {
-        db.busy_timeout(Duration::ZERO)?;
-        let done = db.query_row(&format!("PRAGMA wal_checkpoint({how})"), (), |_| Ok(()));
-        db.busy_timeout(schema::BUSY)?;
-        done
-    };
-    if let Err(error) = pass() {
-        // What is in the log is safe there; it is moved another time.
-        log::warn!("checkpoint failed: {error}");
-    }
+fn checkpoint(db: &Connection, how: &str) -> rusqlite::Result<()> {
+    db.busy_timeout(Duration::ZERO)?;
+    let done = db.query_row(&format!("PRAGMA wal_checkpoint({how})"), (), |_| Ok(()));
+    db.busy_timeout(schema::BUSY)?;
+    done
 }
 
 /// However the thread ends, nobody who waits for it is left waiting.

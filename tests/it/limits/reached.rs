@@ -307,6 +307,8 @@ fn the_process_has_so_many_threads() {
         }
     });
     assert!(named("").len() <= before + 5);
+    // Those that have nothing to do end.
+    eventually(10, "no thread waits for nothing", || named("blocking-").is_empty());
 }
 
 fn scan(text: &str) -> Scanned {

@@ -284,6 +284,49 @@ fn an_unreadable_end_is_told_and_passed_over() {
     sound(&stocked.options);
 }
 
+/// A record of a message whose body is a file, as it stands in the journal, with another name in it.
+fn forged(segment: &Path, file: &str) -> Vec<u8> {
+    let octets = fs::read(segment).unwrap();
+    let mut heads = memchr::memmem::find_iter(&octets, b"smtpd\0m1");
+    let at = heads.find(|at| octets[at + 12] == 1).unwrap();
+    let number = |at: usize| u32::from_le_bytes(octets[at..at + 4].try_into().unwrap()) as usize;
+    let mut record = octets[at..at + 64 + number(at + 40) + number(at + 48)].to_vec();
+    assert_eq!(number(at + 40), file.len());
+    record[64..64 + file.len()].copy_from_slice(file.as_bytes());
+    // The number of the next message.
+    record[16..24].copy_from_slice(&31_i64.to_le_bytes());
+    record[36..40].copy_from_slice(&crc32fast::hash(file.as_bytes()).to_le_bytes());
+    let crc = crc32fast::hash(&record[12..64]);
+    record[8..12].copy_from_slice(&crc.to_le_bytes());
+    record
+}
+
+#[test]
+fn octets_of_a_mail_that_look_like_a_record_open_no_other_file() {
+    let stocked = Stocked::new();
+    // Seen from the folder of bodies, and as long as their names.
+    let secret = stocked.folder.path().join("secret-of-the-host");
+    fs::write(&secret, noise(20_009)).unwrap();
+    let forged = forged(&stocked.segment(), "../../secret-of-the-host");
+    block_on(async {
+        let store = store::open(&stocked.options).unwrap();
+        put_raw(&*store, &[b"carries ".as_slice(), &forged].concat(), 999, &["a@b.example"]).await;
+        store.close().await.unwrap();
+    });
+    let path = stocked.segment();
+    let carrier = place_of(&path, b"carries ") - 64;
+    overwrite(&path, carrier, &[0; 64]);
+    fs::remove_file(stocked.options.path.join("smtpd.db")).unwrap();
+    let repaired = store::repair(&stocked.options).unwrap();
+    assert_eq!(repaired.messages, 29, "{:?}", repaired.faults);
+    block_on(async {
+        let store = store::open(&stocked.options).unwrap();
+        store.delete(Selection::All).await.unwrap();
+        store.close().await.unwrap();
+    });
+    assert!(secret.exists());
+}
+
 #[test]
 fn a_store_in_use_is_not_repaired() {
     let stocked = Stocked::new();

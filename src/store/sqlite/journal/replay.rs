@@ -7,7 +7,10 @@
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use super::{Facts, Head, Header, Placed, Segments, open_meta};
-use crate::store::{Error, sqlite::row};
+use crate::store::{
+    Error,
+    sqlite::{bodies, row},
+};
 
 /// Where the journal ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +141,10 @@ impl Walk<'_> {
         }
         let Some(json) = open_meta(meta) else { return Ok(None) };
         let (envelope, summary) = row::read(json).map_err(io::Error::other)?;
-        let file = head.is_file.then(|| String::from_utf8_lossy(held).into_owned());
+        let file = if head.is_file { bodies::name(held) } else { None };
+        if head.is_file && file.is_none() {
+            return Ok(None);
+        }
         let facts = Facts::new(&envelope, &summary);
         Ok(Some(Placed { head, facts, segment: self.segment, at: self.at, file }))
     }

@@ -2,14 +2,14 @@
 //!
 //! Where [`replay`](super::replay()) stops at the first octet that is wrong, this looks for the next head
 //! whose checksums hold. Only `smtpd repair` does that: inside a damaged stretch, octets of a mail that
-//! somebody made to look like a record could be taken for one.
+//! somebody made to look like a record could be taken for one, and show a mail that nobody sent so.
 
 use std::{fs, io};
 
 use memchr::memmem;
 
 use super::{Facts, Head, Header, Placed, Segments, open_meta, record::MAGIC};
-use crate::store::sqlite::row;
+use crate::store::sqlite::{bodies, row};
 
 /// What was found in a segment.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ fn whole(octets: &[u8], at: usize) -> Option<Placed> {
         return None;
     }
     let (envelope, summary) = row::read(open_meta(meta)?).ok()?;
-    let file = head.is_file.then(|| String::from_utf8_lossy(held).into_owned());
+    let file = if head.is_file { Some(bodies::name(held)?) } else { None };
     let facts = Facts::new(&envelope, &summary);
     Some(Placed { head, facts, segment: 0, at: at as u64, file })
 }
