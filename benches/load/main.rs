@@ -6,8 +6,8 @@
 //! adds least to what is measured. Each command prints one line of JSON.
 //!
 //! ```text
-//! load send   smtp=ADDRESS [sessions=50] [count=10000] [size=1024] [how=dialog|pipelined|bdat]
-//!             [rate=MESSAGES_A_SECOND] [first=NUMBER]
+//! load send   smtp=ADDRESS [sessions=50] [count=10000] [size=1024,…] [how=dialog|pipelined|bdat]
+//!             [rate=MESSAGES_A_SECOND] [first=NUMBER] [seconds=AT_MOST]
 //! load frames smtp=ADDRESS http=ADDRESS [rate=1000] [count=10000] [sessions=10] [size=1024]
 //! load watch  http=ADDRESS
 //! load disk   folder=FOLDER [writers=1] [count=1000] [size=1024]
@@ -60,6 +60,13 @@ impl Options {
             None => Ok(otherwise),
             Some(value) => value.parse().map_err(|_| format!("{name}={value} is no number").into()),
         }
+    }
+
+    /// At least one number, with commas between them.
+    fn numbers<T: FromStr>(&self, name: &str, otherwise: T) -> Result<Vec<T>, Failed> {
+        let Some(value) = self.0.get(name) else { return Ok(vec![otherwise]) };
+        let numbers = value.split(',').map(str::parse).collect::<Result<_, _>>();
+        numbers.map_err(|_| format!("{name}={value} are no numbers").into())
     }
 }
 

@@ -27,9 +27,12 @@ pub(crate) struct Plan {
     first: u64,
     end: u64,
     next: AtomicU64,
-    size: usize,
+    /// Of the messages, in turn.
+    sizes: Vec<usize>,
     /// Messages a second of all sessions together; 0 for as many as it can be.
     rate: f64,
+    /// When no message is begun any more.
+    longest: Duration,
 }
 
 /// How a message and its commands share packets.
@@ -59,8 +62,9 @@ impl Plan {
             first,
             end: first + options.number::<u64>("count", 10_000)?,
             next: AtomicU64::new(first),
-            size: options.number("size", 1024)?,
+            sizes: options.numbers("size", 1024)?,
             rate: options.number("rate", 0.0)?,
+            longest: Duration::from_secs_f64(options.number("seconds", 1e9)?),
         })
     }
 
@@ -94,7 +98,7 @@ impl Plan {
         let (mut times, mut message) = (Vec::new(), Vec::new());
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.end {
+            if number >= self.end || begun.elapsed() > self.longest {
                 session.say(b"QUIT\r\n", 1)?;
                 return Ok(times);
             }
@@ -103,7 +107,8 @@ impl Plan {
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
             message.clear();
-            text::message(number, self.size, &mut message);
+            let place = usize::try_from(number)? % self.sizes.len();
+            text::message(number, self.sizes[place], &mut message);
             let sent = session.message(self.how, &text::mailbox(number), &message)?;
             let now = Instant::now();
             kept(number, now);

@@ -428,7 +428,7 @@ def write_log(folder, base, ledger, run, arguments, binary):
     before = ["strace", "-D", "-f", "-qq", "-y", "-xx", "-v", "-ttt", "-s", "100000000", "-o", str(trace), "-e", f"trace={','.join(CALLS)}"]
     if arguments.fail and run % 2 == 0:
         # Now and then a sync fails, and what it was to make durable may be gone for good.
-        before += ["-e", "inject=fdatasync:error=EIO:when=15+30"]
+        before += ["-e", "inject=fdatasync:error=EIO:when=25+30"]
     server = Smtpd(data, binary=binary, before=before)
     heard = load(server, ledger, run, arguments.seconds)
     server.end(signal.SIGKILL)

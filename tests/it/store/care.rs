@@ -284,47 +284,61 @@ fn an_unreadable_end_is_told_and_passed_over() {
     sound(&stocked.options);
 }
 
-/// A record of a message whose body is a file, as it stands in the journal, with another name in it.
-fn forged(segment: &Path, file: &str) -> Vec<u8> {
+/// A record as it stands in the journal, with another number, and if wished with another id and another file
+/// for its body.
+fn forged(segment: &Path, id: Option<MessageId>, file: Option<&str>) -> Vec<u8> {
     let octets = fs::read(segment).unwrap();
     let mut heads = memchr::memmem::find_iter(&octets, b"smtpd\0m1");
-    let at = heads.find(|at| octets[at + 12] == 1).unwrap();
+    let at = heads.find(|at| octets[at + 12] == u8::from(file.is_some())).unwrap();
     let number = |at: usize| u32::from_le_bytes(octets[at..at + 4].try_into().unwrap()) as usize;
     let mut record = octets[at..at + 64 + number(at + 40) + number(at + 48)].to_vec();
-    assert_eq!(number(at + 40), file.len());
-    record[64..64 + file.len()].copy_from_slice(file.as_bytes());
     // The number of the next message.
     record[16..24].copy_from_slice(&31_i64.to_le_bytes());
-    record[36..40].copy_from_slice(&crc32fast::hash(file.as_bytes()).to_le_bytes());
+    if let Some(id) = id {
+        record[24..36].copy_from_slice(id.as_bytes());
+    }
+    if let Some(file) = file {
+        assert_eq!(number(at + 40), file.len());
+        record[64..64 + file.len()].copy_from_slice(file.as_bytes());
+        record[36..40].copy_from_slice(&crc32fast::hash(file.as_bytes()).to_le_bytes());
+    }
     let crc = crc32fast::hash(&record[12..64]);
     record[8..12].copy_from_slice(&crc.to_le_bytes());
     record
 }
 
 #[test]
-fn octets_of_a_mail_that_look_like_a_record_open_no_other_file() {
-    let stocked = Stocked::new();
+fn octets_of_a_mail_that_look_like_a_record_are_not_taken_for_another_file_or_message() {
     // Seen from the folder of bodies, and as long as their names.
-    let secret = stocked.folder.path().join("secret-of-the-host");
-    fs::write(&secret, noise(20_009)).unwrap();
-    let forged = forged(&stocked.segment(), "../../secret-of-the-host");
-    block_on(async {
-        let store = store::open(&stocked.options).unwrap();
-        put_raw(&*store, &[b"carries ".as_slice(), &forged].concat(), 999, &["a@b.example"]).await;
-        store.close().await.unwrap();
-    });
-    let path = stocked.segment();
-    let carrier = place_of(&path, b"carries ") - 64;
-    overwrite(&path, carrier, &[0; 64]);
-    fs::remove_file(stocked.options.path.join("smtpd.db")).unwrap();
-    let repaired = store::repair(&stocked.options).unwrap();
-    assert_eq!(repaired.messages, 29, "{:?}", repaired.faults);
-    block_on(async {
-        let store = store::open(&stocked.options).unwrap();
-        store.delete(Selection::All).await.unwrap();
-        store.close().await.unwrap();
-    });
-    assert!(secret.exists());
+    let file = "../../secret-of-the-host";
+    // Damaged is the head of the mail that carries it, 64 octets before its body, or the body alone.
+    for (has_new_id, file, back) in [(true, Some(file), 64), (false, None, 64), (true, None, 0)] {
+        let stocked = Stocked::new();
+        let secret = stocked.folder.path().join("secret-of-the-host");
+        fs::write(&secret, noise(20_009)).unwrap();
+        let mut id = *stocked.kept.last().unwrap().0.as_bytes();
+        id[11] += 1;
+        let id = has_new_id.then(|| MessageId::from_bytes(id));
+        let forged = forged(&stocked.segment(), id, file);
+        block_on(async {
+            let store = store::open(&stocked.options).unwrap();
+            let carrier = [b"carries ".as_slice(), &forged].concat();
+            put_raw(&*store, &carrier, 999, &["a@b.example"]).await;
+            store.close().await.unwrap();
+        });
+        let path = stocked.segment();
+        let carrier = place_of(&path, b"carries ");
+        overwrite(&path, carrier - back, b"X");
+        fs::remove_file(stocked.options.path.join("smtpd.db")).unwrap();
+        let repaired = store::repair(&stocked.options).unwrap();
+        assert_eq!(repaired.messages, 29, "{file:?} {back}: {:?}", repaired.faults);
+        block_on(async {
+            let store = store::open(&stocked.options).unwrap();
+            store.delete(Selection::All).await.unwrap();
+            store.close().await.unwrap();
+        });
+        assert!(secret.exists());
+    }
 }
 
 #[test]

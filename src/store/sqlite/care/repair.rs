@@ -165,7 +165,9 @@ fn take_in(db: &Connection, segments: &Segments, lost: &mut Checked) -> Result<(
         let next = numbers[place + 1..].iter().find_map(|next| segments.header(*next).ok()?);
         let from = if number == counters.segment { counters.at } else { 0 };
         let below = next.map_or(i64::MAX, |next| next.first_seq);
-        let found = salvage(segments, number, from, counters.next_seq, below).map_err(told)?;
+        let last_id = counters.last_id.map(MessageId::from_bytes);
+        let found =
+            salvage(segments, number, from, counters.next_seq, below, last_id).map_err(told)?;
         let first = found.placed.first().map_or(expected, |one| one.head.seq);
         // Holes leave the edges of what was deleted, which only the lost database could tell from mail.
         for (from, to) in found.unread.iter().filter(|_| !begun_anew) {

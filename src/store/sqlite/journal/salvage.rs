@@ -9,7 +9,10 @@ use std::{fs, io};
 use memchr::memmem;
 
 use super::{Facts, Head, Header, Placed, Segments, open_meta, record::MAGIC};
-use crate::store::sqlite::{bodies, row};
+use crate::{
+    id::MessageId,
+    store::sqlite::{bodies, row},
+};
 
 /// What was found in a segment.
 #[derive(Debug, Default)]
@@ -22,30 +25,44 @@ pub(in crate::store::sqlite) struct Found {
     pub(in crate::store::sqlite) unread: Vec<(u64, u64)>,
 }
 
-/// All messages of a segment from `from` on that are whole and numbered from `first_seq` on, and below
-/// `below`. Reads the segment into memory.
+/// All messages of a segment from `from` on that are whole, numbered from `first_seq` on and below `below`,
+/// with ids that grow from `last_id` on. Reads the segment into memory.
 pub(in crate::store::sqlite) fn salvage(
     segments: &Segments,
     number: i64,
     from: u64,
     first_seq: i64,
     below: i64,
+    mut last_id: Option<MessageId>,
 ) -> io::Result<Found> {
     let octets = fs::read(segments.path(number))?;
     let mut at = usize::try_from(from.max(Header::LENGTH as u64)).unwrap_or(usize::MAX);
     let mut found = Found { end: at as u64, ..Found::default() };
     let mut next_seq = first_seq;
+    // Here a record begins, if there is one.
+    let mut due = at;
     while let Some(rest) = octets.get(at..) {
         let Some(skipped) = memmem::find(rest, &MAGIC) else { break };
         at += skipped;
-        match whole(&octets, at).filter(|one| (next_seq..below).contains(&one.head.seq)) {
+        let is_next = |one: &Placed| {
+            (next_seq..below).contains(&one.head.seq)
+                && last_id.is_none_or(|last| one.head.id > last)
+        };
+        match whole(&octets, at).filter(is_next) {
             Some(one) => {
                 let placed = Placed { segment: number, ..one };
                 found.pass_over(&octets, placed.at);
                 next_seq = placed.head.seq + 1;
+                last_id = Some(placed.head.id);
                 found.end = placed.end();
                 at = usize::try_from(found.end).unwrap_or(usize::MAX);
+                due = at;
                 found.placed.push(placed);
+            }
+            // Its head says how far it goes, and nothing inside it is a record.
+            None if at == due => {
+                at = end(&octets, at).unwrap_or(at + 1);
+                due = at;
             }
             None => at += 1,
         }
@@ -65,11 +82,17 @@ impl Found {
     }
 }
 
+/// Where the record at a place ends, if its head holds and all of it is there.
+fn end(octets: &[u8], at: usize) -> Option<usize> {
+    let head = Head::read(octets.get(at..)?.first_chunk()?)?;
+    let end = at.checked_add(usize::try_from(head.record_length()).ok()?)?;
+    (end <= octets.len()).then_some(end)
+}
+
 /// The record at a place, if all its checksums hold.
 fn whole(octets: &[u8], at: usize) -> Option<Placed> {
     let head = Head::read(octets.get(at..)?.first_chunk()?)?;
-    let end = at.checked_add(usize::try_from(head.record_length()).ok()?)?;
-    let rest = octets.get(at..end)?.get(Head::LENGTH..)?;
+    let rest = octets.get(at..end(octets, at)?)?.get(Head::LENGTH..)?;
     let (held, meta) = rest.split_at_checked(usize::try_from(head.held).ok()?)?;
     if crc32fast::hash(held) != head.held_crc {
         return None;
