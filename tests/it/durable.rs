@@ -419,7 +419,7 @@ fn a_disk_that_is_stuck_with_a_message_alone_keeps_nobody_else_waiting() {
     let mut send = |subject| mail(&mut client, &body(subject, false));
     assert!(send("before").starts_with("250 2.0.0"));
     let delay = format!("inject=fdatasync:delay_enter={}", STUCK.as_micros());
-    let mut strace = inject(&server, &delay, "fdatasync");
+    let mut strace = inject(&server, &delay, "fdatasync", None);
     let begun = Instant::now();
     let longest = std::thread::scope(|scope| {
         let sending = scope.spawn(move || send("stuck"));
