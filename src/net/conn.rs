@@ -13,6 +13,7 @@ use smol::{Timer, future};
 
 use super::{
     Buffer, Socket, Stream,
+    linger::{Linger, MOMENT},
     tls::{self, Progress},
 };
 use crate::message::Tls;
@@ -32,6 +33,9 @@ pub struct Conn {
     unwaited: u32,
     /// The last thing done was to write: the peer has hardly had the time to answer.
     has_spoken: bool,
+    /// To look for that answer for a moment before sleeping is wanted.
+    is_attentive: bool,
+    linger: Linger,
 }
 
 /// What came of waiting for octets.
@@ -56,6 +60,8 @@ impl Conn {
             timer_at: None,
             unwaited: 0,
             has_spoken: false,
+            is_attentive: false,
+            linger: Linger::default(),
         }
     }
 
@@ -71,30 +77,62 @@ impl Conn {
         if Instant::now() >= deadline {
             return Ok(Received::Late);
         }
+        let has_spoken = std::mem::take(&mut self.has_spoken) && self.unread.is_empty();
+        if has_spoken && let Some(received) = self.linger().await? {
+            return Ok(received);
+        }
         // A read that finds nothing is saved where there is hardly anything yet; over TLS there may be
         // octets that no socket tells of.
-        let has_spoken = std::mem::take(&mut self.has_spoken);
-        if has_spoken
-            && self.tls.is_none()
-            && self.unread.is_empty()
-            && !self.wait(Direction::Readable, deadline).await?
-        {
+        if has_spoken && self.tls.is_none() && !self.wait(Direction::Readable, deadline).await? {
             return Ok(Received::Late);
         }
         loop {
-            let mut buffer = Buffer::lend();
-            match self.read(&mut buffer) {
-                Ok(0) => return Ok(Received::End),
-                Ok(count) => return Ok(Received::Octets(buffer, count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => drop(buffer),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
+            if let Some(received) = self.receive_now()? {
+                return Ok(received);
             }
             self.unwaited = 0;
             if !self.wait(Direction::Readable, deadline).await? {
                 return Ok(Received::Late);
             }
         }
+    }
+
+    /// Looks for the peer's answer for a moment without sleeping, if that is wanted and has paid lately.
+    /// Others have their turn between two looks.
+    async fn linger(&mut self) -> io::Result<Option<Received>> {
+        if !self.is_attentive || !self.linger.is_due() {
+            return Ok(None);
+        }
+        let until = Instant::now() + MOMENT;
+        while Instant::now() < until {
+            if let Some(received) = self.receive_now()? {
+                self.linger.paid();
+                return Ok(Some(received));
+            }
+            self.unwaited = 0;
+            future::yield_now().await;
+        }
+        self.linger.missed();
+        Ok(None)
+    }
+
+    /// What there is to receive, if there is anything.
+    fn receive_now(&mut self) -> io::Result<Option<Received>> {
+        let mut buffer = Buffer::lend();
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return Ok(Some(Received::End)),
+                Ok(count) => return Ok(Some(Received::Octets(buffer, count))),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether to look for answers for a moment before sleeping: they are had sooner, and cost more.
+    pub fn attend(&mut self, is_attentive: bool) {
+        self.is_attentive = is_attentive;
     }
 
     /// True if the peer has said something that was not received yet. Does not wait.

@@ -5,6 +5,7 @@ mod activation;
 mod address;
 mod buffer;
 mod conn;
+mod linger;
 mod listener;
 mod socket;
 mod stream;

@@ -7,6 +7,7 @@ use std::{
     fmt, io,
     net::SocketAddr,
     sync::Arc,
+    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -66,6 +67,8 @@ struct Inner {
     proxies: Vec<Network>,
     /// Most connections of all doors together.
     connections: u64,
+    /// There is more than one processor, so that waiting awake takes none from whoever is waited for.
+    has_processors: bool,
 }
 
 impl Door {
@@ -84,6 +87,7 @@ impl Door {
             counts,
             proxies: config.smtp.proxies.clone(),
             connections: config.limits.connections as u64,
+            has_processors: thread::available_parallelism().is_ok_and(|all| all.get() > 1),
         }))
     }
 
@@ -142,6 +146,11 @@ impl Door {
 }
 
 impl Inner {
+    /// True while a client gains more by a quick answer than others lose.
+    fn has_few(&self) -> bool {
+        self.has_processors && self.rooms.metrics.smtp_connections_now.value() <= FEW
+    }
+
     /// What comes before the first word: who the client is, and TLS where it comes first.
     async fn arrive(
         &self,
@@ -281,6 +290,7 @@ impl<'a> Talk<'a> {
                 }
             }
             self.flush().await?;
+            self.conn.attend(self.door.has_few());
             let deadline = self.session.deadline();
             let received = async { Some(self.conn.receive(deadline).await) };
             let ended = async {
@@ -513,6 +523,9 @@ fn unix_ms(at: SystemTime) -> i64 {
 const STUMBLED: Reply = Reply::new(421, "4.3.0", "Internal error, try again later");
 
 const TOO_MANY: Reply = Reply::new(421, "4.7.0", "Too many connections, try again later");
+
+/// So many connections are few.
+const FEW: u64 = 2;
 
 /// Octets of output buffer that an idle session may keep.
 const KEPT_OUTPUT: usize = 512;
