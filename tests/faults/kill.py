@@ -2,6 +2,7 @@
 """Kills smtpd at random moments under load, again and again, and counts what was lost.
 
     cargo build --release && tests/faults/kill.py --rounds 200
+    SENDERS=1 tests/faults/kill.py --rounds 100     # one alone, whose mail takes a way of its own
     tests/faults/kill.py --mongodb --rounds 200     # needs a mongod: tests/mongod.sh
     tests/faults/kill.py --answer-early --rounds 10 # the control, answered before it is written: it must lose
 
@@ -27,9 +28,8 @@ import tempfile
 import threading
 import time
 
-from service import BINARY, ROOT, Sender, Smtpd, Web, mail, without
+from service import BINARY, ROOT, SENDERS, Sender, Smtpd, Web, mail, without
 
-SENDERS = 8
 # After so many rounds everything is read, and deleted.
 EPOCH = 10
 BROKEN = (OSError, http.client.HTTPException, ValueError)

@@ -4,9 +4,10 @@
     cargo build --release && tests/faults/load.py --minutes 20
 
 Senders (benches/load) send messages of 500 octets to 200 KB, as fast as they can for six seconds and at 80 %
-of that rate for the rest of the minute, and so on: what others do on the machine changes the top rate. Meanwhile 100 pages listen to the live feed, of which 10 never read;
-whoever is hung up on for that comes again, as a browser does. `retention.messages` bounds the store, as a
-service that runs for long has it, so that as many messages are deleted as come.
+of that rate for the rest of the minute, and so on: what others do on the machine changes the top rate.
+Meanwhile 100 pages listen to the live feed, of which 10 never read; whoever is hung up on for that comes
+again, as a browser does. `retention.messages` bounds the store, as a service that runs for long has it, so
+that as many messages are deleted as come.
 
 Every 5 seconds memory, file descriptors, threads and the lag of the index are looked at. After the first
 quarter, in which caches fill, the medians of the three other quarters must lie within 5 % of each other (of

@@ -25,9 +25,8 @@ import tempfile
 import threading
 import time
 
-from service import BINARY, Sender, Smtpd, Web, mail, without
+from service import BINARY, SENDERS, Sender, Smtpd, Web, mail, without
 
-SENDERS = 8
 WITHOUT = {
     "journal": ("src/store/sqlite/journal/segment.rs", "        self.file.sync_data()?;\n", ""),
     "body": ("src/store/sqlite/bodies.rs", "        self.file.sync_data()\n", "        Ok(())\n"),

@@ -2,6 +2,7 @@
 """Cuts the power at random points of a log of every write, and tears what was not synced.
 
     cargo build --release && tests/faults/torn.py --cuts 100
+    SENDERS=1 tests/faults/torn.py --cuts 100           # one alone, whose mail takes a way of its own
     tests/faults/torn.py --cuts 20 --ignore journal     # the controls: each of these must lose
     tests/faults/torn.py --cuts 20 --ignore bodies
     tests/faults/torn.py --cuts 20 --ignore names
@@ -47,10 +48,9 @@ import tempfile
 import threading
 import time
 
-from service import BINARY, Sender, Smtpd, Web, mail, without
+from service import BINARY, SENDERS, Sender, Smtpd, Web, mail, without
 
 SECTOR = 512
-SENDERS = 8
 # Logs that are written; the cuts are shared among them.
 LOGS = 5
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
