@@ -34,11 +34,20 @@ impl Bell {
         self.changed.notify_all();
     }
 
-    /// Waits until the bell rings; false if it is time to end.
-    pub(super) fn wait(&self) -> bool {
+    /// Waits until the bell rings, or so long; false if it is time to end.
+    pub(super) fn wait(&self, longest: Option<Duration>) -> bool {
+        let until = longest.map(|longest| Instant::now() + longest);
         let mut state = self.state();
         while !state.rung && !state.stopped {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            state = match left {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
         state.rung = false;
         !state.stopped

@@ -27,6 +27,10 @@ pub(super) struct Indexer {
     pub(super) index: index::Writer,
     /// When the message came that was taken in last, in seconds of Unix time.
     pub(super) reached_at: u32,
+    /// When free space was given back last.
+    pub(super) tidied: Instant,
+    /// Something was forgotten since.
+    pub(super) is_untidy: bool,
 }
 
 /// What went wrong, and so what to do.
@@ -45,7 +49,9 @@ impl Indexer {
         let mut told = false;
         let mut more = true;
         // A moment's rest lets mails that come one by one share a transaction.
-        while (more || bell.wait()) && bell.rest(if more { Duration::ZERO } else { GATHER }) {
+        while (more || bell.wait(self.is_untidy.then_some(TIDY)))
+            && bell.rest(if more { Duration::ZERO } else { GATHER })
+        {
             let begun = Instant::now();
             match self.round() {
                 Ok(left) => (more, told) = (left, false),
@@ -99,17 +105,32 @@ impl Indexer {
         let cursor = self.index.state.cursor;
         let fresh = self.reader.rows_above(cursor, ROUND)?;
         if dead.is_empty() && fresh.is_empty() {
+            self.tidy(false)?;
             return Ok(false);
         }
         self.index.begin()?;
-        self.index.forget(&dead)?;
+        // What was deleted before the index had it needs no forgetting.
+        let known = dead.partition_point(|seq| *seq <= cursor);
+        self.index.forget(&dead[..known])?;
         let reached = self.take_in(fresh)?.unwrap_or(cursor);
         self.shared.index.advance(&mut self.index, reached)?;
-        if !dead.is_empty() {
+        let has_dead = !dead.is_empty();
+        if has_dead {
             smol::block_on(self.writer.ask(move |tx| tx.bury(&dead)))?;
-            self.index.vacuum()?;
         }
+        self.tidy(has_dead)?;
         Ok(true)
+    }
+
+    /// Gives back space of what was forgotten, but not each time that something is: that writes all of the
+    /// log into the file and syncs both, which takes longer than the round itself.
+    fn tidy(&mut self, has_dead: bool) -> Result<(), Trouble> {
+        self.is_untidy |= has_dead;
+        if self.is_untidy && self.tidied.elapsed() >= TIDY {
+            self.index.vacuum()?;
+            (self.is_untidy, self.tidied) = (false, Instant::now());
+        }
+        Ok(())
     }
 
     /// Adds these messages until the round is full; returns the last seq that is done.
@@ -189,6 +210,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const MUCH: i64 = 20_000;
 /// A large piece of work must not make the rest long.
 const LONGEST_REST: Duration = Duration::from_millis(500);
+/// Between two times that space is given back.
+const TIDY: Duration = Duration::from_secs(2);
 /// Between two attempts after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 

@@ -181,6 +181,8 @@ impl Sqlite {
                 reader: Reader::open(&database, shared.clone()).map_err(cannot)?,
                 index: index.map_err(|e| Error::Open(schema::describe(&path, &e)))?,
                 reached_at: 0,
+                tidied: Instant::now(),
+                is_untidy: false,
             };
             indexer = Some(spawn("store-index", move || work.run())?);
         } else {
