@@ -1,11 +1,9 @@
-//! The load of benches/mongodb.py: SMTP clients, the bare driver beside them, and a store to fill.
+//! The load of benches/mongodb.py: SMTP clients, and the bare driver beside them.
 //!
 //! ```text
-//! mongodb-load smtp ADDRESS SESSIONS SECONDS OCTETS     messages/s, p50 and p99 of the 250 in ms
-//! mongodb-load bare URI DATABASE SESSIONS SECONDS       the same for the documents that are in there
-//! mongodb-load fill URI DATABASE MESSAGES               stores so many small messages
-//! mongodb-load initiate PORT                            makes a replica set of one of it
-//! mongodb-load ask URI DATABASE                         how long list, search and totals take, in ms
+//! mongodb-load smtp ADDRESS SESSIONS SECONDS OCTETS        messages/s, p50 and p99 of the 250 in ms
+//! mongodb-load bare URI DATABASE SESSIONS SECONDS OCTETS   the same for the documents that are in there
+//! mongodb-load initiate PORT                               makes a replica set of one of it
 //! ```
 
 // It is started by hand; whatever goes wrong ends it.
@@ -23,10 +21,6 @@ use mongodb::{
     bson::{Document, doc, oid::ObjectId},
     options::WriteConcern,
 };
-use smtpd::{
-    message::{Envelope, ForwardPath, Summary, search},
-    store::{self, Kind, Options, Query, Store},
-};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,8 +33,6 @@ fn main() {
         ["bare", uri, database, sessions, seconds, octets] => {
             bare(uri, database, number(sessions), number(seconds) as u64, number(octets));
         }
-        ["fill", uri, database, messages] => fill(uri, database, number(messages)),
-        ["ask", uri, database] => ask(uri, database),
         ["initiate", port] => initiate(port),
         _ => panic!("see the first lines of benches/mongodb.rs"),
     }
@@ -185,111 +177,3 @@ fn bare(uri: &str, database: &str, sessions: usize, seconds: u64, octets: usize)
         bare.drop().await.unwrap();
     });
 }
-
-fn open(uri: &str, database: &str) -> Arc<dyn Store> {
-    let mut options = Options { kind: Kind::Mongodb, ..Options::default() };
-    options.mongodb.uri = uri.to_owned().into();
-    options.mongodb.database = database.to_owned();
-    store::open(&options).unwrap()
-}
-
-fn fill(uri: &str, database: &str, messages: usize) {
-    let store = open(uri, database);
-    let start = Instant::now();
-    let threads: Vec<_> = (0..FILLERS)
-        .map(|filler| {
-            let store = store.clone();
-            std::thread::spawn(move || {
-                let lanes = smol::LocalExecutor::new();
-                let tasks: Vec<_> = (0..LANES)
-                    .map(|lane| {
-                        let (store, first) = (store.clone(), filler * LANES + lane);
-                        lanes.spawn(async move {
-                            for number in (first..messages).step_by(FILLERS * LANES) {
-                                // As a client does that was told to come later.
-                                while put(&*store, number).await.is_err() {
-                                    smol::Timer::after(Duration::from_millis(200)).await;
-                                }
-                            }
-                        })
-                    })
-                    .collect();
-                smol::block_on(lanes.run(async {
-                    for task in tasks {
-                        task.await;
-                    }
-                }));
-            })
-        })
-        .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
-    println!("{:.0}", messages as f64 / start.elapsed().as_secs_f64());
-    smol::block_on(store.close()).unwrap();
-}
-
-async fn put(store: &dyn Store, number: usize) -> Result<(), store::Error> {
-    let body = format!("Subject: number {number}\r\n\r\n{}\r\nonly{number}\r\n", text(number, 300));
-    let mut draft = store.begin().await?;
-    draft.write(body.as_bytes()).await?;
-    let path =
-        ForwardPath { address: format!("box{}@example.org", number % 1_000), ..Default::default() };
-    let envelope = Envelope {
-        forward_paths: vec![path],
-        received_ms: 1_700_000_000_000 + number as i64,
-        ..Envelope::default()
-    };
-    let summary = Summary { subject: format!("number {number}"), ..Summary::default() };
-    draft.commit(envelope, summary).await.map(drop)
-}
-
-fn ask(uri: &str, database: &str) {
-    let store = open(uri, database);
-    let search = |text: &str| match text {
-        "" => search::Query::default(),
-        text => search::Query::parse(text).unwrap(),
-    };
-    smol::block_on(async {
-        let query = |text: &str, mailbox: Option<&str>| Query {
-            search: search(text),
-            mailbox: mailbox.map(str::to_owned),
-            before: None,
-            limit: 50,
-        };
-        let middle = store.list(Query { limit: 1, ..query("only500000", None) }).await.unwrap();
-        let middle = middle.records.first().map(|record| record.id);
-        for (name, query) in [
-            ("first page", query("", None)),
-            ("page from the middle", Query { before: middle, ..query("", None) }),
-            ("mailbox", query("", Some("box7@example.org"))),
-            ("a word that one message has", query("only123456", None)),
-            ("a word that most have", query("w1", None)),
-            ("a word that none has", query("nothing", None)),
-            ("two words", query("w1 w17777", None)),
-            ("beginning of a word", query("only1234*", None)),
-            ("phrase", query("\"w0 w1\"", None)),
-            ("in the subject", query("subject:123456", None)),
-            ("tagged", query("is:tagged", None)),
-        ] {
-            let mut times: Vec<_> = Vec::new();
-            let mut found = 0;
-            for _ in 0..5 {
-                let start = Instant::now();
-                found = match store.list(query.clone()).await {
-                    Ok(page) => page.records.len(),
-                    Err(error) => panic!("{name}: {error}"),
-                };
-                times.push(start.elapsed().as_secs_f64() * 1_000.0);
-            }
-            times.sort_by(f64::total_cmp);
-            println!("{name}|{found}|{:.1}|{:.1}", times[2], times[4]);
-        }
-        let start = Instant::now();
-        store.counts().await.unwrap();
-        println!("totals|1|{:.1}|", start.elapsed().as_secs_f64() * 1_000.0);
-        store.close().await.unwrap();
-    });
-}
-
-/// Threads that fill, and messages under way in each.
-const FILLERS: usize = 2;
-const LANES: usize = 256;

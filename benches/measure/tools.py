@@ -61,6 +61,12 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def cpu(pid):
+    """Seconds of user and system."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     """A process that takes mail on a port of its own, with one browser looking if it is smtpd."""
 
@@ -94,9 +100,7 @@ class Server:
         return self
 
     def cpu(self):
-        """Seconds of user and system."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu(self.process.pid)
 
     def memory(self, which="VmRSS"):
         """Octets; VmHWM is the most since forget_peak()."""
@@ -185,7 +189,7 @@ def load(command, timeout=LONGEST_RUN, **options):
     """Our own generator (benches/load); what it tells."""
     words = [f"{name}={value}" for name, value in options.items()]
     done = subprocess.run(
-        [generator(), command, *words], check=True, timeout=timeout, capture_output=True, text=True
+        [generator(), command, *words], check=True, timeout=timeout, stdout=subprocess.PIPE, text=True
     )
     return json.loads(done.stdout)
 

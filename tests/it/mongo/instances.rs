@@ -85,7 +85,7 @@ fn post(server: &Server, path: &str, form: &str) {
     assert!(answer[9..].starts_with('2') || answer[9..].starts_with('3'), "{answer}");
 }
 
-fn what_one_does_the_other_shows(database: &Database) {
+fn what_one_does_the_other_shows(database: &Database) -> [Server; 2] {
     let (one, two) = (start(database), start(database));
     smol::block_on(async {
         let (mut at_one, mut at_two) = (listen(&one).await, listen(&two).await);
@@ -116,19 +116,25 @@ fn what_one_does_the_other_shows(database: &Database) {
         let status: Value = serde_json::from_slice(&server.get("/status")).unwrap();
         assert_eq!(status["messages"], 1);
     }
+    [one, two]
 }
 
 #[test]
 fn on_a_replica_set() {
     let Some(database) = Database::new() else { return };
-    what_one_does_the_other_shows(&database);
+    for server in what_one_does_the_other_shows(&database) {
+        assert!(!server.log().contains(ASKED), "{}", server.log());
+    }
 }
 
 #[test]
 fn on_a_standalone_that_is_asked() {
     let Some(mongod) = Mongod::start(None) else { return };
     let database = Database::on(format!("mongodb://127.0.0.1:{}", mongod.port), "alone");
-    what_one_does_the_other_shows(&database);
+    for server in what_one_does_the_other_shows(&database) {
+        // Said, but only once, however often it was asked meanwhile.
+        assert_eq!(server.log().matches(ASKED).count(), 1, "{}", server.log());
+    }
 }
 
 /// The driver's runtime is a thread of its own, and there is none where there is no MongoDB.
@@ -151,3 +157,6 @@ fn tokio_runs_only_where_it_is_needed() {
     found.dedup();
     assert_eq!(found, ["store-mongodb"]);
 }
+
+/// What the log says of a mongod that has no change streams.
+const ASKED: &str = "is asked every second";

@@ -23,7 +23,13 @@ fn command(database: &Database, from: &str, to: &str) -> Command {
 }
 
 fn migrate(database: &Database, from: &str, to: &str) -> String {
-    String::from_utf8(run(&mut command(database, from, to)).stdout).unwrap()
+    let output = run(&mut command(database, from, to));
+    // Who waits sees how far it is.
+    let progress = String::from_utf8(output.stderr).unwrap();
+    let last = progress.lines().rfind(|line| line.ends_with(" messages")).unwrap();
+    let (done, all) = last.trim_end_matches(" messages").split_once(" of ").unwrap();
+    assert_eq!(done, all, "{progress}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Every message with its octets.

@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, Document, doc};
 use smol::{future::block_on, stream::StreamExt as _};
 use smtpd::{
     message::{Envelope, ForwardPath, Scanner},
-    store::{self, Error, Options, Raw, Store},
+    store::{self, Error, Keep, Options, Raw, Store},
 };
 
 use super::server::{Database, Mongod};
@@ -12,6 +12,10 @@ use crate::harness::eventually;
 
 /// Stores a message as the intake does.
 async fn put(store: &dyn Store, raw: &[u8], to: &str) -> smtpd::id::MessageId {
+    put_at(store, raw, to, 1_700_000_000_123).await
+}
+
+async fn put_at(store: &dyn Store, raw: &[u8], to: &str, received_ms: i64) -> smtpd::id::MessageId {
     let mut draft = store.begin().await.unwrap();
     let mut scanner = Scanner::new(1_000);
     for piece in raw.chunks(100_000) {
@@ -19,11 +23,7 @@ async fn put(store: &dyn Store, raw: &[u8], to: &str) -> smtpd::id::MessageId {
         draft.write(piece).await.unwrap();
     }
     let path = ForwardPath { address: to.into(), ..ForwardPath::default() };
-    let envelope = Envelope {
-        forward_paths: vec![path],
-        received_ms: 1_700_000_000_123,
-        ..Envelope::default()
-    };
+    let envelope = Envelope { forward_paths: vec![path], received_ms, ..Envelope::default() };
     draft.commit(envelope, scanner.finish().summary).await.unwrap().id
 }
 
@@ -204,4 +204,43 @@ fn the_elected_instance_puts_right_what_others_left() {
     });
     assert!(block_on(store.raw(kept)).unwrap().is_some());
     block_on(store.close()).unwrap();
+}
+
+/// Retention is the business of one: it deletes, and tells the server to delete what is an hour older.
+#[test]
+fn only_the_elected_instance_prunes_and_sets_the_age_of_the_index() {
+    let Some(database) = Database::new() else { return };
+    let (one, two) = (store::open(&database.options()), store::open(&database.options()));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    block_on(put(&*one, b"Subject: x\r\n\r\n", "ann@b.example"));
+    let now = mongodb::bson::DateTime::now().timestamp_millis();
+    let too_old = now - 3 * 86_400_000;
+    let keep = Keep { received_from_ms: Some(too_old), ..Keep::default() };
+    let prune = |store: &dyn Store| block_on(store.prune(keep)).unwrap();
+    let age = || {
+        database.with(async |database| {
+            let mut indexes =
+                database.collection::<Document>("messages").list_indexes().await.unwrap();
+            while let Some(index) = indexes.try_next().await.unwrap() {
+                if index.keys.contains_key("received") {
+                    return index.options.unwrap().expire_after.unwrap().as_secs();
+                }
+            }
+            panic!("there is no index by date");
+        })
+    };
+    let pruned = [prune(&*one), prune(&*two)];
+    let (elected, other) = match pruned {
+        [1, 0] => (&one, &two),
+        [0, 1] => (&two, &one),
+        _ => panic!("{pruned:?}"),
+    };
+    // Within the hour that the server leaves to the elected instance.
+    block_on(put_at(&**other, b"Subject: y\r\n\r\n", "ann@b.example", too_old - 1_800_000));
+    assert_eq!(prune(&**other), 0);
+    assert_eq!(prune(&**elected), 1);
+    let expected = 3 * 86_400 + 3_600;
+    assert!(age().abs_diff(expected) < 60, "{}", age());
+    block_on(one.close()).unwrap();
+    block_on(two.close()).unwrap();
 }
