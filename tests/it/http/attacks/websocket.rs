@@ -161,7 +161,6 @@ fn ten_who_never_read_delay_none_of_ninety() {
             bus.publish(Event::New(record.clone()));
             std::thread::sleep(Duration::from_millis(25));
         }
-        bus.publish(Event::Reload);
     });
     let readers: Vec<_> = hearing
         .into_iter()
@@ -181,8 +180,14 @@ fn ten_who_never_read_delay_none_of_ninety() {
         .collect();
     publisher.join().unwrap();
     let ended = Instant::now();
+    // Again and again: who fell behind on a slow machine is told that it missed some, and that may be
+    // this one.
+    while !readers.iter().all(|reader| reader.is_finished()) {
+        assert!(ended.elapsed() < Duration::from_secs(30), "somebody still waits");
+        server.bus.publish(Event::Reload);
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let hearing: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
-    assert!(ended.elapsed() < Duration::from_secs(30), "{:?}", ended.elapsed());
     assert_eq!(server.metrics.websockets_now.value(), 90, "those who never read are there still");
     drop((deaf, hearing));
     eventually("all are gone", || server.metrics.websockets_now.value() == 0);
