@@ -144,8 +144,8 @@ impl Drop for Waiting {
     }
 }
 
-/// Between two looks. Others wait for a disk twice as long at most, and it costs a thousandth of a
-/// processor while mail comes one by one.
+/// Between two looks. Others wait for a disk twice as long at most, and it costs less than a hundredth of
+/// a processor while mail comes one by one.
 const PATIENCE: Duration = Duration::from_millis(5);
 /// So often nobody was found waiting: then it sleeps.
 const LOOKS: u32 = 100;
