@@ -9,10 +9,10 @@ use std::{
 };
 
 use rustls::ServerConfig;
-use smol::{Timer, future};
+use smol::future;
 
 use super::{
-    Buffer, Socket, Stream,
+    Alarm, Buffer, Socket, Stream,
     linger::{Linger, MOMENT},
     tls::{self, Progress},
 };
@@ -25,10 +25,7 @@ pub struct Conn {
     tls: Option<Box<tls::Session>>,
     /// Octets that were read and given back.
     unread: Vec<u8>,
-    /// Kept across waits: a deadline that only moves away costs nothing, because a timer that goes
-    /// off early is simply set again.
-    timer: Timer,
-    timer_at: Option<Instant>,
+    alarm: Alarm,
     /// Reads in a row that did not have to wait.
     unwaited: u32,
     /// The last thing done was to write: the peer has hardly had the time to answer.
@@ -56,8 +53,7 @@ impl Conn {
             socket,
             tls: None,
             unread: Vec::new(),
-            timer: Timer::never(),
-            timer_at: None,
+            alarm: Alarm::default(),
             unwaited: 0,
             has_spoken: false,
             is_attentive: false,
@@ -251,30 +247,17 @@ impl Conn {
 
     /// True when the socket is ready, false at the deadline.
     async fn wait(&mut self, direction: Direction, deadline: Instant) -> io::Result<bool> {
-        loop {
-            if self.timer_at.is_none_or(|at| at > deadline) {
-                self.timer.set_at(deadline);
-                self.timer_at = Some(deadline);
+        let ready = async {
+            match direction {
+                Direction::Readable => self.socket.readable().await.map(|()| true),
+                Direction::Writable => self.socket.writable().await.map(|()| true),
             }
-            let ready = async {
-                match direction {
-                    Direction::Readable => self.socket.readable().await.map(|()| true),
-                    Direction::Writable => self.socket.writable().await.map(|()| true),
-                }
-            };
-            let timer = &mut self.timer;
-            let late = async {
-                timer.await;
-                Ok(false)
-            };
-            if future::or(ready, late).await? {
-                return Ok(true);
-            }
-            self.timer_at = None;
-            if Instant::now() >= deadline {
-                return Ok(false);
-            }
-        }
+        };
+        let late = async {
+            self.alarm.at(deadline).await;
+            Ok(false)
+        };
+        future::or(ready, late).await
     }
 }
 

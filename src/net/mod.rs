@@ -3,6 +3,7 @@
 
 mod activation;
 mod address;
+mod alarm;
 mod buffer;
 mod conn;
 mod linger;
@@ -13,6 +14,7 @@ pub mod tls;
 
 pub use activation::Activation;
 pub use address::Address;
+pub use alarm::Alarm;
 pub use buffer::Buffer;
 pub use conn::{Conn, Received};
 pub use listener::{Listener, Tasks, bind, serve};
