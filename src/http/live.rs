@@ -40,6 +40,7 @@ use super::{
 use crate::{
     bus::{Event, Heard, Subscription},
     id::MessageId,
+    net::Alarm,
     panics::{self, Panicked},
     store::Counts,
 };
@@ -121,6 +122,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
         counts_sent: now,
         counts_due: None,
         next_ping: now + Duration::from_secs(site.options.ping_seconds),
+        alarm: Alarm::default(),
         is_heard: true,
     };
     let ended = match panics::catch(client.run(&request.asked)).await {
@@ -143,6 +145,7 @@ struct Client<'a> {
     /// When to look whether the totals changed, once something happened.
     counts_due: Option<Instant>,
     next_ping: Instant,
+    alarm: Alarm,
     /// Something came from the client since the last ping.
     is_heard: bool,
 }
@@ -213,7 +216,7 @@ impl Client<'_> {
 
     async fn wake(&mut self) -> Wake {
         let due = self.counts_due.map_or(self.next_ping, |due| due.min(self.next_ping));
-        let (events, socket) = (&mut self.events, &mut self.socket);
+        let (events, socket, alarm) = (&mut self.events, &mut self.socket, &mut self.alarm);
         // Shutdown first, the bus last: a flood of events must not keep us from hearing the rest.
         async {
             self.site.shutdown.begun().await;
@@ -221,7 +224,7 @@ impl Client<'_> {
         }
         .or(async { Wake::Peer(socket.next().await) })
         .or(async {
-            Timer::at(due).await;
+            alarm.at(due).await;
             Wake::Time
         })
         .or(async { Wake::Bus(events.next(MOST_EVENTS).await) })
