@@ -37,6 +37,19 @@ fn chunks_are_stored_octet_for_octet() {
 }
 
 #[test]
+fn replies_to_a_message_that_came_at_once_come_at_once() {
+    let server = Server::start(&[]);
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO a").unwrap();
+    client.send(b"MAIL FROM:<a@b.example>\r\nRCPT TO:<b@c.example>\r\nBDAT 3 LAST\r\nabc").unwrap();
+    let mut replies = [0; 500];
+    let count = client.into_stream().read(&mut replies).unwrap();
+    let replies = String::from_utf8_lossy(&replies[..count]);
+    let expected = "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n250 2.0.0 Ok: queued as ";
+    assert!(replies.starts_with(expected), "{replies}");
+}
+
+#[test]
 fn a_message_in_chunks_that_is_broken_off_is_not_stored() {
     let server = Server::start(&[]);
     for end in ["RSET", "EHLO b", "QUIT"] {
