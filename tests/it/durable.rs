@@ -378,6 +378,39 @@ fn after_a_sync_of_the_log_has_failed_the_log_is_written_again() {
     server.kill();
 }
 
+/// What a power cut would leave of the index then, nobody knows. It can be made again, so it is.
+#[test]
+fn after_a_sync_of_its_log_has_failed_the_index_is_made_anew() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let server = Server::start(&[]);
+    let log = server.folder.join("data/index.db-wal");
+    let mut strace = inject(&server, "inject=fdatasync:error=EIO:when=1", "fdatasync", Some(&log));
+    let mut client = Client::connect(server.smtp);
+    client.say("EHLO client.example").unwrap();
+    // So many words, none twice, that the log of the index has to be moved.
+    for number in 0..200 {
+        let words: String = (0..9_000).map(|word| format!("w{number}x{word}\r\n")).collect();
+        let reply = client.mail(&format!("Subject: n{number}n\r\n\r\n{words}end")).unwrap();
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+    eventually(60, "the index is made anew", || server.log().contains("it is rebuilt: "));
+    let behind = || {
+        let detail: serde_json::Value =
+            serde_json::from_slice(&server.get("/status/detail")).unwrap();
+        detail["index_lag"].as_u64().unwrap()
+    };
+    eventually(60, "it has everything", || behind() == 0);
+    for number in [0, 99, 199] {
+        assert_eq!(server.messages(&format!("q=w{number}x8999")).len(), 1, "{}", server.log());
+    }
+    signal(strace.id(), "TERM");
+    strace.wait().unwrap();
+    let trace = fs::read_to_string(server.folder.join("trace")).unwrap();
+    assert_eq!(trace.matches("(INJECTED)").count(), 1, "{trace}");
+}
+
 #[test]
 fn a_slow_disk_answers_everybody_and_a_crowd_shares_its_syncs() {
     if !have(&["strace"]) {

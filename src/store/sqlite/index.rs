@@ -238,13 +238,13 @@ impl Searcher {
 
 fn open_existing(path: &Path) -> rusqlite::Result<Writer> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
+    let mut db = Connection::open_with_flags(path, flags)?;
     let sql = "SELECT identity, epoch, cursor FROM state, pragma_user_version
                WHERE user_version = ?";
     let state = db.query_row(sql, [VERSION], |row| {
         Ok(State { identity: row.get(0)?, epoch: row.get(1)?, cursor: row.get(2)? })
     })?;
-    settle(&db)?;
+    settle(&mut db)?;
     Ok(Writer { db, state })
 }
 
@@ -252,9 +252,9 @@ fn create(path: &Path, state: State) -> rusqlite::Result<Writer> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
+    let mut db = Connection::open_with_flags(path, flags)?;
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    settle(&db)?;
+    settle(&mut db)?;
     db.execute_batch(&format!(
         "BEGIN;
          CREATE TABLE state (identity INTEGER, epoch INTEGER, cursor INTEGER);
@@ -271,10 +271,12 @@ fn create(path: &Path, state: State) -> rusqlite::Result<Writer> {
     Ok(Writer { db, state })
 }
 
-fn settle(db: &Connection) -> rusqlite::Result<()> {
+fn settle(db: &mut Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     // What a power cut takes is indexed again; the cursor is in the same transaction.
     db.pragma_update(None, "synchronous", "NORMAL")?;
+    // If a sync fails at that, nobody knows what a power cut would leave: the index is made anew.
+    db.wal_hook(Some(schema::move_when_long))?;
     schema::settle(db)
 }
 

@@ -90,15 +90,19 @@ fn settle_writer(db: &mut Connection) -> rusqlite::Result<()> {
     settle(db)
 }
 
-/// Moves the log into the database when it is long, as SQLite does by itself; but that would tell nobody if
+/// Moves the log into its database when it is long, as SQLite does by itself; but that would tell nobody if
 /// a sync fails at it. The commit before it then ends with an error, although it is done.
-fn move_when_long(log: &mut Wal, pages: c_int) -> rusqlite::Result<()> {
+pub(super) fn move_when_long(log: &mut Wal, pages: c_int) -> rusqlite::Result<()> {
     if pages < CHECKPOINT_PAGES {
         return Ok(());
     }
     match log.checkpoint() {
         // Anything else, such as a full disk, leaves the log as it is, for another time.
-        Err(error) if is_broken_disk(&error) => Err(error),
+        Err(error) if is_broken_disk(&error) => {
+            // What the statement then ends with says less.
+            log::error!("the log of a database cannot be moved into it: {error}");
+            Err(error)
+        }
         _ => Ok(()),
     }
 }
