@@ -39,7 +39,8 @@ step "clippy, warnings are errors"
 cargo clippy --locked --all-targets -- -D warnings
 
 step "tests"
-cargo test --locked
+# Most of them wait for a server or a browser most of the time.
+RUST_TEST_THREADS=$(($(nproc) * 2)) cargo test --locked
 
 step "hostile octets, 30 seconds a target"
 if rustup toolchain list 2>/dev/null | grep -q '^nightly'; then

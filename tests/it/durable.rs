@@ -104,7 +104,11 @@ fn everything_is_synced_before_it_is_acknowledged() {
     let calls = calls(&trace);
     let answered = |subject: &str| {
         let data = after(&calls, 0, "", &[&format!("Subject: {subject}")]);
-        calls.iter().find(|it| it.began > data && it.text.contains("\"250 2.0.0")).unwrap().began
+        calls
+            .iter()
+            .find(|it| it.began > data && it.text.contains("250 2.0.0 Ok: queued"))
+            .unwrap()
+            .began
     };
 
     // The folders and the first segment: made, synced, and their names synced in what holds them.
