@@ -11,8 +11,7 @@ that as many messages are deleted as come.
 
 Every 5 seconds memory, file descriptors, threads and the lag of the index are looked at. After the first
 quarter, in which caches fill, the medians of the three other quarters must lie within 5 % of each other (of
-descriptors within 5 % and two). Threads are as many as calls wait for the disk at once, which the disk decides:
-they are told, and must be gone at the end. When all have gone, the index must catch up, and connections,
+descriptors and threads within 5 % and two). When all have gone, the index must catch up, and connections,
 feeds, descriptors and threads must be as many as before anybody came, but for the files of connections to the
 database: what else is left over is a task that nobody ended. Ends with an error if not.
 """
@@ -130,12 +129,12 @@ def sample(server, web):
 def differences(samples):
     """What of the last three quarters is not flat, and what all of it was."""
     quarters = [samples[len(samples) * place // 4 : len(samples) * (place + 1) // 4] for place in (1, 2, 3)]
-    for what, slack in (("kB", 0), ("files", 2), ("threads", None)):
+    for what, slack in (("kB", 0), ("files", 2), ("threads", 2)):
         medians = [statistics.median(one[what] for one in quarter) for quarter in quarters]
         values = [one[what] for quarter in quarters for one in quarter]
-        is_flat = slack is None or max(medians) <= min(medians) * 1.05 + slack
+        is_flat = max(medians) <= min(medians) * 1.05 + slack
         told = " ".join(f"{median:.0f}" for median in medians)
-        yield is_flat, f"{what}{'' if slack is None else ' flat' if is_flat else ' NOT FLAT'}: medians {told}, {min(values)} to {max(values)}"
+        yield is_flat, f"{what} {'flat' if is_flat else 'NOT FLAT'}: medians {told}, {min(values)} to {max(values)}"
 
 
 def left_over(server, web, before):
