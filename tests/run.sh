@@ -40,7 +40,7 @@ cargo clippy --locked --all-targets -- -D warnings
 
 step "tests"
 # Most of them wait for a server or a browser most of the time.
-RUST_TEST_THREADS=$(($(nproc) * 2)) cargo test --locked
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))} cargo test --locked
 
 step "hostile octets, 30 seconds a target"
 if rustup toolchain list 2>/dev/null | grep -q '^nightly'; then

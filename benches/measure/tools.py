@@ -53,9 +53,9 @@ def folder():
 
 
 def discard(place):
-    """Removes a folder at the end of all. A store that grows takes blocks and inodes that were never used,
-    and so does the next one then: blocks that were just given back are faster, and an ext4 without a journal
-    passes by each inode that was given back in the last minutes, one by one."""
+    """Removes a folder when all is measured, so that each store is measured on blocks and inodes that were
+    never used, as one that grows has them. Blocks that were just given back are faster, and an ext4 without a
+    journal passes by each inode that was given back in the last minutes, one by one."""
     atexit.register(shutil.rmtree, place, ignore_errors=True)
 
 

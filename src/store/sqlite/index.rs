@@ -275,7 +275,8 @@ fn settle(db: &mut Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     // What a power cut takes is indexed again; the cursor is in the same transaction.
     db.pragma_update(None, "synchronous", "NORMAL")?;
-    // If a sync fails at that, nobody knows what a power cut would leave: the index is made anew.
+    // When a sync fails as the log is moved into the file, nobody knows what a power cut would leave. The
+    // hook lets the commit fail then, and the indexer makes the index anew.
     db.wal_hook(Some(schema::move_when_long))?;
     schema::settle(db)
 }
