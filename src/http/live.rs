@@ -122,6 +122,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
         counts_sent: now,
         counts_due: None,
         next_ping: now + Duration::from_secs(site.options.ping_seconds),
+        next_events: None,
         alarm: Alarm::default(),
         is_heard: true,
     };
@@ -145,6 +146,8 @@ struct Client<'a> {
     /// When to look whether the totals changed, once something happened.
     counts_due: Option<Instant>,
     next_ping: Instant,
+    /// When to listen to the bus again, if not now.
+    next_events: Option<Instant>,
     alarm: Alarm,
     /// Something came from the client since the last ping.
     is_heard: bool,
@@ -174,8 +177,10 @@ impl Client<'_> {
                     self.count_soon();
                 }
                 Wake::Bus(Heard::Events(first, events)) => {
+                    let next = first + events.len() as u64;
                     let events = events.iter().map(Happened::new).collect();
                     self.send(&Frame::Events { first, events }).await?;
+                    self.rest(next);
                     self.count_soon();
                 }
                 Wake::Peer(None | Some(Ok(Message::Close(_)))) => return self.goodbye(None).await,
@@ -215,7 +220,9 @@ impl Client<'_> {
     }
 
     async fn wake(&mut self) -> Wake {
-        let due = self.counts_due.map_or(self.next_ping, |due| due.min(self.next_ping));
+        let due = [self.counts_due, self.next_events].into_iter().flatten();
+        let due = due.fold(self.next_ping, Instant::min);
+        let is_resting = self.next_events.is_some();
         let (events, socket, alarm) = (&mut self.events, &mut self.socket, &mut self.alarm);
         // Shutdown first, the bus last: a flood of events must not keep us from hearing the rest.
         async {
@@ -227,13 +234,19 @@ impl Client<'_> {
             alarm.at(due).await;
             Wake::Time
         })
-        .or(async { Wake::Bus(events.next(MOST_EVENTS).await) })
+        .or(async {
+            if is_resting {
+                return future::pending().await;
+            }
+            Wake::Bus(events.next(MOST_EVENTS).await)
+        })
         .await
     }
 
     /// Does what is due; false if the client is gone.
     async fn tick(&mut self) -> Result<bool, WsError> {
         let now = Instant::now();
+        self.next_events = self.next_events.filter(|next| *next > now);
         if self.counts_due.is_some_and(|due| due <= now) {
             self.counts_due = None;
             self.counts_sent = now;
@@ -254,6 +267,13 @@ impl Client<'_> {
             self.socket.send(Message::Ping(Default::default())).await?;
         }
         Ok(true)
+    }
+
+    /// Lets more events come together, unless there is another frame of them already.
+    fn rest(&mut self, next: u64) {
+        if self.site.bus.next_number() < next + MOST_EVENTS as u64 {
+            self.next_events = Some(Instant::now() + EVENTS_APART);
+        }
     }
 
     fn count_soon(&mut self) {
@@ -339,6 +359,10 @@ const MOST_EVENTS: usize = 100;
 
 /// Most recipients of a message that is told as a row; bounds the size of a frame.
 const MOST_MAILBOXES: usize = 50;
+
+/// Least time between two frames of events: what comes meanwhile goes out together. To be woken for each
+/// message of a burst costs both sides more than it says, and nobody sees so short a time.
+const EVENTS_APART: Duration = Duration::from_millis(3);
 
 /// Least time between two totals.
 const STATS_APART: Duration = Duration::from_millis(250);

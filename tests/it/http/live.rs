@@ -103,6 +103,42 @@ fn a_flood_of_events_comes_in_frames() {
 }
 
 #[test]
+fn events_close_together_share_frames() {
+    smol::block_on(async {
+        let server = Server::start();
+        let mut socket = connect(&server, "", None).await.unwrap();
+        next(&mut socket).await;
+        let bus = server.bus.clone();
+        let (count, begun) = (200, Instant::now());
+        let publisher = std::thread::spawn(move || {
+            for _ in 0..count {
+                bus.publish(Event::Reload);
+                // More than the history of this server holds would be missed.
+                std::thread::sleep(Duration::from_micros(700));
+            }
+        });
+        let (mut told, mut frames) = (0, 0);
+        while told < count {
+            let frame = next(&mut socket).await;
+            match frame["type"].as_str() {
+                Some("events") => told = frame["first"].as_u64().unwrap() - 1 + length(&frame),
+                Some("missed") => told = frame["next"].as_u64().unwrap() - 1,
+                _ => continue,
+            }
+            frames += 1;
+        }
+        publisher.join().unwrap();
+        // One at the beginning, and then one each 3 ms.
+        let most = begun.elapsed().as_millis() / 3 + 2;
+        assert!(frames <= most, "{frames} frames, {most} at most");
+    });
+}
+
+fn length(frame: &Value) -> u64 {
+    frame["events"].as_array().unwrap().len() as u64
+}
+
+#[test]
 fn a_crowd_of_recipients_is_not_named() {
     smol::block_on(async {
         let server = Server::start();
