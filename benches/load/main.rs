@@ -11,8 +11,10 @@
 //! load frames smtp=ADDRESS http=ADDRESS [rate=1000] [count=10000] [sessions=10] [size=1024]
 //! load watch  http=ADDRESS
 //! load disk   folder=FOLDER [writers=1] [count=1000] [size=1024]
+//! load bare   smtp=ADDRESS folder=FOLDER
 //! ```
 
+mod bare;
 mod disk;
 mod send;
 mod text;
@@ -39,11 +41,10 @@ fn main() -> Result<(), Failed> {
         "frames" => watch::frames(&options),
         "watch" => watch::watch(&options),
         "disk" => disk::disk(&options),
+        "bare" => bare::bare(&options),
         // `cargo bench` starts everything in this folder with this.
         "--bench" => Ok(()),
-        _ => {
-            Err("load send, load frames, load watch or load disk: see benches/load/main.rs".into())
-        }
+        _ => Err("load send, frames, watch, disk or bare: see benches/load/main.rs".into()),
     }
 }
 

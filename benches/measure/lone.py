@@ -1,12 +1,18 @@
 """One session that sends one message at a time: what a program waits for that sends a mail."""
 
-from .tools import Row, disk, send, sink, smtpd, source
+from .tools import Row, bare, disk, send, sink, smtpd, source
 
 SOURCE = "1 session, one message at a time: smtp-source, 4 round trips"
 PIPELINED = "1 session: MAIL, RCPT and DATA at once, 2 round trips"
 BDAT = "1 session: MAIL, RCPT and BDAT at once, 1 round trip"
 FLOOR = "smtp-sink, the same with smtp-source"
 WRITER = "append + fdatasync, 1 writer"
+BARE_SERVER = "a server that appends, syncs and answers"
+WAYS = [
+    (SOURCE, lambda server, count: source(server.port, count, 1024, 1, True)),
+    (PIPELINED, lambda server, count: send(server, sessions=1, count=count, how="pipelined")["rate"]),
+    (BDAT, lambda server, count: send(server, sessions=1, count=count, how="bdat")["rate"]),
+]
 
 
 def measure(scale):
@@ -15,10 +21,11 @@ def measure(scale):
     with sink() as peer:
         floor = source(peer.port, count, 1024, 1, True)
     with smtpd() as server:
-        dialog = source(server.port, count, 1024, 1, True)
-        pipelined = send(server, sessions=1, count=count, how="pipelined")["rate"]
-        bdat = send(server, sessions=1, count=count, how="bdat")["rate"]
-    yield Row(SOURCE, dialog, "messages/s", limit, WRITER)
-    yield Row(PIPELINED, pipelined, "messages/s", limit, WRITER)
-    yield Row(BDAT, bdat, "messages/s", limit, WRITER)
+        rates = [rate(server, count) for _, rate in WAYS]
+    with bare() as server:
+        bares = [rate(server, count) for _, rate in WAYS]
+    for (name, _), rate in zip(WAYS, rates):
+        yield Row(name, rate, "messages/s", limit, WRITER)
     yield Row(FLOOR, floor, "messages/s", limit, WRITER)
+    for (name, _), rate, least in zip(WAYS, rates, bares):
+        yield Row(f"the same beside a bare server: {name.rsplit(', ', 1)[1]}", rate, "messages/s", least, BARE_SERVER)

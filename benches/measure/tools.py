@@ -174,6 +174,13 @@ def sink():
     return Server([postfix("smtp-sink"), *user, f"127.0.0.1:{port}", "1000"], port)
 
 
+def bare():
+    """A server that appends and syncs each message, and does nothing else."""
+    place, port = folder(), free_port()
+    command = [generator(), "bare", f"smtp=127.0.0.1:{port}", f"folder={place}"]
+    return Server(command, port, folder=place)
+
+
 def source(port, count, size, sessions, kept):
     """Postfix's generator; messages a second."""
     command = [postfix("smtp-source"), *(["-d"] if kept else []), "-s", str(sessions), "-l", str(size)]
