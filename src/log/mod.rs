@@ -141,9 +141,14 @@ fn text_line(time: &str, target: &str, record: &Record<'_>) -> String {
         Level::Debug => "DEBUG",
         Level::Trace => "TRACE",
     };
-    let mut line = format!("{time} {level} {target}: ");
-    push_escaped(&mut line, &record.args().to_string());
+    // Most lines are no longer than this.
+    let mut line = String::with_capacity(256);
     // Writing to a String does not fail, and a log line has no better answer if it did.
+    let _ = write!(line, "{time} {level} {target}: ");
+    match record.args().as_str() {
+        Some(text) => push_escaped(&mut line, text),
+        None => push_escaped(&mut line, &record.args().to_string()),
+    }
     let _ = record.key_values().visit(&mut TextPairs(&mut line));
     if let Some(scope) = Scope::current() {
         let _ = write!(line, " session={scope}");
@@ -156,12 +161,15 @@ struct TextPairs<'a>(&'a mut String);
 
 impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
-        let value = value.to_string();
+        self.0.push(' ');
+        self.0.push_str(key.as_str());
+        self.0.push('=');
+        let start = self.0.len();
+        write!(self.0, "{value}")?;
         let plain = |c: char| !c.is_control() && !c.is_whitespace() && c != '"' && c != '=';
-        if !value.is_empty() && value.chars().all(plain) {
-            write!(self.0, " {key}={value}")?;
-        } else {
-            write!(self.0, " {key}=\"")?;
+        if self.0.len() == start || !self.0[start..].chars().all(plain) {
+            let value = self.0.split_off(start);
+            self.0.push('"');
             push_escaped(self.0, &value.replace('\\', "\\\\").replace('"', "\\\""));
             self.0.push('"');
         }
