@@ -19,6 +19,10 @@ pub(super) struct Buffer {
 
 impl Buffer {
     pub(super) fn keep(&mut self, piece: &[u8]) {
+        // It comes line by line.
+        if self.octets.capacity() == 0 {
+            self.octets.reserve(USUAL_LENGTH);
+        }
         let room = MAX_HEADER - self.octets.len();
         self.cut |= piece.len() > room;
         self.octets.extend_from_slice(&piece[..piece.len().min(room)]);
@@ -139,6 +143,9 @@ pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(out)
 }
+
+/// Octets of a header for which there is room at first.
+const USUAL_LENGTH: usize = 2 * 1024;
 
 /// Longest header read, in octets; mail servers commonly refuse longer ones.
 pub(super) const MAX_HEADER: usize = 256 * 1024;

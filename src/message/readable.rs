@@ -48,6 +48,10 @@ impl Captures {
         if let Some(body) = self.bodies.last_mut().filter(|_| self.active) {
             let room = if body.first { self.limit - body.octets.len() } else { self.room };
             let piece = &piece[..piece.len().min(room)];
+            // It comes line by line. Of bodies that are not the first of their rank there may be thousands.
+            if body.first && body.octets.capacity() == 0 {
+                body.octets.reserve(USUAL_LENGTH);
+            }
             body.octets.extend_from_slice(piece);
             self.room -= if body.first { 0 } else { piece.len() };
         }
@@ -144,6 +148,9 @@ fn is_searched(rank: usize) -> bool {
     [PLAIN, HTML, ENCLOSED + PLAIN, ENCLOSED + HTML].contains(&rank)
 }
 
+/// Octets of a body for which there is room at first.
+const USUAL_LENGTH: usize = 2 * 1024;
+
 const PLAIN: usize = 0;
 const HTML: usize = 1;
 const OTHER: usize = 2;
@@ -158,26 +165,32 @@ const PREAMBLE: usize = 6;
 /// invisible padding with which newsletters push the rest of their text out of such a line.
 pub(super) fn snippet(text: &str) -> String {
     let mut out = String::with_capacity(super::SNIPPET_CHARS);
-    let mut count = 0;
-    let mut space = false;
-    for c in text.chars() {
+    let (mut left, mut space, mut rest) = (super::SNIPPET_CHARS, false, text);
+    while let Some(c) = rest.chars().next() {
+        // Most texts are words in ASCII, which are taken as they are.
+        let plain = rest.bytes().take_while(u8::is_ascii_graphic).count();
+        let (piece, after) = rest.split_at(plain.max(c.len_utf8()));
+        rest = after;
         if c.is_whitespace() || c.is_control() || is_blank(c) {
             space = true;
-        } else if !is_invisible(c) {
-            let joiner = c == ZERO_WIDTH_JOINER;
-            if joiner && (space || out.is_empty()) {
-                continue;
-            }
-            let length = 1 + usize::from(space && !out.is_empty());
-            if count + length > super::SNIPPET_CHARS {
+            continue;
+        }
+        let is_alone = space || out.is_empty();
+        if is_invisible(c) || (c == ZERO_WIDTH_JOINER && is_alone) {
+            continue;
+        }
+        if std::mem::take(&mut space) && !out.is_empty() {
+            if left == 1 {
                 break;
             }
-            if length == 2 {
-                out.push(' ');
-            }
-            out.push(c);
-            count += length;
-            space = false;
+            out.push(' ');
+            left -= 1;
+        }
+        let count = plain.clamp(1, left);
+        out.push_str(if plain > count { &piece[..count] } else { piece });
+        left -= count;
+        if left == 0 {
+            break;
         }
     }
     out
@@ -215,5 +228,7 @@ mod tests {
         assert_eq!(snippet("👩\u{200d}💻 at work"), "👩\u{200d}💻 at work");
         assert_eq!(snippet("\u{200c}\u{a0}"), "");
         assert_eq!(snippet(&"é ".repeat(1_000)).chars().count(), 249);
+        assert_eq!(snippet(&"word ".repeat(1_000)).chars().count(), 249);
+        assert_eq!(snippet(&"x".repeat(1_000)), "x".repeat(250));
     }
 }

@@ -108,6 +108,9 @@ impl Draft for SqliteDraft {
                 Place::Memory => self.shared.inline_limit,
                 Place::File(_) | Place::Lost => BUFFER,
             };
+            if self.buffer.capacity() == 0 {
+                self.buffer.reserve(Head::LENGTH + chunk.len() + REST_OF_RECORD);
+            }
             self.buffer.resize(self.buffer.len().max(Head::LENGTH), 0);
             // A piece that does not fit goes to the file together with what came before it.
             let fits = self.buffer.len() - Head::LENGTH + chunk.len() <= limit;
@@ -133,6 +136,9 @@ impl Draft for SqliteDraft {
         Box::pin(async move { self.finish(Some(id), envelope, summary).await.map(Arc::new) })
     }
 }
+
+/// Octets of a record besides head and body, mostly: envelope and summary.
+const REST_OF_RECORD: usize = 1024;
 
 /// Octets collected before they are written to the file at once.
 const BUFFER: usize = 256 * 1024;
