@@ -81,8 +81,8 @@ if rustup target list --installed 2>/dev/null | grep -qx "$target" && command -v
         printf '\n*** NOT TESTED: that no build script downloads anything: needs root, for unshare --net ***\n'
         alone=()
     fi
-    # Without optimisation across crates: it takes minutes, and nothing of what is looked at here.
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    # Without optimisation: it takes minutes, and nothing of what is looked at here.
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
         "${alone[@]}" cargo build --locked --offline --release --target "$target"
     tests/static.sh "target/$target/release/smtpd"
 elif [[ ${TEST_EVERYTHING-} ]]; then
