@@ -31,7 +31,8 @@ impl EncodingCheck {
         self.before = None;
     }
 
-    /// The next octets of the body, all of one line; `first` at its beginning.
+    /// The next octets of the body, all of one line, or whole lines none of which can be a delimiter;
+    /// `first` at the beginning of a line.
     pub(super) fn push(&mut self, piece: &[u8], first: bool) {
         if first {
             self.before = None;

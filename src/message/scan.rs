@@ -121,13 +121,18 @@ impl Scanner {
         if !self.defects.contains(Defect::Nul) {
             self.defects.insert_if(memchr::memchr(0, octets).is_some(), Defect::Nul);
         }
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', octets) {
-            self.piece(&octets[start..=end], true);
-            start = end + 1;
-        }
-        if start < octets.len() {
-            self.piece(&octets[start..], false);
+        let mut rest = octets;
+        loop {
+            if self.mode != Mode::Header && self.line.length == 0 {
+                rest = &rest[self.body_lines(rest)..];
+            }
+            if rest.is_empty() {
+                return;
+            }
+            let end = memchr::memchr(b'\n', rest).map(|at| at + 1);
+            let (piece, after) = rest.split_at(end.unwrap_or(rest.len()));
+            self.piece(piece, end.is_some());
+            rest = after;
         }
     }
 
@@ -157,6 +162,35 @@ impl Scanner {
         };
         summary::bound(&mut summary);
         Scanned { summary, outline: self.outline, text, other_texts }
+    }
+
+    /// Takes the whole lines of a body up to the first that may be a delimiter as one piece, because one by
+    /// one most of the time would go into what they have in common; returns their length.
+    fn body_lines(&mut self, octets: &[u8]) -> usize {
+        let (mut length, mut is_long) = (0, false);
+        let (mut lines, mut pairs, mut last) = (0, 0, 0);
+        for end in memchr::memchr_iter(b'\n', octets) {
+            let line = &octets[length..=end];
+            if line.starts_with(b"--") {
+                break;
+            }
+            last = if line.ends_with(b"\r\n") { 2 } else { 1 };
+            is_long |= line.len() as u64 - last > MAX_LINE;
+            lines += 1;
+            pairs += last - 1;
+            length = end + 1;
+        }
+        if length > 0 {
+            self.ends.pairs += pairs;
+            self.defects.insert_if(pairs < lines, Defect::BareLf);
+            self.defects.insert_if(is_long, Defect::LongLine);
+            self.line.length = length as u64;
+            self.keep(&octets[..length]);
+            self.line.start += self.line.length;
+            self.line.length = 0;
+            self.line.end_before = last;
+        }
+        length
     }
 
     /// A line or a piece of one; `ended` if it is the last and has the line feed.
