@@ -9,6 +9,7 @@ CPU = "server CPU per 1 KB message, until the last 250"
 CPU_ALL = "server CPU per 1 KB message, until the index has it"
 LAG = "index behind at the end of that burst"
 CATCH_UP = "until the index has caught up after it"
+SINK = "smtp-sink, which stores nothing"
 SIZES = [("10 KB", 10_240, 8_000), ("100 KB", 102_400, 3_000), ("1 MB", 1_000_000, 600)]
 
 
@@ -27,6 +28,7 @@ def measure(scale):
 def kept(count):
     with sink() as peer:
         limit = source(peer.port, count, 1024, 50, True)
+        floor = peer.cpu() / count * 1e6
     with smtpd() as server:
         before = server.cpu()
         rate = source(server.port, count, 1024, 50, True)
@@ -34,10 +36,11 @@ def kept(count):
         lag = server.index_lag()
         caught_up = server.catch_up()
         whole = server.cpu() - before
-    yield Row(KEPT, rate, "messages/s", limit, "smtp-sink, which stores nothing")
+    yield Row(KEPT, rate, "messages/s", limit, SINK)
     yield from peers.rows(KEPT, rate, count, kept=True)
-    yield Row(CPU, until_last / count * 1e6, "µs")
-    yield Row(CPU_ALL, whole / count * 1e6, "µs")
+    # The same dialog with the same kernel, so that a slow hour of the machine can be told from a slow smtpd.
+    yield Row(CPU, until_last / count * 1e6, "µs", floor, SINK)
+    yield Row(CPU_ALL, whole / count * 1e6, "µs", floor, SINK)
     yield Row(LAG, lag, f"of {count:,} messages")
     yield Row(CATCH_UP, caught_up, "s")
 
@@ -47,5 +50,5 @@ def each(count):
         limit = source(peer.port, count, 1024, 50, False)
     with smtpd() as server:
         rate = source(server.port, count, 1024, 50, False)
-    yield Row(EACH, rate, "messages/s", limit, "smtp-sink, which stores nothing")
+    yield Row(EACH, rate, "messages/s", limit, SINK)
     yield from peers.rows(EACH, rate, count, kept=False)
