@@ -24,7 +24,7 @@ use smol::{
 };
 use tokio::time::sleep;
 
-use super::{Shared, find, health, ledger, row::Found, schema::Topology};
+use super::{Shared, find, health, row::Found, schema::Topology};
 use crate::{id::MessageId, store::News};
 
 /// Where news go, and what of our own must not come back as news.
@@ -259,7 +259,7 @@ async fn poll_once(
         }
     }
     let known = changes.is_some();
-    let total = ledger::totals(&shared.there).await?.2.changes - shared.own_changes();
+    let total = shared.ledger.changes_of_others(&shared.there).await?;
     if changes.replace(total).is_some_and(|before| before != total) {
         shared.feed.missed();
     }

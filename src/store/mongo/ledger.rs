@@ -26,8 +26,9 @@ use crate::store::{Counts, Error, Mailbox};
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     sums: Mutex<Sums>,
-    /// One adds at a time, so that who asks does not miss what another is about to add.
-    adding: tokio::sync::Mutex<()>,
+    /// Changes of ours that were added. One adds at a time, so that who asks does not miss what another is
+    /// about to add.
+    added: tokio::sync::Mutex<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -127,22 +128,32 @@ impl Ledger {
         self.sums().suspect = true;
     }
 
-    /// Adds what is not added yet; how many changes were among it.
-    pub(super) async fn add(&self, there: &Collections, health: &Health) -> Result<i64, Error> {
-        let _alone = self.adding.lock().await;
+    /// Adds what is not added yet.
+    pub(super) async fn add(&self, there: &Collections, health: &Health) -> Result<(), Error> {
+        let mut added = self.added.lock().await;
         let sums = std::mem::take(&mut *self.sums());
         if sums.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let changes = sums.changes;
         let unsure = Unsure(self);
         match add(there, sums).await {
             Ok(()) => {
                 std::mem::forget(unsure);
-                Ok(changes)
+                *added += changes;
+                Ok(())
             }
             Err(error) => Err(health.failed(&error)),
         }
+    }
+
+    /// Changes that others have added. None of ours is on its way meanwhile, or it would pass for theirs.
+    pub(super) async fn changes_of_others(
+        &self,
+        there: &Collections,
+    ) -> mongodb::error::Result<i64> {
+        let added = self.added.lock().await;
+        Ok(totals(there).await?.2.changes - *added)
     }
 
     fn sums(&self) -> MutexGuard<'_, Sums> {

@@ -84,8 +84,6 @@ struct Shared {
     expires: AtomicI64,
     /// What the server's number of documents and the totals differ by without being wrong.
     drift: AtomicI64,
-    /// Changes of ours, as far as they are in the totals.
-    changes: AtomicI64,
     touches: AtomicU64,
 }
 
@@ -117,7 +115,6 @@ impl Mongo {
             disk_bytes: AtomicU64::new(0),
             expires: AtomicI64::new(schema::NEVER.as_secs() as i64),
             drift: AtomicI64::new(0),
-            changes: AtomicI64::new(0),
             touches: AtomicU64::new(0),
         });
         smol::block_on(shared.runtime.ask(set_up(shared.clone())))?;
@@ -249,18 +246,12 @@ impl Shared {
         self.runtime
             .see_through(async move {
                 let add = shared.ledger.add(&shared.there, &shared.health);
-                let changes = match timeout(WRITE_BOUND, add).await {
-                    Ok(added) => added?,
-                    Err(_late) => return Err(shared.health.late()),
-                };
-                shared.changes.fetch_add(changes, Ordering::SeqCst);
-                Ok(())
+                match timeout(WRITE_BOUND, add).await {
+                    Ok(added) => added,
+                    Err(_late) => Err(shared.health.late()),
+                }
             })
             .await
-    }
-
-    fn own_changes(&self) -> i64 {
-        self.changes.load(Ordering::SeqCst)
     }
 
     /// A mark by which we know our own change when it comes back as news.
