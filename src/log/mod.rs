@@ -18,7 +18,7 @@ use log::{
     kv::{Key, Value, VisitSource},
 };
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use self::sink::Sink;
 use crate::panics::Scope;
@@ -123,14 +123,21 @@ fn dropped_line(count: u64) -> String {
 }
 
 fn line(format: Format, now: OffsetDateTime, record: &Record<'_>) -> String {
-    // Milliseconds are what people read; the rest is noise.
-    let now = now.replace_nanosecond(now.nanosecond() / 1_000_000 * 1_000_000).unwrap_or(now);
-    let time = now.format(&Rfc3339).unwrap_or_default();
+    let time = time(now);
     let target = record.target().trim_start_matches("smtpd::");
     match format {
         Format::Text => text_line(&time, target, record),
         Format::Json => json_line(&time, target, record),
     }
+}
+
+/// RFC 3339 in UTC to the millisecond, which is what people read. Always of one length, so that lines stand
+/// below each other and sort as text.
+fn time(now: OffsetDateTime) -> String {
+    let (year, month, day) = now.to_calendar_date();
+    let (hour, minute, second, milli) = now.to_hms_milli();
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
 fn text_line(time: &str, target: &str, record: &Record<'_>) -> String {
@@ -276,6 +283,13 @@ mod tests {
             "1970-01-01T00:00:01.234Z INFO  server::smtp: connection client=127.0.0.1:4 \
              helo=\"a b\\\"\\r\\n250 forged\" size=17\n"
         );
+    }
+
+    #[test]
+    fn times_are_of_one_length() {
+        let at = |micros| time(OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(micros));
+        assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(at(1_640_999), "1970-01-01T00:00:01.640Z");
     }
 
     #[test]
