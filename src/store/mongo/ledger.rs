@@ -147,13 +147,19 @@ impl Ledger {
         }
     }
 
-    /// Changes that others have added. None of ours is on its way meanwhile, or it would pass for theirs.
+    /// Changes that others have added. Asks again if some of ours came between, which would pass for theirs;
+    /// to hold the lock meanwhile would let a question that hangs keep us from adding.
     pub(super) async fn changes_of_others(
         &self,
         there: &Collections,
     ) -> mongodb::error::Result<i64> {
-        let added = self.added.lock().await;
-        Ok(totals(there).await?.2.changes - *added)
+        loop {
+            let before = *self.added.lock().await;
+            let total = totals(there).await?.2.changes;
+            if *self.added.lock().await == before {
+                return Ok(total - before);
+            }
+        }
     }
 
     fn sums(&self) -> MutexGuard<'_, Sums> {
