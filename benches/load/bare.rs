@@ -52,7 +52,9 @@ fn serve(stream: TcpStream, file: &mut File) -> Result<(), Failed> {
                 reader.get_mut().write_all(&replies)?;
                 replies.clear();
                 while !message.ends_with(b"\r\n.\r\n") {
-                    reader.read_until(b'\n', &mut message)?;
+                    if reader.read_until(b'\n', &mut message)? == 0 {
+                        return Ok(());
+                    }
                 }
                 keep(file, &message)?;
             }
