@@ -93,7 +93,7 @@ fn a_flood_of_events_comes_in_frames() {
                 let frame = next(&mut socket).await;
                 if frame["type"] == "events" {
                     assert_eq!(frame["first"], expected);
-                    let count = frame["events"].as_array().unwrap().len() as u64;
+                    let count = length(&frame);
                     assert!(count <= 100);
                     (seen, expected) = (seen + count, expected + count);
                 }
