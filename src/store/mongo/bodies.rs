@@ -128,7 +128,7 @@ struct Remote {
 /// The octets of a body.
 pub(super) fn read(shared: &Arc<Shared>, file: ObjectId, length: u64) -> Raw {
     let piece = Mutex::new((0, Vec::new()));
-    Raw::Remote(Arc::new(Remote { shared: shared.clone(), file, length, piece }))
+    Raw::Pieces(Arc::new(Remote { shared: shared.clone(), file, length, piece }))
 }
 
 impl ReadAt for Remote {

@@ -97,7 +97,8 @@ async fn check(
     let (search, record) = (search.clone(), message.into_record());
     // Off the driver's thread: reading a message takes its time.
     smol::unblock(move || {
-        let scan = |scanner: &mut _| matching::scan(&raw, scanner);
+        let scan =
+            |scanner: &mut _| matching::scan(&raw, scanner).map_err(|error| Error::from_io(&error));
         Ok(matching::matches(&search, &record, scan)?.then_some(record))
     })
     .await
