@@ -128,6 +128,7 @@ impl Reply {
     pub(super) const BDAT_SYNTAX: Self =
         Self::new(501, "5.5.4", "Syntax: BDAT size [LAST], closing connection");
     pub(super) const XCLIENT_SYNTAX: Self = Self::new(501, "5.5.4", "Bad XCLIENT attribute");
+    pub(super) const XCLIENT_TWICE: Self = Self::new(501, "5.5.4", "XCLIENT attribute given twice");
     pub(super) const BAD_SENDER: Self = Self::new(501, "5.1.7", "Bad sender address syntax");
     pub(super) const BAD_RECIPIENT: Self = Self::new(501, "5.1.3", "Bad recipient address syntax");
     pub(super) const BAD_PARAMETER: Self = Self::new(501, "5.5.4", "Bad parameter value");

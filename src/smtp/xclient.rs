@@ -27,24 +27,31 @@ pub struct XClient {
 }
 
 /// `xclient-command = XCLIENT 1*( SP attribute-name "=" attribute-value )`, the values in xtext.
+///
+/// An attribute that stands there twice is refused, whatever it says. Proxies say each once, so the
+/// other one comes from their client: nginx before 1.29.2 writes the user name as it is, and the name
+/// `x ADDR=192.0.2.1` would make the client anybody that it likes to be.
 pub(super) fn read(argument: &str) -> Result<XClient, Reply> {
     let mut xclient = XClient::default();
-    if argument.is_empty() {
-        return Err(Reply::XCLIENT_SYNTAX);
-    }
+    let mut names = Vec::new();
     for word in argument.split(' ').filter(|word| !word.is_empty()) {
-        set(&mut xclient, word).ok_or(Reply::XCLIENT_SYNTAX)?;
+        let (name, value) = word.split_once('=').ok_or(Reply::XCLIENT_SYNTAX)?;
+        let name = name.to_ascii_uppercase();
+        set(&mut xclient, &name, value).ok_or(Reply::XCLIENT_SYNTAX)?;
+        if names.contains(&name) {
+            return Err(Reply::XCLIENT_TWICE);
+        }
+        names.push(name);
     }
-    Ok(xclient)
+    if names.is_empty() { Err(Reply::XCLIENT_SYNTAX) } else { Ok(xclient) }
 }
 
-/// None if the attribute cannot be read. What is given twice counts as it was given last.
-fn set(xclient: &mut XClient, word: &str) -> Option<()> {
-    let (name, value) = word.split_once('=')?;
+/// None if the attribute cannot be read.
+fn set(xclient: &mut XClient, name: &str, value: &str) -> Option<()> {
     let is_known =
         !["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|it| value.eq_ignore_ascii_case(it));
     let value = if is_known { Some(text(value)?) } else { None };
-    match name.to_ascii_uppercase().as_str() {
+    match name {
         "NAME" => xclient.name = value,
         "HELO" => xclient.helo = value,
         "LOGIN" => xclient.login = value,
@@ -123,6 +130,20 @@ mod tests {
     fn what_the_proxy_does_not_know() {
         let read = read("NAME=[UNAVAILABLE] ADDR=[tempunavail] LOGIN=[UNAVAILABLE] PROTO=SMTP");
         assert_eq!(read, Ok(XClient { esmtp: Some(false), ..XClient::default() }));
+    }
+
+    #[test]
+    fn what_is_said_twice_was_not_said_by_the_proxy() {
+        for argument in [
+            "ADDR=192.0.2.1 LOGIN=x ADDR=10.9.9.9 NAME=[UNAVAILABLE]",
+            "ADDR=192.0.2.1 addr=192.0.2.1",
+            "ADDR=[UNAVAILABLE] ADDR=192.0.2.1",
+            "ADDR=192.0.2.1 ADDR=[UNAVAILABLE]",
+            "LOGIN=x LOGIN=y",
+            "PORT=1 ADDR=192.0.2.1 PORT=1",
+        ] {
+            assert_eq!(read(argument), Err(Reply::XCLIENT_TWICE), "{argument}");
+        }
     }
 
     #[test]
