@@ -34,6 +34,7 @@ use crate::{
 };
 
 pub use self::options::Options;
+use self::options::Sessions;
 pub(super) use self::options::greeting_name;
 
 /// What all doors share.
@@ -63,7 +64,7 @@ struct Inner {
     rooms: Rooms,
     listener: Listener,
     counts: Arc<metrics::Door>,
-    session: Arc<smtp::Options>,
+    sessions: Sessions,
     proxies: Vec<Network>,
     /// Most connections of all doors together.
     connections: u64,
@@ -79,10 +80,10 @@ impl Door {
         counts: Arc<metrics::Door>,
         rooms: Rooms,
     ) -> Self {
-        let session = options::session(config, &listener, &rooms);
+        let sessions = Sessions::new(config, &listener, &rooms);
         Self(Arc::new(Inner {
             rooms,
-            session,
+            sessions,
             listener,
             counts,
             proxies: config.smtp.proxies.clone(),
@@ -260,7 +261,7 @@ impl<'a> Talk<'a> {
         peer: Peer,
         started: Instant,
     ) -> Self {
-        let session = Session::new(door.session.clone(), peer, Instant::now());
+        let session = Session::new(door.sessions.now(&door.rooms.auth), peer, Instant::now());
         let (body, kept_octets, sender) = (Body::None, 0, String::new());
         Self { door, conn, client, guest, started, session, body, kept_octets, sender }
     }
@@ -276,7 +277,7 @@ impl<'a> Talk<'a> {
         let shutdown = self.door.rooms.shutdown.clone();
         let mut ending = std::pin::pin!(shutdown.begun());
         let mut is_ending = false;
-        let mut has_waited = self.door.session.greeting_delay.is_zero();
+        let mut has_waited = self.door.sessions.greeting_delay().is_zero();
         loop {
             if self.consume(&[]).await? {
                 return Ok(End::Closed);
