@@ -284,7 +284,7 @@ impl Session {
         }
     }
 
-    fn hello_first(&self) -> Reply {
+    pub(super) fn hello_first(&self) -> Reply {
         if self.options.lmtp { Reply::LHLO_FIRST } else { Reply::HELO_FIRST }
     }
 

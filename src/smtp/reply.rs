@@ -176,7 +176,6 @@ impl Reply {
     pub(super) const AUTH_NEEDS_TLS: Self =
         Self::new(538, "5.7.11", "Encryption required for authentication");
     pub(super) const AUTH_REQUIRED: Self = Self::new(530, "5.7.0", "Authentication required");
-    pub(super) const AUTH_AFTER_EHLO: Self = Self::new(503, "5.5.1", "Send EHLO before AUTH");
     pub(super) const AUTH_TWICE: Self = Self::new(503, "5.5.1", "Already authenticated");
     pub(super) const AUTH_IN_TRANSACTION: Self =
         Self::new(503, "5.5.1", "AUTH not permitted during a mail transaction");
