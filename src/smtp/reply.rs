@@ -93,6 +93,8 @@ impl Reply {
 /// What a session says by itself.
 impl Reply {
     pub(super) const OK: Self = Self::new(250, "2.0.0", "Ok");
+    /// XCLIENT names somebody whom this peer may not name.
+    pub const NO_XCLIENT: Self = Self::new(550, "5.7.1", "XCLIENT not permitted from here");
     pub(super) const SENDER_OK: Self = Self::new(250, "2.1.0", "Ok");
     pub(super) const RECIPIENT_OK: Self = Self::new(250, "2.1.5", "Ok");
     pub(super) const BYE: Self = Self::new(221, "2.0.0", "Bye");
@@ -161,7 +163,8 @@ impl Reply {
         Self::new(554, "5.5.1", "Octets behind STARTTLS, closing connection");
     pub(super) const XCLIENT_IN_TRANSACTION: Self =
         Self::new(503, "5.5.1", "XCLIENT not permitted during a mail transaction");
-    pub(super) const NO_XCLIENT: Self = Self::new(550, "5.7.1", "XCLIENT not permitted from here");
+    pub(super) const NO_XCLIENT_LOGIN: Self =
+        Self::new(550, "5.7.1", "XCLIENT LOGIN not permitted behind the PROXY protocol");
     pub(super) const NEEDS_SMTPUTF8: Self =
         Self::new(553, "5.6.7", "Non-ASCII address without SMTPUTF8");
     pub(super) const TOO_LARGE: Self =

@@ -28,7 +28,7 @@ use crate::{
     policy::{BodyWatch, Guest, Policy},
     refusals::Refusals,
     shutdown::Shutdown,
-    smtp::{self, Peer, Reply, Session, Step},
+    smtp::{self, MayName, Peer, Reply, Session, Step},
     store,
     wire::network::Network,
 };
@@ -166,8 +166,12 @@ impl Inner {
             }
             client = arrival::proxied_client(conn, peer).await?;
         }
-        // Behind the PROXY protocol it is the client itself who speaks, not the proxy.
-        let may_xclient = is_proxy && !self.listener.proxy;
+        let may_name = match (is_proxy, self.listener.proxy) {
+            (false, _) => MayName::Nobody,
+            // It may be the client itself who speaks, and not the proxy.
+            (true, true) => MayName::Itself,
+            (true, false) => MayName::Anybody,
+        };
         let ip = client.map(|client| client.ip());
         // A proxy speaks for itself before XCLIENT, and when it asks how we are.
         let guest = match is_proxy && client == peer {
@@ -177,7 +181,7 @@ impl Inner {
                 guest.map_err(|reply| Refusal::Policy(client, reply))?
             }
         };
-        let mut session = Peer { tls: None, may_xclient, is_trusted: guest.is_trusted() };
+        let mut session = Peer { tls: None, may_name, is_trusted: guest.is_trusted() };
         if self.listener.tls == TlsMode::Implicit {
             let tls = arrival::encrypt(conn, self.rooms.certificates.as_ref()).await;
             session.tls = Some(tls.map_err(Refusal::Io)?);
