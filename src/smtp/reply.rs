@@ -32,6 +32,16 @@ impl Reply {
         self.code
     }
 
+    /// The enhanced code; empty where there is none.
+    pub const fn enhanced(&self) -> &'static str {
+        self.enhanced
+    }
+
+    /// The text behind the codes.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// True if it says that something was not done: 4yz or 5yz.
     pub const fn is_refusal(&self) -> bool {
         self.code >= 400
@@ -83,6 +93,8 @@ impl fmt::Display for Reply {
 impl Reply {
     /// The message is not kept now: something here failed.
     pub const LOCAL_ERROR: Self = Self::new(451, "4.3.0", "Local error, try again later");
+    /// XCLIENT names somebody whom this peer may not name.
+    pub const NO_XCLIENT: Self = Self::new(550, "5.7.1", "XCLIENT not permitted from here");
     /// There is no room for the message now.
     pub const INSUFFICIENT_STORAGE: Self =
         Self::new(452, "4.3.1", "Insufficient system storage, try again later");
@@ -93,8 +105,6 @@ impl Reply {
 /// What a session says by itself.
 impl Reply {
     pub(super) const OK: Self = Self::new(250, "2.0.0", "Ok");
-    /// XCLIENT names somebody whom this peer may not name.
-    pub const NO_XCLIENT: Self = Self::new(550, "5.7.1", "XCLIENT not permitted from here");
     pub(super) const SENDER_OK: Self = Self::new(250, "2.1.0", "Ok");
     pub(super) const RECIPIENT_OK: Self = Self::new(250, "2.1.5", "Ok");
     pub(super) const BYE: Self = Self::new(221, "2.0.0", "Bye");

@@ -26,6 +26,16 @@ pub struct XClient {
     pub destination_port: Option<u16>,
 }
 
+impl XClient {
+    /// Longest value, in octets: a host name (RFC 5321 §4.5.3.1.2).
+    pub const LONGEST: usize = 255;
+
+    /// True for the values by which a proxy says that it does not know either.
+    pub fn is_unknown(value: &str) -> bool {
+        ["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|it| value.eq_ignore_ascii_case(it))
+    }
+}
+
 /// `xclient-command = XCLIENT 1*( SP attribute-name "=" attribute-value )`, the values in xtext.
 ///
 /// An attribute that stands there twice is refused, whatever it says. Proxies say each once, so the
@@ -48,9 +58,7 @@ pub(super) fn read(argument: &str) -> Result<XClient, Reply> {
 
 /// None if the attribute cannot be read.
 fn set(xclient: &mut XClient, name: &str, value: &str) -> Option<()> {
-    let is_known =
-        !["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|it| value.eq_ignore_ascii_case(it));
-    let value = if is_known { Some(text(value)?) } else { None };
+    let value = if XClient::is_unknown(value) { None } else { Some(text(value)?) };
     match name {
         "NAME" => xclient.name = value,
         "HELO" => xclient.helo = value,
@@ -72,7 +80,8 @@ fn all<T>(value: Option<String>, read: impl Fn(&str) -> Option<T>) -> Option<Opt
 
 fn text(value: &str) -> Option<String> {
     let text = parameters::from_xtext(value)?;
-    let is_good = !text.is_empty() && text.len() <= MAX_VALUE && !text.contains(char::is_control);
+    let is_good =
+        !text.is_empty() && text.len() <= XClient::LONGEST && !text.contains(char::is_control);
     is_good.then_some(text)
 }
 
@@ -93,9 +102,6 @@ fn protocol(text: &str) -> Option<bool> {
         _ => None,
     }
 }
-
-/// Longest value, in octets: a host name (RFC 5321 §4.5.3.1.2).
-const MAX_VALUE: usize = 255;
 
 #[cfg(test)]
 mod tests {
@@ -123,7 +129,7 @@ mod tests {
     #[test]
     fn xclient_values_are_bounded() {
         let name = |length| read(&format!("NAME={}", "x".repeat(length)));
-        assert!(name(MAX_VALUE).is_ok() && name(MAX_VALUE + 1).is_err());
+        assert!(name(XClient::LONGEST).is_ok() && name(XClient::LONGEST + 1).is_err());
     }
 
     #[test]
