@@ -66,23 +66,31 @@ pub(super) fn is_asked(headers: &HeaderMap, visitor: &Visitor) -> bool {
     asks && visitor.may_be_nginx
 }
 
-/// What the address of `auth_http` says of this nginx.
+/// What the address of `auth_http` says of this nginx. A word that is not known is 400: it was meant.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// `on`: it is to be sent to the door that waits for the PROXY protocol, where it says no LOGIN.
-    proxy_protocol: String,
-    /// `on`: it writes LOGIN of XCLIENT in xtext, as nginx 1.29.2 and later do.
-    xtext: String,
+    /// It is to be sent to the door that waits for the PROXY protocol, where it says no LOGIN.
+    proxy_protocol: Switch,
+    /// It writes LOGIN of XCLIENT in xtext, as nginx 1.29.2 and later do.
+    xtext: Switch,
+}
+
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    #[default]
+    Off,
+    On,
 }
 
 impl Wanted {
     fn is_proxied(&self) -> bool {
-        self.proxy_protocol == "on"
+        self.proxy_protocol == Switch::On
     }
 
     fn has_xtext(&self) -> bool {
-        self.xtext == "on"
+        self.xtext == Switch::On
     }
 }
 
@@ -199,6 +207,7 @@ impl Question<'_> {
 
     async fn login(&self, mode: Mode, claim: Claim) -> Result<(), Refusal> {
         let (auth, metrics) = (&self.site.auth, &self.site.metrics);
+        let user = claim.user().to_owned();
         if auth.is_blocked(self.client, Instant::now()) {
             return Err(PUT_OFF.into());
         }
@@ -206,6 +215,9 @@ impl Question<'_> {
             Verdict::Accepted => Ok(()),
             Verdict::Unavailable => Err(PUT_OFF.into()),
             Verdict::Refused => {
+                // As at the SMTP doors, for those who look for guessers in the log.
+                let client = self.client.map_or("unix".to_owned(), |client| client.to_string());
+                log::warn!(client:% = client, user:% = user; "login refused");
                 metrics.logins_failed.add(1);
                 let wait = auth.failed(self.client, Instant::now());
                 Err(Refusal { reply: REFUSED, wait })

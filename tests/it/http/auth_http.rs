@@ -169,6 +169,21 @@ fn names_that_nginx_would_make_others_of_are_refused() {
 }
 
 #[test]
+fn a_word_that_nginx_was_not_meant_to_say_is_told() {
+    let server = server(Mode::AcceptAny);
+    let asked = |query: &str| {
+        let path = format!("/auth-smtp?{query}");
+        let fields = [("Auth-Method", "none"), ("Auth-Protocol", "smtp")];
+        let answer = server.client().request("GET", &path, &fields, "");
+        (answer.status, answer.header("auth-port").to_owned())
+    };
+    assert_eq!(asked("proxy_protocol=on&xtext=off"), (200, "2526".to_owned()));
+    for query in ["proxyprotocol=on", "proxy_protocol=yes", "xtext", "xtext=on&xtext=off"] {
+        assert_eq!(asked(query), (400, String::new()), "{query}");
+    }
+}
+
+#[test]
 fn networks_are_those_of_the_policy() {
     let networks = "block_networks = ['10.6.0.0/16']\ntrusted_networks = ['10.7.0.0/16']";
     let policy: policy::Options = toml::from_str(networks).unwrap();

@@ -225,6 +225,7 @@ fn users_are_recorded_as_who_they_are() {
         let reply = try_one(stream, kind, ("jürgen", "schlussel"), "wrong");
         assert!(reply.starts_with("535 5.7.8 "), "{kind}: {reply}");
     }
+    assert_eq!(server.log().matches("login refused client=127.0.0.1 user=jürgen").count(), 3);
 }
 
 /// nginx before 1.29.1 keeps the name of a login that was refused, and tells it for whoever goes on
