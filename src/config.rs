@@ -13,6 +13,7 @@ use crate::{
     auth, http, limits, log, net, policy, retention, server,
     server::listeners::{self, Listener, TlsMode},
     store,
+    wire::sasl::Mechanism,
 };
 
 /// Everything that can be configured.
@@ -176,6 +177,16 @@ impl Config {
                 "expected at least 1 second",
             ),
             (self.http.session_seconds > 0, "http.session_seconds", "expected at least 1 second"),
+            (
+                !self.auth.external || !self.tls.client_ca.as_os_str().is_empty(),
+                "auth.external",
+                "expected tls.client_ca beside it: without it clients are asked for no certificate",
+            ),
+            (
+                !self.auth.external || self.auth.lists(Mechanism::External),
+                "auth.mechanisms",
+                "expected EXTERNAL among them where auth.external is true",
+            ),
             (
                 !required || self.auth.knows_anybody(),
                 "auth.mode",

@@ -14,14 +14,15 @@ use smol::{
     io::{AsyncReadExt, AsyncWriteExt},
 };
 use smtpd::{
-    auth::Auth,
+    auth::{Auth, Mode},
     bus::{Bus, Event},
     config::Config,
     desk::Desk,
-    http::{self, App, Web},
+    http::{self, App, Upstream, Web},
     limits,
     message::{Envelope, ForwardPath, Scanner},
     net::Socket,
+    policy::Policy,
     shutdown::Shutdown,
     store::{self, Kind, Store},
 };
@@ -114,7 +115,13 @@ impl House {
             limits: limits::Options::default(),
             store_kind: Kind::Memory,
             smtp: SocketAddr::from(([127, 0, 0, 1], 2525)),
-            smtp_proxied: SocketAddr::from(([127, 0, 0, 1], 2526)),
+            policy: Arc::new(Policy::new(loaded.config.policy).expect("a policy")),
+            upstream: Some(Upstream {
+                address: SocketAddr::from(([127, 0, 0, 1], 2525)),
+                auth: Mode::AcceptAny,
+                auth_needs_tls: false,
+            }),
+            upstream_proxied: None,
             started: Instant::now(),
             version: "0.0.0-fuzz",
             epoch: "epoch-1".into(),

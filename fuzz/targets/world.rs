@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 
 use smtpd::{
     message::{Envelope, Tls},
-    smtp::{AuthMode, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
+    smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
     wire::sasl::{Mechanism, ScramKeys},
 };
 
@@ -70,7 +70,8 @@ impl World {
     /// The same with options of one's own.
     pub fn with(settings: Settings, options: Options) -> Self {
         let now = Instant::now();
-        let peer = Peer { tls: None, may_xclient: settings.has(4), is_trusted: settings.has(5) };
+        let may_name = if settings.has(4) { MayName::Anybody } else { MayName::Nobody };
+        let peer = Peer { tls: None, may_name, is_trusted: settings.has(5) };
         let mut world = Self {
             session: Session::new(Arc::new(options), peer, now),
             settings,

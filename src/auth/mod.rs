@@ -24,7 +24,10 @@ mod users;
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -53,6 +56,8 @@ pub struct Auth {
     options: Options,
     /// What the users file said when it could be read last.
     file: Mutex<Arc<Users>>,
+    /// How often that was read.
+    generation: AtomicU64,
     /// Keys made from secrets.
     derived: Mutex<BTreeMap<String, ScramKeys>>,
     failures: Mutex<Failures>,
@@ -69,6 +74,7 @@ impl Auth {
         getrandom::fill(&mut decoy).map_err(|error| format!("no random numbers: {error}"))?;
         Ok(Self {
             file: Mutex::new(Arc::new(Users::read(&options.users_file)?)),
+            generation: AtomicU64::new(0),
             derived: Mutex::default(),
             failures: Mutex::new(Failures::new(&options)),
             turns: Semaphore::new(options.checks_at_a_time.max(1)),
@@ -150,7 +156,13 @@ impl Auth {
     pub fn reload(&self) -> Result<(), String> {
         let users = Users::read(&self.options.users_file)?;
         *locked(&self.file) = Arc::new(users);
+        self.generation.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Another number when the users may have changed, and with them [`Self::mechanisms`].
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Counts a failed login; returns how long its answer is to wait.

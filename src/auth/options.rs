@@ -16,7 +16,7 @@ pub struct Options {
     /// The mechanisms to offer; empty for those that every user can use.
     pub mechanisms: Vec<MechanismName>,
     /// Offer EXTERNAL to clients that show a certificate signed by `tls.client_ca`: whom it names is
-    /// who logs in.
+    /// who logs in. EXTERNAL must be in `mechanisms`, if these are given.
     pub external: bool,
     /// A file of users, `name:hash` a line; read again on SIGHUP. Empty for none.
     pub users_file: PathBuf,
@@ -97,6 +97,11 @@ impl Options {
     /// True if there may be somebody who can log in.
     pub fn knows_anybody(&self) -> bool {
         self.knows_passwords() || !self.tokens.is_empty() || self.external
+    }
+
+    /// False if there is a list of mechanisms to offer, without this one.
+    pub fn lists(&self, mechanism: Mechanism) -> bool {
+        self.mechanisms.is_empty() || self.mechanisms.contains(&MechanismName(mechanism))
     }
 
     /// True if there may be somebody who can log in with a name and a password.

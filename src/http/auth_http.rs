@@ -8,7 +8,7 @@
 //! passwords, each in the name of another client.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER_PERMISSIVE;
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 use serde::Deserialize;
 
 use super::{
@@ -31,9 +31,20 @@ use super::{
 use crate::{
     auth::Mode,
     secret::Secret,
-    smtp::Verdict,
-    wire::sasl::{Claim, Credentials},
+    smtp::{Reply, Verdict, XClient},
+    wire::sasl::{self, Claim, Credentials},
 };
+
+/// An SMTP door that nginx can speak to: in clear, at an IP address.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Who may or must log in there.
+    pub auth: Mode,
+    /// Logins are good over TLS only; here that of the client with nginx.
+    pub auth_needs_tls: bool,
+}
 
 /// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
 pub(super) async fn or_list(
@@ -55,12 +66,32 @@ pub(super) fn is_asked(headers: &HeaderMap, visitor: &Visitor) -> bool {
     asks && visitor.may_be_nginx
 }
 
-/// Which door nginx is to be sent to.
+/// What the address of `auth_http` says of this nginx. A word that is not known is 400: it was meant.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// `on`: the one that waits for the PROXY protocol.
-    proxy_protocol: String,
+    /// It is to be sent to the door that waits for the PROXY protocol, where it says no LOGIN.
+    proxy_protocol: Switch,
+    /// It writes LOGIN of XCLIENT in xtext, as nginx 1.29.2 and later do.
+    xtext: Switch,
+}
+
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    #[default]
+    Off,
+    On,
+}
+
+impl Wanted {
+    fn is_proxied(&self) -> bool {
+        self.proxy_protocol == Switch::On
+    }
+
+    fn has_xtext(&self) -> bool {
+        self.xtext == Switch::On
+    }
 }
 
 /// `GET /auth-smtp`
@@ -74,15 +105,25 @@ pub(super) async fn auth_smtp(
         let text = "Only nginx is answered here, on this machine or in http.proxies.";
         return Err(Error::new(StatusCode::FORBIDDEN, text));
     }
-    let door = if wanted.proxy_protocol == "on" { site.smtp_proxied } else { site.smtp };
-    Ok(match verdict(&site, &headers, &visitor).await {
-        Ok(()) => {
-            let server = reachable(door.ip()).to_string();
-            let port = door.port().to_string();
-            fields(&[("auth-status", "OK"), ("auth-server", &server), ("auth-port", &port)])
+    let upstream = if wanted.is_proxied() { site.upstream_proxied } else { site.upstream };
+    // Whoever leaves out who its client is, is its client.
+    let client = client(&headers).or(visitor.client);
+    let asked = Question { site: &site, headers: &headers, client, wanted: &wanted };
+    Ok(match asked.verdict(upstream).await {
+        Ok((upstream, login)) => {
+            let server = reachable(upstream.address.ip()).to_string();
+            let port = upstream.address.port().to_string();
+            let mut answer =
+                vec![("auth-status", "OK"), ("auth-server", &*server), ("auth-port", &*port)];
+            if login == Login::None {
+                // nginx before 1.29.1 still has the name of a login that was refused, and would tell it.
+                answer.push(("auth-user", ""));
+            }
+            fields(&answer)
         }
-        Err(Refusal { text, code, wait }) => {
-            let mut refusal = vec![("auth-status", text), ("auth-error-code", code)];
+        Err(Refusal { reply, wait }) => {
+            let code = format!("{} {}", reply.code(), reply.enhanced());
+            let mut refusal = vec![("auth-status", reply.text()), ("auth-error-code", &*code)];
             // Without Auth-Wait nginx closes the connection instead of letting the client try again.
             let wait = wait.as_secs().max(1).to_string();
             if attempt(&headers) < MOST_ATTEMPTS {
@@ -93,73 +134,137 @@ pub(super) async fn auth_smtp(
     })
 }
 
+/// Whether the client that nginx asks about logged in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Login {
+    None,
+    Good,
+}
+
 struct Refusal {
-    text: &'static str,
-    code: &'static str,
+    reply: Reply,
     /// How long nginx is to wait before the client hears it.
     wait: Duration,
 }
 
-impl Refusal {
-    const fn new(code: &'static str, text: &'static str) -> Self {
-        Self { text, code, wait: Duration::ZERO }
+impl From<Reply> for Refusal {
+    fn from(reply: Reply) -> Self {
+        Self { reply, wait: Duration::ZERO }
     }
 }
 
-async fn verdict(site: &Site, headers: &HeaderMap, visitor: &Visitor) -> Result<(), Refusal> {
-    let field = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !field("auth-protocol").eq_ignore_ascii_case("smtp") {
-        return Err(Refusal::new("535 5.7.8", "Only SMTP is served here"));
-    }
-    // Whoever leaves out who its client is, is its client.
-    let client = client(headers).or(visitor.client);
-    match field("auth-method").to_ascii_lowercase().as_str() {
-        "none" if site.auth.mode() != Mode::Required => Ok(()),
-        "none" => Err(Refusal::new("530 5.7.0", "Authentication required")),
-        "plain" | "login" => {
-            let user = decoded(field("auth-user"));
-            let password = Secret::new(decoded(field("auth-pass")));
-            let claim = Claim::Password(Credentials { user, password });
-            login(site, client, claim).await
-        }
-        // nginx made the challenge, and hands on the digest in hexadecimal.
-        "cram-md5" => {
-            let digest = HEXLOWER_PERMISSIVE.decode(field("auth-pass").as_bytes()).ok();
-            let Some(digest) = digest.and_then(|octets| octets.try_into().ok()) else {
-                return Err(Refusal::new("501 5.5.2", "Cannot decode authentication response"));
-            };
-            let user = decoded(field("auth-user"));
-            let challenge = decoded(field("auth-salt"));
-            login(site, client, Claim::CramMd5 { user, challenge, digest }).await
-        }
-        _ => Err(Refusal::new("504 5.5.4", "Use AUTH PLAIN, LOGIN or CRAM-MD5")),
-    }
+/// What nginx asks.
+struct Question<'a> {
+    site: &'a Site,
+    headers: &'a HeaderMap,
+    client: Option<IpAddr>,
+    wanted: &'a Wanted,
 }
 
-async fn login(site: &Site, client: Option<IpAddr>, claim: Claim) -> Result<(), Refusal> {
-    let put_off = Refusal::new("454 4.7.0", "Temporary authentication failure");
-    if site.auth.is_blocked(client, Instant::now()) {
-        return Err(put_off);
-    }
-    match site.auth.check(site.auth.mode(), claim, None).await {
-        Verdict::Accepted => Ok(()),
-        Verdict::Unavailable => Err(put_off),
-        Verdict::Refused => {
-            site.metrics.logins_failed.add(1);
-            let wait = site.auth.failed(client, Instant::now());
-            Err(Refusal { wait, ..Refusal::new("535 5.7.8", "Invalid login or password") })
+impl Question<'_> {
+    /// Where nginx is to go, and whether as somebody.
+    async fn verdict(&self, upstream: Option<Upstream>) -> Result<(Upstream, Login), Refusal> {
+        if !self.octets("auth-protocol").eq_ignore_ascii_case(b"smtp") {
+            return Err(ONLY_SMTP.into());
         }
+        let Some(upstream) = upstream else {
+            log::error!("nginx asked for an SMTP listener that it can speak to, and there is none");
+            return Err(NO_UPSTREAM.into());
+        };
+        let policy = &self.site.policy;
+        // SMTP would not hear its password either.
+        if let Some(reply) = self.client.and_then(|client| policy.turns_away(client)) {
+            return Err(reply.into());
+        }
+        let method = self.octets("auth-method").to_ascii_lowercase();
+        match (&*method, upstream.auth) {
+            (b"none", Mode::Required) if !policy.trusts(self.client) => Err(LOGIN_REQUIRED.into()),
+            (b"none", _) => Ok((upstream, Login::None)),
+            (_, Mode::Off) => Err(NO_LOGIN.into()),
+            _ if upstream.auth_needs_tls && self.octets("auth-ssl") != b"on" => {
+                Err(NEEDS_TLS.into())
+            }
+            (b"plain" | b"login", mode) => {
+                let user = self.user()?;
+                let password = Secret::new(self.text("auth-pass")?);
+                self.login(mode, Claim::Password(Credentials { user, password })).await?;
+                Ok((upstream, Login::Good))
+            }
+            // Behind the PROXY protocol nginx logs in itself (proxy_smtp_auth), and has no password
+            // then; it would want it from us.
+            (b"cram-md5", _) if self.wanted.is_proxied() => Err(PASSWORDS_ONLY.into()),
+            // nginx made the challenge, and hands on the digest in hexadecimal.
+            (b"cram-md5", mode) => {
+                let (user, challenge) = (self.user()?, self.text("auth-salt")?);
+                let digest = HEXLOWER_PERMISSIVE.decode(self.octets("auth-pass")).ok();
+                let digest = digest.and_then(|octets| octets.try_into().ok()).ok_or(MALFORMED)?;
+                self.login(mode, Claim::CramMd5 { user, challenge, digest }).await?;
+                Ok((upstream, Login::Good))
+            }
+            _ => Err(UNKNOWN_METHOD.into()),
+        }
+    }
+
+    async fn login(&self, mode: Mode, claim: Claim) -> Result<(), Refusal> {
+        let (auth, metrics) = (&self.site.auth, &self.site.metrics);
+        let user = claim.user().to_owned();
+        if auth.is_blocked(self.client, Instant::now()) {
+            return Err(PUT_OFF.into());
+        }
+        match auth.check(mode, claim, None).await {
+            Verdict::Accepted => Ok(()),
+            Verdict::Unavailable => Err(PUT_OFF.into()),
+            Verdict::Refused => {
+                // As at the SMTP doors, for those who look for guessers in the log.
+                let client = self.client.map_or("unix".to_owned(), |client| client.to_string());
+                log::warn!(client:% = client, user:% = user; "login refused");
+                metrics.logins_failed.add(1);
+                let wait = auth.failed(self.client, Instant::now());
+                Err(Refusal { reply: REFUSED, wait })
+            }
+        }
+    }
+
+    /// The name, if it is one, and if it comes to SMTP as it is.
+    ///
+    /// nginx says it again by XCLIENT. Before 1.29.2 it did so as it is: behind a space another
+    /// attribute would begin, behind a line end another command, and `+41` would be read as `A`. Other
+    /// characters come through in either way of writing, those beyond ASCII too.
+    fn user(&self) -> Result<String, Refusal> {
+        let user = self.text("auth-user")?;
+        if user.is_empty() || !sasl::is_name(&user) {
+            return Err(NO_NAME.into());
+        }
+        // Behind the PROXY protocol it is said by AUTH, in base64.
+        if self.wanted.is_proxied() {
+            return Ok(user);
+        }
+        if user.len() > XClient::LONGEST {
+            return Err(LONG_NAME.into());
+        }
+        if XClient::is_unknown(&user) {
+            return Err(NOBODYS_NAME.into());
+        }
+        if !self.wanted.has_xtext() && user.contains([' ', '+']) {
+            return Err(NOT_CARRIED.into());
+        }
+        Ok(user)
+    }
+
+    /// A field in which nginx wrote `%25` for `%`, and likewise control characters and spaces.
+    fn text(&self, name: &str) -> Result<String, Refusal> {
+        let octets = percent_decode(self.octets(name)).collect();
+        String::from_utf8(octets).map_err(|_| MALFORMED.into())
+    }
+
+    fn octets(&self, name: &str) -> &[u8] {
+        self.headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default()
     }
 }
 
 /// Who logs in at nginx.
 fn client(headers: &HeaderMap) -> Option<IpAddr> {
     headers.get("client-ip")?.to_str().ok()?.parse().ok()
-}
-
-/// nginx writes `%25` for `%` and likewise for control characters and spaces.
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn attempt(headers: &HeaderMap) -> u32 {
@@ -188,3 +293,19 @@ fn fields(pairs: &[(&'static str, &str)]) -> Response {
 
 /// After so many failed logins on one connection nginx is told to close it.
 const MOST_ATTEMPTS: u32 = 3;
+
+const ONLY_SMTP: Reply = Reply::new(535, "5.7.8", "Only SMTP is served here");
+const NO_UPSTREAM: Reply = Reply::new(451, "4.3.5", "There is no SMTP listener in clear for nginx");
+const LOGIN_REQUIRED: Reply = Reply::new(530, "5.7.0", "Authentication required");
+const NO_LOGIN: Reply = Reply::new(502, "5.5.1", "Logins are not offered");
+const NEEDS_TLS: Reply = Reply::new(538, "5.7.11", "Encryption required for authentication");
+const MALFORMED: Reply = Reply::new(501, "5.5.2", "Cannot decode authentication response");
+const NO_NAME: Reply = Reply::new(501, "5.5.2", "User name is empty or has control characters");
+const LONG_NAME: Reply = Reply::new(501, "5.5.2", "User name is too long");
+const NOBODYS_NAME: Reply = Reply::new(501, "5.5.2", "User name is one that means nobody");
+const NOT_CARRIED: Reply =
+    Reply::new(501, "5.5.2", "User name has a space or a +, which this nginx cannot hand on");
+const PASSWORDS_ONLY: Reply = Reply::new(504, "5.5.4", "Use AUTH PLAIN or LOGIN");
+const UNKNOWN_METHOD: Reply = Reply::new(504, "5.5.4", "Use AUTH PLAIN, LOGIN or CRAM-MD5");
+const REFUSED: Reply = Reply::new(535, "5.7.8", "Invalid login or password");
+const PUT_OFF: Reply = Reply::new(454, "4.7.0", "Temporary authentication failure");

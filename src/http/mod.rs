@@ -47,7 +47,7 @@ use std::{collections::BTreeMap, net::SocketAddr, ops::Deref, sync::Arc, time::I
 use axum::Router;
 use serde::{Deserialize, Serialize};
 
-pub use self::{connection::serve_connection, tokens::ApiToken};
+pub use self::{auth_http::Upstream, connection::serve_connection, tokens::ApiToken};
 use self::{pass::Passes, session::Sessions, view::Scans};
 use crate::{
     auth::Auth,
@@ -56,6 +56,7 @@ use crate::{
     limits,
     metrics::Metrics,
     net::Address,
+    policy::Policy,
     refusals::Refusals,
     shutdown::Shutdown,
     store::{self, Store},
@@ -82,10 +83,14 @@ pub struct App {
     pub store_kind: store::Kind,
     /// `[http]`.
     pub options: Options,
-    /// Where SMTP listens: nginx is sent there, and the empty list names it. Port 0 if nowhere.
+    /// Who may connect by SMTP, and without a login, for nginx's auth_http.
+    pub policy: Arc<Policy>,
+    /// Where SMTP listens: the empty list names it. Port 0 if nowhere.
     pub smtp: SocketAddr,
-    /// Where SMTP behind the PROXY protocol listens; port 0 if nowhere.
-    pub smtp_proxied: SocketAddr,
+    /// The door that nginx is sent to.
+    pub upstream: Option<Upstream>,
+    /// The one behind the PROXY protocol.
+    pub upstream_proxied: Option<Upstream>,
     /// When the process started.
     pub started: Instant,
     /// The version of the program.

@@ -69,13 +69,10 @@ impl Policy {
     /// Whether a client may connect now. Ask again when a proxy says that the client is another one.
     pub fn connect(&self, address: Option<IpAddr>, now: Instant) -> Result<Guest, Reply> {
         let Some(address) = address else { return Ok(self.proxy(None)) };
-        let Options { allow_networks, block_networks, trusted_networks, .. } = &self.options;
-        let is_allowed =
-            allow_networks.is_empty() || network::any_contains(allow_networks, address);
-        if !is_allowed || network::any_contains(block_networks, address) {
-            return Err(HOST_REFUSED);
+        if let Some(reply) = self.turns_away(address) {
+            return Err(reply);
         }
-        let is_trusted = network::any_contains(trusted_networks, address);
+        let is_trusted = self.trusts(Some(address));
         let mut guest = Guest { address: Some(address), is_trusted, _counted: None };
         if is_trusted {
             return Ok(guest);
@@ -94,12 +91,25 @@ impl Policy {
         Ok(guest)
     }
 
+    /// What a client hears that may never connect, because of its network.
+    pub fn turns_away(&self, address: IpAddr) -> Option<Reply> {
+        let Options { allow_networks, block_networks, .. } = &self.options;
+        let is_allowed =
+            allow_networks.is_empty() || network::any_contains(allow_networks, address);
+        let is_blocked = network::any_contains(block_networks, address);
+        (!is_allowed || is_blocked).then_some(HOST_REFUSED)
+    }
+
+    /// True for the trusted networks.
+    pub fn trusts(&self, address: Option<IpAddr>) -> bool {
+        let trusted = &self.options.trusted_networks;
+        address.is_some_and(|address| network::any_contains(trusted, address))
+    }
+
     /// A proxy that is about to say who its client is, or a program on a Unix socket: whoever may
     /// connect there was decided elsewhere.
     pub fn proxy(&self, address: Option<IpAddr>) -> Guest {
-        let trusted = &self.options.trusted_networks;
-        let is_trusted = address.is_some_and(|address| network::any_contains(trusted, address));
-        Guest { address: None, is_trusted, _counted: None }
+        Guest { address: None, is_trusted: self.trusts(address), _counted: None }
     }
 
     /// True if MAIL and RCPT have to be asked about at all.

@@ -151,8 +151,10 @@ async fn serve(
         options: config.http.clone(),
         limits: config.limits.clone(),
         store_kind: config.store.kind,
-        smtp: door_for(&smtp_listeners, false),
-        smtp_proxied: door_for(&smtp_listeners, true),
+        policy: policy.clone(),
+        smtp: shown_door(&smtp_listeners),
+        upstream: upstream(&smtp_listeners, false),
+        upstream_proxied: upstream(&smtp_listeners, true),
         started: Instant::now(),
         version: crate::VERSION,
         epoch: epoch(),
@@ -320,14 +322,27 @@ async fn reload_files(rooms: smtp::Rooms, reload: Reload) {
     future::or(shutdown.begun(), asked).await;
 }
 
-/// The TCP address of the first door for SMTP that waits for the PROXY protocol, or of the first that
-/// does not; port 0 if there is none. Where TLS comes first, nginx cannot go.
-fn door_for(doors: &[(Listener, listeners::Listener)], proxy: bool) -> SocketAddr {
+/// The TCP address of the first door for SMTP to which clients may go at once; port 0 if there is none.
+fn shown_door(doors: &[(Listener, listeners::Listener)]) -> SocketAddr {
+    let fits =
+        |door: &listeners::Listener| !door.proxy && !door.lmtp && door.tls != TlsMode::Implicit;
     doors
         .iter()
-        .filter(|(_, door)| door.proxy == proxy && !door.lmtp && door.tls != TlsMode::Implicit)
+        .filter(|(_, door)| fits(door))
         .find_map(|(listener, _)| listener.ip())
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+/// The first door for nginx, with the PROXY protocol or without: nginx speaks SMTP in clear, over TCP.
+fn upstream(doors: &[(Listener, listeners::Listener)], is_proxied: bool) -> Option<http::Upstream> {
+    let is_clear = |tls| matches!(tls, TlsMode::Off | TlsMode::Offered);
+    doors
+        .iter()
+        .filter(|(_, door)| door.proxy == is_proxied && !door.lmtp && is_clear(door.tls))
+        .find_map(|(listener, door)| {
+            let listeners::Listener { auth, auth_needs_tls, .. } = *door;
+            Some(http::Upstream { address: listener.ip()?, auth, auth_needs_tls })
+        })
 }
 
 fn smtp_url(listener: &Listener, door: &listeners::Listener) -> String {

@@ -8,8 +8,10 @@ impl Session {
         if self.options.auth == AuthMode::Off {
             return Err(Reply::NOT_IMPLEMENTED);
         }
-        if !self.client.as_ref().is_some_and(|client| client.esmtp) {
-            return Err(Reply::AUTH_AFTER_EHLO);
+        // After HELO as well, although RFC 4954 §4 tells it in the answer to EHLO only: clients that fall
+        // back to HELO try it all the same, and Postfix takes it.
+        if self.client.is_none() {
+            return Err(self.hello_first());
         }
         if self.auth_user.is_some() {
             return Err(Reply::AUTH_TWICE);

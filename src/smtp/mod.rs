@@ -31,7 +31,7 @@ mod xclient;
 pub use answers::Verdict;
 pub use command::Verb;
 pub use log::{Log, Refusal};
-pub use options::{AuthMode, Options, Peer, StartTls};
+pub use options::{AuthMode, MayName, Options, Peer, StartTls};
 pub use reply::Reply;
 pub use session::Session;
 pub use step::Step;

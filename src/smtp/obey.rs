@@ -1,7 +1,7 @@
 //! What each command does: first whether it may be said now, then what it says, then doing it.
 
 use super::{
-    AuthMode, Reply, Session, Step, Verb, command,
+    AuthMode, MayName, Reply, Session, Step, Verb, command,
     content::Chunk,
     offer::Offer,
     parameters,
@@ -27,7 +27,9 @@ impl Session {
         };
         let (verb, argument) = Verb::split(text);
         // A proxy hands the connection over to its client after XCLIENT, who must not say it again.
-        self.may_xclient &= verb == Verb::Xclient || !self.said_xclient;
+        if self.said_xclient && verb != Verb::Xclient {
+            self.may_name = MayName::Nobody;
+        }
         let outcome = match verb {
             Verb::Starttls => self.starttls(argument, is_last),
             // Its chunk is to be dropped first, so it checks this itself.
@@ -265,13 +267,16 @@ impl Session {
     }
 
     fn xclient<'a>(&mut self, argument: &str) -> Outcome<'a> {
-        if !self.may_xclient {
+        if self.may_name == MayName::Nobody {
             return Err(Reply::NO_XCLIENT);
         }
         if self.transaction.is_some() {
             return Err(Reply::XCLIENT_IN_TRANSACTION);
         }
         let xclient = xclient::read(argument)?;
+        if self.may_name == MayName::Itself && xclient.login.is_some() {
+            return Err(Reply::NO_XCLIENT_LOGIN);
+        }
         self.state = State::Client(Box::new(xclient.clone()));
         Ok(Some(Step::Client(xclient)))
     }
@@ -284,12 +289,13 @@ impl Session {
         }
     }
 
-    fn hello_first(&self) -> Reply {
+    pub(super) fn hello_first(&self) -> Reply {
         if self.options.lmtp { Reply::LHLO_FIRST } else { Reply::HELO_FIRST }
     }
 
     pub(super) fn offer(&self) -> Offer<'_> {
-        Offer { options: &self.options, tls: self.tls(), may_xclient: self.may_xclient }
+        let may_xclient = self.may_name == MayName::Anybody;
+        Offer { options: &self.options, tls: self.tls(), may_xclient }
     }
 
     fn say(&mut self, reply: &Reply) {

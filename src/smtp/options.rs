@@ -83,10 +83,23 @@ pub struct Options {
 pub struct Peer {
     /// The connection is encrypted from its first octet on.
     pub tls: Option<Tls>,
-    /// The peer may say XCLIENT, because it is a proxy of ours.
-    pub may_xclient: bool,
+    /// Whom the peer may name by XCLIENT.
+    pub may_name: MayName,
     /// The peer is one of ours: no AUTH is demanded of it, and it is not slowed down.
     pub is_trusted: bool,
+}
+
+/// Whom a peer may name as the client by XCLIENT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MayName {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Whom the PROXY protocol named already, and no login: perhaps the client itself speaks. nginx says
+    /// both. It is not told that it may.
+    Itself,
+    /// Anybody, because it is a proxy of ours.
+    Anybody,
 }
 
 /// Whether STARTTLS is offered.

@@ -32,6 +32,16 @@ impl Reply {
         self.code
     }
 
+    /// The enhanced code; empty where there is none.
+    pub const fn enhanced(&self) -> &'static str {
+        self.enhanced
+    }
+
+    /// The text behind the codes.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// True if it says that something was not done: 4yz or 5yz.
     pub const fn is_refusal(&self) -> bool {
         self.code >= 400
@@ -83,6 +93,8 @@ impl fmt::Display for Reply {
 impl Reply {
     /// The message is not kept now: something here failed.
     pub const LOCAL_ERROR: Self = Self::new(451, "4.3.0", "Local error, try again later");
+    /// XCLIENT names somebody whom this peer may not name.
+    pub const NO_XCLIENT: Self = Self::new(550, "5.7.1", "XCLIENT not permitted from here");
     /// There is no room for the message now.
     pub const INSUFFICIENT_STORAGE: Self =
         Self::new(452, "4.3.1", "Insufficient system storage, try again later");
@@ -128,6 +140,7 @@ impl Reply {
     pub(super) const BDAT_SYNTAX: Self =
         Self::new(501, "5.5.4", "Syntax: BDAT size [LAST], closing connection");
     pub(super) const XCLIENT_SYNTAX: Self = Self::new(501, "5.5.4", "Bad XCLIENT attribute");
+    pub(super) const XCLIENT_TWICE: Self = Self::new(501, "5.5.4", "XCLIENT attribute given twice");
     pub(super) const BAD_SENDER: Self = Self::new(501, "5.1.7", "Bad sender address syntax");
     pub(super) const BAD_RECIPIENT: Self = Self::new(501, "5.1.3", "Bad recipient address syntax");
     pub(super) const BAD_PARAMETER: Self = Self::new(501, "5.5.4", "Bad parameter value");
@@ -160,7 +173,8 @@ impl Reply {
         Self::new(554, "5.5.1", "Octets behind STARTTLS, closing connection");
     pub(super) const XCLIENT_IN_TRANSACTION: Self =
         Self::new(503, "5.5.1", "XCLIENT not permitted during a mail transaction");
-    pub(super) const NO_XCLIENT: Self = Self::new(550, "5.7.1", "XCLIENT not permitted from here");
+    pub(super) const NO_XCLIENT_LOGIN: Self =
+        Self::new(550, "5.7.1", "XCLIENT LOGIN not permitted behind the PROXY protocol");
     pub(super) const NEEDS_SMTPUTF8: Self =
         Self::new(553, "5.6.7", "Non-ASCII address without SMTPUTF8");
     pub(super) const TOO_LARGE: Self =
@@ -175,7 +189,6 @@ impl Reply {
     pub(super) const AUTH_NEEDS_TLS: Self =
         Self::new(538, "5.7.11", "Encryption required for authentication");
     pub(super) const AUTH_REQUIRED: Self = Self::new(530, "5.7.0", "Authentication required");
-    pub(super) const AUTH_AFTER_EHLO: Self = Self::new(503, "5.5.1", "Send EHLO before AUTH");
     pub(super) const AUTH_TWICE: Self = Self::new(503, "5.5.1", "Already authenticated");
     pub(super) const AUTH_IN_TRANSACTION: Self =
         Self::new(503, "5.5.1", "AUTH not permitted during a mail transaction");

@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    Log, Options, Peer, Refusal, Reply, Step, Verb,
+    Log, MayName, Options, Peer, Refusal, Reply, Step, Verb,
     log::Tally,
     state::{Client, Pause, State, Transaction},
 };
@@ -30,7 +30,7 @@ use crate::{
 pub struct Session {
     pub(super) options: Arc<Options>,
     pub(super) tls: Option<Box<Tls>>,
-    pub(super) may_xclient: bool,
+    pub(super) may_name: MayName,
     /// XCLIENT was said: what comes next may be the words of the client itself.
     pub(super) said_xclient: bool,
     pub(super) is_trusted: bool,
@@ -57,12 +57,12 @@ pub struct Session {
 impl Session {
     /// A new conversation; the greeting is in the output already.
     pub fn new(options: Arc<Options>, peer: Peer, now: Instant) -> Self {
-        let Peer { tls, may_xclient, is_trusted } = peer;
+        let Peer { tls, may_name, is_trusted } = peer;
         let delayed = !is_trusted && !options.greeting_delay.is_zero();
         let mut session = Self {
             options,
             tls: tls.map(Box::new),
-            may_xclient,
+            may_name,
             said_xclient: false,
             is_trusted,
             state: State::Command,

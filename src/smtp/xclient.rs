@@ -26,25 +26,40 @@ pub struct XClient {
     pub destination_port: Option<u16>,
 }
 
-/// `xclient-command = XCLIENT 1*( SP attribute-name "=" attribute-value )`, the values in xtext.
-pub(super) fn read(argument: &str) -> Result<XClient, Reply> {
-    let mut xclient = XClient::default();
-    if argument.is_empty() {
-        return Err(Reply::XCLIENT_SYNTAX);
+impl XClient {
+    /// Longest value, in octets: a host name (RFC 5321 §4.5.3.1.2).
+    pub const LONGEST: usize = 255;
+
+    /// True for the values by which a proxy says that it does not know either.
+    pub fn is_unknown(value: &str) -> bool {
+        ["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|it| value.eq_ignore_ascii_case(it))
     }
-    for word in argument.split(' ').filter(|word| !word.is_empty()) {
-        set(&mut xclient, word).ok_or(Reply::XCLIENT_SYNTAX)?;
-    }
-    Ok(xclient)
 }
 
-/// None if the attribute cannot be read. What is given twice counts as it was given last.
-fn set(xclient: &mut XClient, word: &str) -> Option<()> {
-    let (name, value) = word.split_once('=')?;
-    let is_known =
-        !["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|it| value.eq_ignore_ascii_case(it));
-    let value = if is_known { Some(text(value)?) } else { None };
-    match name.to_ascii_uppercase().as_str() {
+/// `xclient-command = XCLIENT 1*( SP attribute-name "=" attribute-value )`, the values in xtext.
+///
+/// An attribute that stands there twice is refused, whatever it says. Proxies say each once, so the
+/// other one comes from their client: nginx before 1.29.2 writes the user name as it is, and the name
+/// `x ADDR=192.0.2.1` would make the client anybody that it likes to be.
+pub(super) fn read(argument: &str) -> Result<XClient, Reply> {
+    let mut xclient = XClient::default();
+    let mut names = Vec::new();
+    for word in argument.split(' ').filter(|word| !word.is_empty()) {
+        let (name, value) = word.split_once('=').ok_or(Reply::XCLIENT_SYNTAX)?;
+        let name = name.to_ascii_uppercase();
+        set(&mut xclient, &name, value).ok_or(Reply::XCLIENT_SYNTAX)?;
+        if names.contains(&name) {
+            return Err(Reply::XCLIENT_TWICE);
+        }
+        names.push(name);
+    }
+    if names.is_empty() { Err(Reply::XCLIENT_SYNTAX) } else { Ok(xclient) }
+}
+
+/// None if the attribute cannot be read.
+fn set(xclient: &mut XClient, name: &str, value: &str) -> Option<()> {
+    let value = if XClient::is_unknown(value) { None } else { Some(text(value)?) };
+    match name {
         "NAME" => xclient.name = value,
         "HELO" => xclient.helo = value,
         "LOGIN" => xclient.login = value,
@@ -65,7 +80,8 @@ fn all<T>(value: Option<String>, read: impl Fn(&str) -> Option<T>) -> Option<Opt
 
 fn text(value: &str) -> Option<String> {
     let text = parameters::from_xtext(value)?;
-    let is_good = !text.is_empty() && text.len() <= MAX_VALUE && !text.contains(char::is_control);
+    let is_good =
+        !text.is_empty() && text.len() <= XClient::LONGEST && !text.contains(char::is_control);
     is_good.then_some(text)
 }
 
@@ -86,9 +102,6 @@ fn protocol(text: &str) -> Option<bool> {
         _ => None,
     }
 }
-
-/// Longest value, in octets: a host name (RFC 5321 §4.5.3.1.2).
-const MAX_VALUE: usize = 255;
 
 #[cfg(test)]
 mod tests {
@@ -116,13 +129,27 @@ mod tests {
     #[test]
     fn xclient_values_are_bounded() {
         let name = |length| read(&format!("NAME={}", "x".repeat(length)));
-        assert!(name(MAX_VALUE).is_ok() && name(MAX_VALUE + 1).is_err());
+        assert!(name(XClient::LONGEST).is_ok() && name(XClient::LONGEST + 1).is_err());
     }
 
     #[test]
     fn what_the_proxy_does_not_know() {
         let read = read("NAME=[UNAVAILABLE] ADDR=[tempunavail] LOGIN=[UNAVAILABLE] PROTO=SMTP");
         assert_eq!(read, Ok(XClient { esmtp: Some(false), ..XClient::default() }));
+    }
+
+    #[test]
+    fn what_is_said_twice_was_not_said_by_the_proxy() {
+        for argument in [
+            "ADDR=192.0.2.1 LOGIN=x ADDR=10.9.9.9 NAME=[UNAVAILABLE]",
+            "ADDR=192.0.2.1 addr=192.0.2.1",
+            "ADDR=[UNAVAILABLE] ADDR=192.0.2.1",
+            "ADDR=192.0.2.1 ADDR=[UNAVAILABLE]",
+            "LOGIN=x LOGIN=y",
+            "PORT=1 ADDR=192.0.2.1 PORT=1",
+        ] {
+            assert_eq!(read(argument), Err(Reply::XCLIENT_TWICE), "{argument}");
+        }
     }
 
     #[test]

@@ -31,11 +31,12 @@ use smtpd::{
     auth::{self, Auth},
     bus::{Bus, Event},
     desk::Desk,
-    http::{self, App, Web},
+    http::{self, App, Upstream, Web},
     limits,
     message::{Envelope, ForwardPath},
     metrics::Metrics,
     net::Socket,
+    policy::{self, Policy},
     refusals::Refusals,
     shutdown::Shutdown,
     store::{self, Record, Store},
@@ -59,10 +60,19 @@ impl Server {
     }
 
     fn with(options: http::Options, auth: auth::Options) -> Self {
+        Self::guarded(options, auth, policy::Options::default())
+    }
+
+    fn guarded(options: http::Options, auth: auth::Options, policy: policy::Options) -> Self {
         let (shelf, bus, shutdown) = (Shelf::new(), Bus::new(8), Shutdown::new());
         let metrics = Arc::new(Metrics::default());
         let refusals = Arc::<Refusals>::default();
         let auth = Arc::new(Auth::new(auth).unwrap());
+        let upstream = |ip, port| Upstream {
+            address: SocketAddr::from((ip, port)),
+            auth: auth.mode(),
+            auth_needs_tls: false,
+        };
         let store: Arc<dyn Store> = Arc::new(shelf.clone());
         let web = Web::new(App {
             store: store.clone(),
@@ -74,8 +84,10 @@ impl Server {
             limits: limits::Options::default(),
             store_kind: store::Kind::Memory,
             options,
+            policy: Arc::new(Policy::new(policy).unwrap()),
             smtp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2525)),
-            smtp_proxied: SocketAddr::from((Ipv4Addr::LOCALHOST, 2526)),
+            upstream: Some(upstream(Ipv4Addr::UNSPECIFIED, 2525)),
+            upstream_proxied: Some(upstream(Ipv4Addr::LOCALHOST, 2526)),
             started: Instant::now(),
             version: "0.0.0-test",
             epoch: "epoch-1".into(),

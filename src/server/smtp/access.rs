@@ -91,6 +91,14 @@ impl Talk<'_> {
     /// A proxy of ours says who its client is, and that one may or may not connect.
     pub(super) fn adopt(&mut self, said: XClient) {
         let proxy = self.client;
+        // Whom the PROXY protocol named was let in already, and counts once.
+        if self.door.listener.proxy {
+            let named = proxy.map(|client| client.ip().to_canonical());
+            return match said.address.map(|ip| ip.to_canonical()) {
+                Some(ip) if named != Some(ip) => self.session.refuse(Reply::NO_XCLIENT),
+                _ => self.session.adopt(self.guest.is_trusted()),
+            };
+        }
         let client = match said.address {
             Some(ip) => Some(SocketAddr::new(ip.to_canonical(), said.port.unwrap_or(0))),
             None => proxy,

@@ -28,12 +28,13 @@ use crate::{
     policy::{BodyWatch, Guest, Policy},
     refusals::Refusals,
     shutdown::Shutdown,
-    smtp::{self, Peer, Reply, Session, Step},
+    smtp::{self, MayName, Peer, Reply, Session, Step},
     store,
     wire::network::Network,
 };
 
 pub use self::options::Options;
+use self::options::Sessions;
 pub(super) use self::options::greeting_name;
 
 /// What all doors share.
@@ -63,7 +64,7 @@ struct Inner {
     rooms: Rooms,
     listener: Listener,
     counts: Arc<metrics::Door>,
-    session: Arc<smtp::Options>,
+    sessions: Sessions,
     proxies: Vec<Network>,
     /// Most connections of all doors together.
     connections: u64,
@@ -79,10 +80,10 @@ impl Door {
         counts: Arc<metrics::Door>,
         rooms: Rooms,
     ) -> Self {
-        let session = options::session(config, &listener, &rooms);
+        let sessions = Sessions::new(config, &listener, &rooms);
         Self(Arc::new(Inner {
             rooms,
-            session,
+            sessions,
             listener,
             counts,
             proxies: config.smtp.proxies.clone(),
@@ -165,8 +166,12 @@ impl Inner {
             }
             client = arrival::proxied_client(conn, peer).await?;
         }
-        // Behind the PROXY protocol it is the client itself who speaks, not the proxy.
-        let may_xclient = is_proxy && !self.listener.proxy;
+        let may_name = match (is_proxy, self.listener.proxy) {
+            (false, _) => MayName::Nobody,
+            // It may be the client itself who speaks, and not the proxy.
+            (true, true) => MayName::Itself,
+            (true, false) => MayName::Anybody,
+        };
         let ip = client.map(|client| client.ip());
         // A proxy speaks for itself before XCLIENT, and when it asks how we are.
         let guest = match is_proxy && client == peer {
@@ -176,7 +181,7 @@ impl Inner {
                 guest.map_err(|reply| Refusal::Policy(client, reply))?
             }
         };
-        let mut session = Peer { tls: None, may_xclient, is_trusted: guest.is_trusted() };
+        let mut session = Peer { tls: None, may_name, is_trusted: guest.is_trusted() };
         if self.listener.tls == TlsMode::Implicit {
             let tls = arrival::encrypt(conn, self.rooms.certificates.as_ref()).await;
             session.tls = Some(tls.map_err(Refusal::Io)?);
@@ -260,7 +265,7 @@ impl<'a> Talk<'a> {
         peer: Peer,
         started: Instant,
     ) -> Self {
-        let session = Session::new(door.session.clone(), peer, Instant::now());
+        let session = Session::new(door.sessions.now(&door.rooms.auth), peer, Instant::now());
         let (body, kept_octets, sender) = (Body::None, 0, String::new());
         Self { door, conn, client, guest, started, session, body, kept_octets, sender }
     }
@@ -276,7 +281,7 @@ impl<'a> Talk<'a> {
         let shutdown = self.door.rooms.shutdown.clone();
         let mut ending = std::pin::pin!(shutdown.begun());
         let mut is_ending = false;
-        let mut has_waited = self.door.session.greeting_delay.is_zero();
+        let mut has_waited = self.door.sessions.greeting_delay().is_zero();
         loop {
             if self.consume(&[]).await? {
                 return Ok(End::Closed);

@@ -1,6 +1,10 @@
 //! `[smtp]`: what is configured of the SMTP doors, and what a session is told of it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +14,10 @@ use super::super::{
 };
 use super::Rooms;
 use crate::{
-    auth,
+    auth::{self, Auth},
     config::Config,
     smtp::{self, AuthMode, StartTls},
-    wire::network::Network,
+    wire::{network::Network, sasl::Mechanism},
 };
 
 /// `[smtp]`: the SMTP doors.
@@ -93,10 +97,67 @@ impl Default for Options {
     }
 }
 
-/// What the sessions of one listener may be told to be.
-pub(super) fn session(config: &Config, listener: &Listener, rooms: &Rooms) -> Arc<smtp::Options> {
-    let auth_mechanisms = rooms.auth.mechanisms(listener.auth);
-    Arc::new(smtp::Options {
+/// What the sessions of one listener are told to be: those that begin now, since users come and go.
+pub(super) struct Sessions {
+    mode: auth::Mode,
+    greeting_delay: Duration,
+    current: Mutex<Current>,
+}
+
+/// What was last made, and of which state of the users.
+struct Current {
+    generation: u64,
+    options: Arc<smtp::Options>,
+}
+
+impl Sessions {
+    pub(super) fn new(config: &Config, listener: &Listener, rooms: &Rooms) -> Self {
+        let generation = rooms.auth.generation();
+        let options = options(config, listener, rooms);
+        Self {
+            mode: listener.auth,
+            greeting_delay: options.greeting_delay,
+            current: Mutex::new(Current { generation, options: Arc::new(options) }),
+        }
+    }
+
+    /// For a session that begins now.
+    pub(super) fn now(&self, users: &Auth) -> Arc<smtp::Options> {
+        // Asked first: whoever reads users again meanwhile makes the next session look again.
+        let generation = users.generation();
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.generation != generation {
+            let (auth, auth_mechanisms) = logins(users, self.mode);
+            let before = (*current.options).clone();
+            let options = Arc::new(smtp::Options { auth, auth_mechanisms, ..before });
+            *current = Current { generation, options };
+        }
+        current.options.clone()
+    }
+
+    pub(super) fn greeting_delay(&self) -> Duration {
+        self.greeting_delay
+    }
+}
+
+/// Whether AUTH is offered with the users that there are, and how they can prove who they are.
+fn logins(users: &Auth, mode: auth::Mode) -> (AuthMode, Vec<Mechanism>) {
+    let mechanisms = users.mechanisms(mode);
+    let auth = match mode {
+        auth::Mode::Off => AuthMode::Off,
+        // Nobody could use it.
+        auth::Mode::Optional if mechanisms.is_empty() => AuthMode::Off,
+        auth::Mode::AcceptAny | auth::Mode::Optional => AuthMode::Offered,
+        auth::Mode::Required => AuthMode::Required,
+    };
+    (auth, mechanisms)
+}
+
+fn options(config: &Config, listener: &Listener, rooms: &Rooms) -> smtp::Options {
+    let (auth, auth_mechanisms) = logins(&rooms.auth, listener.auth);
+    smtp::Options {
+        auth,
+        auth_mechanisms,
         name: greeting_name(&listener.name),
         lmtp: listener.lmtp,
         starttls: match listener.tls {
@@ -113,14 +174,6 @@ pub(super) fn session(config: &Config, listener: &Listener, rooms: &Rooms) -> Ar
         command_idle: Duration::from_secs(config.limits.idle_seconds),
         data_idle: Duration::from_secs(config.limits.data_seconds),
         total: Duration::from_secs(config.limits.session_seconds),
-        auth: match listener.auth {
-            auth::Mode::Off => AuthMode::Off,
-            // Nobody could use it.
-            auth::Mode::Optional if auth_mechanisms.is_empty() => AuthMode::Off,
-            auth::Mode::AcceptAny | auth::Mode::Optional => AuthMode::Offered,
-            auth::Mode::Required => AuthMode::Required,
-        },
-        auth_mechanisms,
         ask_policy: rooms.policy.asks_transactions(),
         refuse_bare_line_ends: config.smtp.refuse_bare_line_ends,
         max_messages: config.limits.messages,
@@ -135,7 +188,7 @@ pub(super) fn session(config: &Config, listener: &Listener, rooms: &Rooms) -> Ar
         deliverby: config.smtp.deliverby,
         futurerelease: config.smtp.futurerelease,
         strict_addresses: config.smtp.strict_addresses,
-    })
+    }
 }
 
 /// The configured name, or that of the machine.

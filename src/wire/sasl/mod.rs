@@ -300,9 +300,11 @@ impl Exchange {
     }
 }
 
+/// Whether this may be the name of a user.
+///
 /// Control characters are no part of a name (RFC 4013 §2.3), and where any name is good it is kept and
 /// shown.
-fn is_name(user: &str) -> bool {
+pub fn is_name(user: &str) -> bool {
     !user.contains(char::is_control)
 }
 

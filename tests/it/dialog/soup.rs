@@ -100,7 +100,7 @@ fn with_settings(seed: u64, soup: Vec<u8>, starttls: &str) -> Script {
         ("password", "geheim"),
         ("refuse_bare_line_ends", one_in(2)),
         ("lmtp", one_in(9)),
-        ("may_xclient", one_in(3)),
+        ("may_xclient", every(3, "true", every(4, "itself", "false"))),
         ("ask_policy", one_in(3)),
         ("rcpt", every(6, "refuse 550 5.1.1 No such user", "accept")),
         ("begin", every(11, "refuse 452 4.3.1 Full", "accept")),

@@ -9,7 +9,7 @@ use std::{
 
 use smtpd::{
     message::{Envelope, Parameter, Tls},
-    smtp::{AuthMode, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
+    smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
     wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, cram_md5},
 };
 
@@ -277,7 +277,14 @@ fn peer(settings: &[(String, String)]) -> Peer {
                 let client_certificate = Some(value.clone());
                 peer.tls = Some(Tls { client_certificate, ..tls("TLSv1.3") });
             }
-            "may_xclient" => peer.may_xclient = value.parse().unwrap(),
+            "may_xclient" => {
+                peer.may_name = match value.as_str() {
+                    "true" => MayName::Anybody,
+                    "itself" => MayName::Itself,
+                    "false" => MayName::Nobody,
+                    _ => panic!("may_xclient = {value}"),
+                }
+            }
             "is_trusted" => peer.is_trusted = value.parse().unwrap(),
             _ => {}
         }

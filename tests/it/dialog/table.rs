@@ -44,7 +44,7 @@ const COMMANDS: [&str; 18] = [
 ];
 
 /// Where a wrong argument is said, and what: missing, wrong, twice, too long, not ASCII.
-const ARGUMENTS: [(usize, &str); 51] = [
+const ARGUMENTS: [(usize, &str); 52] = [
     (0, "EHLO"),
     (0, "EHLO {300}"),
     (0, "EHLO müller"),
@@ -94,6 +94,7 @@ const ARGUMENTS: [(usize, &str); 51] = [
     (2, "AUTH GSSAPI"),
     (2, "XCLIENT"),
     (2, "XCLIENT ADDR=x"),
+    (2, "XCLIENT ADDR=192.0.2.1 ADDR=192.0.2.2"),
     (2, "FOO"),
     (2, "NOOP {20000}"),
 ];

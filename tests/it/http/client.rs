@@ -111,6 +111,10 @@ impl Answer {
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known == name)
+    }
+
     pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

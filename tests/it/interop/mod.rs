@@ -8,5 +8,6 @@ mod disk;
 mod encrypted;
 mod haproxy;
 mod nginx;
+mod nginx_logins;
 mod postfix;
 mod process;

@@ -6,36 +6,32 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::harness::{Server, eventually, file, free_ports, have, run};
+use crate::{
+    doors::{Authority, Encrypted, encrypted},
+    harness::{Server, connect, eventually, file, free_ports, have, run},
+};
 
-const MODULE: &str = "/usr/lib/nginx/modules/ngx_mail_module.so";
+pub(super) const MODULE: &str = "/usr/lib/nginx/modules/ngx_mail_module.so";
 
 /// An nginx of our own, with the shipped files adapted to free ports.
-struct Nginx {
+pub(super) struct Nginx {
     child: Child,
     folder: tempfile::TempDir,
-    smtp: u16,
-    smtps: u16,
-    proxied: u16,
+    authority: Authority,
+    pub(super) smtp: u16,
+    pub(super) smtps: u16,
+    pub(super) proxied: u16,
     https: u16,
 }
 
 impl Nginx {
-    fn start(server: &Server) -> Self {
+    pub(super) fn start(server: &Server) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        run(Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
-            .args([
-                "-subj",
-                "/CN=mail.example.org",
-                "-addext",
-                "subjectAltName=DNS:mail.example.org",
-            ])
-            .arg("-keyout")
-            .arg(path.join("key.pem"))
-            .arg("-out")
-            .arg(path.join("cert.pem")));
+        let authority = Authority::new();
+        authority.write(&path.join("ca.pem"));
+        let signed = authority.sign("mail.example.org");
+        signed.write(&path.join("cert.pem"), &path.join("key.pem"));
         let [smtp, smtps, proxied, https] = free_ports();
         let adapt = |name: &str| {
             fs::read_to_string(file(name))
@@ -63,7 +59,15 @@ impl Nginx {
         eventually(20, "nginx listens", || {
             std::net::TcpStream::connect(("127.0.0.1", https)).is_ok()
         });
-        Self { child, folder, smtp, smtps, proxied, https }
+        Self { child, folder, authority, smtp, smtps, proxied, https }
+    }
+}
+
+impl Nginx {
+    /// A connection to the server with implicit TLS.
+    pub(super) fn over_tls(&self) -> Encrypted {
+        let stream = connect(([127, 0, 0, 1], self.smtps).into());
+        encrypted(stream, &self.authority.client(None), "mail.example.org")
     }
 }
 
@@ -91,7 +95,7 @@ fn main_conf(path: &Path) -> String {
     )
 }
 
-fn swaks(port: u16, arguments: &[&str]) -> Command {
+pub(super) fn swaks(port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new("swaks");
     command
         .args(["--server", "127.0.0.1", "--port", &port.to_string()])
@@ -101,7 +105,7 @@ fn swaks(port: u16, arguments: &[&str]) -> Command {
 }
 
 /// smtpd as the head of nginx/mail.conf asks for it.
-fn believing(more: &str) -> Server {
+pub(super) fn believing(more: &str) -> Server {
     Server::configured(&format!(
         "[smtp]\nproxies = [\"127.0.0.1/32\"]\n\
          [[smtp.listeners]]\naddress = \"127.0.0.1:0\"\nproxy = true\n{more}"
@@ -109,11 +113,11 @@ fn believing(more: &str) -> Server {
 }
 
 /// The client is not where nginx is, so the two cannot be mixed up.
-const CLIENT: &str = "127.0.0.9";
+pub(super) const CLIENT: &str = "127.0.0.9";
 
 #[test]
 fn mail_goes_through_and_the_client_is_known() {
-    if !have(&["nginx", MODULE, "swaks", "openssl"]) {
+    if !have(&["nginx", MODULE, "swaks"]) {
         return;
     }
     let server = believing("");
@@ -152,7 +156,7 @@ fn mail_goes_through_and_the_client_is_known() {
 
 #[test]
 fn nginx_asks_us_who_may_log_in() {
-    if !have(&["nginx", MODULE, "swaks", "openssl"]) {
+    if !have(&["nginx", MODULE, "swaks"]) {
         return;
     }
     // The hash of "ge heim%1"
@@ -186,7 +190,7 @@ fn nginx_asks_us_who_may_log_in() {
 
 #[test]
 fn nginx_hands_on_a_digest() {
-    if !have(&["nginx", MODULE, "swaks", "openssl"]) {
+    if !have(&["nginx", MODULE, "swaks"]) {
         return;
     }
     let server =
@@ -207,7 +211,7 @@ fn nginx_hands_on_a_digest() {
 
 #[test]
 fn the_web_ui_is_served_behind_https() {
-    if !have(&["nginx", MODULE, "curl", "openssl"]) {
+    if !have(&["nginx", MODULE, "curl"]) {
         return;
     }
     let server = Server::start(&[("SMTPD_HTTP_PUBLIC_HOSTS", "mail.example.org")]);
@@ -215,7 +219,7 @@ fn the_web_ui_is_served_behind_https() {
     let curl = |path: &str, arguments: &[&str]| {
         let output = Command::new("curl")
             .args(["--silent", "--include", "--http1.1", "--max-time", "3", "--cacert"])
-            .arg(nginx.folder.path().join("cert.pem"))
+            .arg(nginx.folder.path().join("ca.pem"))
             .args(["--resolve", &format!("mail.example.org:{}:127.0.0.1", nginx.https)])
             .args(arguments)
             .arg(format!("https://mail.example.org:{}{path}", nginx.https))

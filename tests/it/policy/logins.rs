@@ -83,6 +83,38 @@ fn the_users_file_is_read_again_on_sighup() {
     assert_eq!(status(&server, "logins_failed"), u64::from(count(&server, "login refused")));
 }
 
+/// What is offered is what the users of now can use.
+#[test]
+fn mechanisms_follow_the_users_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("users");
+    fs::write(&users, "# nobody yet\n").unwrap();
+    let environment = [("SMTPD_AUTH_MODE", "optional"), ("SMTPD_AUTH_USERS_FILE", "users")];
+    let server = Server::start_in(folder.path(), &environment);
+    let offered = || {
+        let told = Client::connect(server.smtp).say("EHLO client.example").unwrap();
+        let line = told.lines().find_map(|line| line.strip_prefix("250-AUTH "));
+        line.map(|line| line.trim_end().to_owned()).unwrap_or_default()
+    };
+    assert_eq!(offered(), "");
+    assert!(ready(&server).say("AUTH PLAIN").unwrap().starts_with("502 "));
+    let mut before = ready(&server);
+    let [scram, argon2] = [hashed("geheim", &["--scram"]), hashed("geheim", &[])];
+    for (lines, expected) in [
+        (format!("ann:{scram}\n"), "PLAIN LOGIN SCRAM-SHA-256"),
+        (format!("ann:{scram}\nbob:{argon2}\n"), "PLAIN LOGIN"),
+        (String::new(), ""),
+        (format!("bob:{argon2}\n"), "PLAIN LOGIN"),
+    ] {
+        fs::write(&users, &lines).unwrap();
+        signal(server.pid(), "HUP");
+        eventually(10, "the offer is another", || offered() == expected);
+    }
+    assert!(login(&server, "bob", "geheim").starts_with("235 "));
+    // A session keeps what it was told.
+    assert!(before.say("AUTH PLAIN").unwrap().starts_with("502 "));
+}
+
 fn count(server: &Server, what: &str) -> u32 {
     u32::try_from(server.log().matches(what).count()).unwrap()
 }
