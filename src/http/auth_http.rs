@@ -13,19 +13,19 @@ use std::{
 };
 
 use axum::{
-    extract::{Extension, Query, State},
+    extract::{Extension, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER_PERMISSIVE;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
 
 use super::{
     Site,
     error::Error,
     guard::Host,
     list::{self, Asked},
+    parameters::{Pairs, Parameters, Query},
     visitor::Visitor,
 };
 use crate::{
@@ -56,11 +56,16 @@ pub(super) fn is_asked(headers: &HeaderMap, visitor: &Visitor) -> bool {
 }
 
 /// Which door nginx is to be sent to.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub(super) struct Wanted {
     /// `on`: the one that waits for the PROXY protocol.
     proxy_protocol: String,
+}
+
+impl Parameters for Wanted {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self { proxy_protocol: pairs.text("proxy_protocol")?.unwrap_or_default() })
+    }
 }
 
 /// `GET /auth-smtp`

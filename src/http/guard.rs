@@ -28,7 +28,7 @@ use axum::{
 use super::{
     Site, admission,
     error::Error,
-    page,
+    page, parameters,
     visitor::{Peer, Visitor},
     words::WORDS,
 };
@@ -46,7 +46,13 @@ pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next
     let wants_page = page::wants_page(&parts.headers);
     let (host, answer) = match check(&parts, &site.options.public_hosts) {
         Ok(host) => match admit(&site, &mut parts, &host).await {
-            Ok(()) => (host, run(next, Request::from_parts(parts, body)).await),
+            Ok(()) => {
+                let answer = match parameters::check(&parts) {
+                    Ok(()) => run(next, Request::from_parts(parts, body)).await,
+                    Err(error) => error.into_response(),
+                };
+                (host, answer)
+            }
             Err(answer) => (host, answer),
         },
         Err(error) => (Host::default(), error.into_response()),

@@ -18,12 +18,12 @@ use async_tungstenite::{
     },
 };
 use axum::{
-    extract::{Extension, Query},
+    extract::Extension,
     http::{HeaderMap, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use hyper::upgrade::OnUpgrade;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use smol::{
     Timer,
     future::{self, FutureExt},
@@ -35,6 +35,7 @@ use super::{
     admission::Who,
     connection::{Io, Patient, Switch},
     error::Error,
+    parameters::{Pairs, Parameters, Query},
     row::Row,
 };
 use crate::{
@@ -53,13 +54,18 @@ pub(super) struct Request {
 }
 
 /// What the client knows already.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Asked {
     /// The epoch of its event number.
     epoch: String,
     /// The number of the last event that it knows.
     after: Option<u64>,
+}
+
+impl Parameters for Asked {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        let epoch = pairs.text("epoch")?.unwrap_or_default();
+        Ok(Self { epoch, after: pairs.number("after")? })
+    }
 }
 
 /// `GET /ws`: the handshake (RFC 6455 §4.2).

@@ -27,6 +27,7 @@ mod login;
 mod media;
 mod message;
 mod page;
+mod parameters;
 mod pass;
 mod range;
 mod refusals;
@@ -39,6 +40,7 @@ mod status_page;
 mod tokens;
 mod view;
 mod visitor;
+mod which;
 mod words;
 mod zip;
 

@@ -7,11 +7,10 @@ mod print;
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, Method},
     response::Response,
 };
-use serde::Deserialize;
 
 pub(super) use self::{facts::parameter, panel::links, print::print};
 use self::{
@@ -25,6 +24,7 @@ use super::{
     frame::Look,
     list::{Asked, Shell},
     page,
+    parameters::{Pairs, Parameters, Query},
     row::{Row, When, octets},
     view::Opened,
     words::{WORDS, Words, message},
@@ -47,10 +47,7 @@ pub(super) enum Tab {
 }
 
 /// How to show it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct How {
-    #[serde(flatten)]
     look: Look,
     /// `page=2` of the source.
     page: String,
@@ -60,6 +57,18 @@ pub(super) struct How {
     whole: String,
     /// Only header fields in which this stands.
     filter: String,
+}
+
+impl Parameters for How {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self {
+            look: Look::take(pairs)?,
+            page: pairs.text("page")?.unwrap_or_default(),
+            raw: pairs.text("raw")?.unwrap_or_default(),
+            whole: pairs.text("whole")?.unwrap_or_default(),
+            filter: pairs.shown("filter")?,
+        })
+    }
 }
 
 /// `GET /messages/{id}` and its tabs.

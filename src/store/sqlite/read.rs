@@ -114,8 +114,12 @@ impl Reader {
         }
     }
 
-    /// A message and its words; none if it is gone.
-    pub(super) fn document(&self, row: Row) -> Result<Option<(Record, Document)>, Error> {
+    /// A message and its words, and its signs if they are asked for; none if it is gone.
+    pub(super) fn document(
+        &self,
+        row: Row,
+        signs: bool,
+    ) -> Result<Option<(Record, Document)>, Error> {
         let (seq, place) = (row.seq, row.place.clone());
         let Some(record) = self.fill(row)? else { return Ok(None) };
         let raw = match self.body(seq, &place) {
@@ -128,7 +132,8 @@ impl Reader {
             }
             Err(error) => return Err(Error::Io(error.to_string())),
         };
-        let document = matching::document(&record, |scanner| matching::scan(&raw, scanner))?;
+        let scan = |scanner: &mut _| matching::scan(&raw, scanner);
+        let document = matching::document(&record, signs, scan)?;
         Ok(Some((record, document)))
     }
 
