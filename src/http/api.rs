@@ -3,10 +3,7 @@
 //! What they look like is in `shapes`. `/api/v1` is kept free for programs that speak another
 //! catcher's dialect.
 
-use std::{
-    num::NonZeroUsize,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{
     extract::{Path, Request, State},
@@ -130,9 +127,9 @@ pub(super) struct Asked {
 impl Parameters for Asked {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         let list = list::Asked::take_whole(pairs)?;
-        let limit = pairs.number::<NonZeroUsize>("limit")?.map_or(FEW, NonZeroUsize::get);
-        let wait = pairs.number("wait")?.unwrap_or(0).min(LONGEST_WAIT);
-        Ok(Self { list, limit: limit.min(MANY), wait: Duration::from_secs(wait) })
+        let limit = pairs.number("limit", 1)?.map_or(FEW, |limit| limit.min(MANY as u64) as usize);
+        let wait = pairs.number("wait", 0)?.unwrap_or(0).min(LONGEST_WAIT);
+        Ok(Self { list, limit, wait: Duration::from_secs(wait) })
     }
 }
 

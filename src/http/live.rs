@@ -64,7 +64,7 @@ pub(super) struct Asked {
 impl Parameters for Asked {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         let epoch = pairs.text("epoch")?.unwrap_or_default();
-        Ok(Self { epoch, after: pairs.number("after")? })
+        Ok(Self { epoch, after: pairs.number("after", 0)? })
     }
 }
 

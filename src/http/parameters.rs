@@ -10,8 +10,6 @@
 //! need think of this (`tests/it/http/parameters.rs` asks every route). The one exception is a field of a
 //! form of ours that only shows: browsers send it empty, and then it is none ([`Pairs::shown`]).
 
-use std::{fmt::Display, str::FromStr};
-
 use axum::{
     extract::{FromRequestParts, MatchedPath},
     http::{Method, request::Parts},
@@ -105,16 +103,16 @@ impl Pairs {
         }
     }
 
-    /// A number.
-    pub(super) fn number<T: FromStr<Err: Display>>(
-        &mut self,
-        name: &'static str,
-    ) -> Result<Option<T>, Error> {
-        let read = |text: String| {
-            let bad = |why| format!("{} {why}.", WORDS.errors.no_number.with(name));
-            text.parse().map_err(|why: T::Err| Error::bad_request(bad(why)))
-        };
-        self.text(name)?.map(read).transpose()
+    /// A whole number that is at least this.
+    pub(super) fn number(&mut self, name: &'static str, least: u64) -> Result<Option<u64>, Error> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if number >= least => Ok(Some(number)),
+            _ => {
+                let text = WORDS.errors.no_number.with(name);
+                Err(Error::bad_request(text.replacen("{}", &least.to_string(), 1)))
+            }
+        }
     }
 
     /// True if the name stands there, alone or with `=1`.
@@ -204,7 +202,7 @@ mod tests {
     struct Asked {
         text: Option<String>,
         shown: String,
-        number: Option<u8>,
+        number: Option<u64>,
         flag: bool,
         one: bool,
         every: Vec<String>,
@@ -215,7 +213,7 @@ mod tests {
             Ok(Self {
                 text: pairs.text("text")?,
                 shown: pairs.shown("shown")?,
-                number: pairs.number("number")?,
+                number: pairs.number("number", 1)?,
                 flag: pairs.flag("flag")?,
                 one: pairs.one("one")?,
                 every: pairs.every("every")?,
@@ -254,6 +252,7 @@ mod tests {
             ("number=", "number"),
             ("number=-1", "number"),
             ("number=x", "number"),
+            ("number=0", "1 or more"),
             ("flag=0", "flag"),
             ("flag&flag", "flag"),
             ("one", "one"),
@@ -266,6 +265,8 @@ mod tests {
             assert_eq!(error.status, 400, "{query}");
             assert!(error.external.contains(named), "{query}: {}", error.external);
         }
+        let long = read::<()>("y".repeat(999).as_bytes()).unwrap_err().external;
+        assert_eq!(long.matches('y').count(), LONGEST_NAME);
         assert!(read::<()>(b"x").unwrap_err().external.contains("“x”"));
     }
 }

@@ -67,7 +67,7 @@ pub(super) const ENGLISH: Words = Words {
     empty_parameter: Sentence("Nothing stands behind the parameter “{}”."),
     not_utf8: "The parameters are not UTF-8.",
     not_one: Sentence("The parameter “{}” takes only the value 1."),
-    no_number: Sentence("The parameter “{}” needs another number:"),
+    no_number: Sentence("The parameter “{}” needs a whole number, {} or more."),
     which_messages: "The request does not say which messages. Name them by their ids, by q or by mailbox; all=1 means every message that there is.",
     all_and_more: "The request says all=1 and names some messages as well. Say one of both.",
     ids_and_more: "The request names messages by their ids and in another way as well. Say one of both.",
