@@ -12,7 +12,7 @@ use axum::{
 };
 
 use super::{
-    Site, assets, body, disposition,
+    LoginMode, Site, assets, body, disposition,
     error::Error,
     media::{self, Viewer},
     parameters::{Pairs, Parameters, Query},
@@ -66,7 +66,7 @@ pub(super) async fn raw(
         let name = disposition::attachment(&format!("{id}.eml"));
         set(&mut answer, header::CONTENT_DISPOSITION, &name)?;
     }
-    fence(&mut answer)?;
+    fence(&mut answer, &site)?;
     Ok(answer)
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn part(
         // The frame that shows the picture is of another origin than ours, on purpose.
         set(&mut answer, CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin")?;
     }
-    fence(&mut answer)?;
+    fence(&mut answer, &site)?;
     if viewer == Viewer::Pdf {
         // Our page may frame it; the browser's viewer runs elsewhere, and the sandbox holds for it.
         let policy = "sandbox; default-src 'none'; frame-ancestors 'self'";
@@ -168,10 +168,16 @@ pub(super) fn name(part: &Part, number: usize) -> String {
     }
 }
 
-/// Even if a browser showed it, it could do nothing. A message never changes, but may be deleted.
-pub(super) fn fence(answer: &mut Response) -> Result<(), Error> {
+/// Even if a browser showed it, it could do nothing. A message never changes, but may be deleted, so it is
+/// kept for an hour; where people log in, a browser asks each time whether it may still show what it
+/// kept (RFC 9111 §5.2.2.4), because who comes after the logout may not.
+pub(super) fn fence(answer: &mut Response, site: &Site) -> Result<(), Error> {
     set(answer, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")?;
-    set(answer, header::CACHE_CONTROL, "private, max-age=3600")
+    let cache = match site.options.login {
+        LoginMode::Off => "private, max-age=3600",
+        LoginMode::Required => "private, no-cache",
+    };
+    set(answer, header::CACHE_CONTROL, cache)
 }
 
 pub(super) fn set(answer: &mut Response, name: HeaderName, value: &str) -> Result<(), Error> {

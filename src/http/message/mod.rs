@@ -7,7 +7,7 @@ mod print;
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::{Extension, Path, State},
     http::{HeaderMap, Method},
     response::Response,
 };
@@ -20,6 +20,7 @@ use self::{
 };
 use super::{
     Site,
+    admission::Who,
     error::Error,
     frame::Look,
     list::{Asked, Shell},
@@ -76,6 +77,7 @@ pub(super) async fn show(
     State(site): State<Site>,
     Path(id): Path<String>,
     Query(how): Query<How>,
+    Extension(who): Extension<Who>,
     method: Method,
     headers: HeaderMap,
     tab: Option<Tab>,
@@ -83,7 +85,8 @@ pub(super) async fn show(
     let is_all = how.whole == "1";
     let mut opened = if is_all { site.opened(&id).await? } else { site.glanced(&id).await? };
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
-    if !opened.record.read && method == Method::GET && !is_prefetch(&headers) {
+    let is_reading = method == Method::GET && !is_prefetch(&headers);
+    if !opened.record.read && is_reading && who.may_change() {
         site.desk.change(Selection::Ids(vec![opened.record.id]), Change::Read(true)).await?;
         opened.record.read = true;
     }
