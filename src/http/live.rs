@@ -10,6 +10,7 @@ use async_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Message,
+        error::ProtocolError,
         handshake::derive_accept_key,
         protocol::{
             Role, WebSocketConfig,
@@ -27,6 +28,7 @@ use serde::Serialize;
 use smol::{
     Timer,
     future::{self, FutureExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     stream::StreamExt,
 };
 
@@ -197,7 +199,7 @@ impl Client<'_> {
                     // One that never stops talking must not keep the thread from others.
                     future::yield_now().await;
                 }
-                Wake::Peer(Some(Err(error))) => return Err(error),
+                Wake::Peer(Some(Err(error))) => return self.complain(error).await,
                 Wake::Time if !self.tick().await? => {
                     return self.goodbye(Some(CloseCode::Policy)).await;
                 }
@@ -290,6 +292,34 @@ impl Client<'_> {
     async fn send(&mut self, frame: &Frame<'_>) -> Result<(), WsError> {
         let text = serde_json::to_string(frame).map_err(std::io::Error::from)?;
         self.socket.send(Message::text(text)).await
+    }
+
+    /// Tells the client what it did wrong (RFC 6455 §7.1.7), if it did and is still there.
+    async fn complain(&mut self, error: WsError) -> Result<(), WsError> {
+        let code = match &error {
+            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Err(error),
+            WsError::Protocol(_) => CloseCode::Protocol,
+            WsError::Utf8(_) => CloseCode::Invalid,
+            WsError::Capacity(_) => CloseCode::Size,
+            _ => return Err(error),
+        };
+        let frame = CloseFrame { code, reason: Default::default() };
+        self.socket.send(Message::Close(Some(frame))).await?;
+        // What it goes on to send is dropped unread by the protocol above it: were it left in the socket,
+        // closing would reset the connection, and the frame might never be seen.
+        let io = self.socket.get_mut();
+        let hung_up = async {
+            let mut waste = vec![0; BUFFER];
+            let _ = io.close().await;
+            while matches!(io.read(&mut waste).await, Ok(1..)) {
+                future::yield_now().await;
+            }
+        };
+        future::or(hung_up, async {
+            Timer::after(GOODBYE).await;
+        })
+        .await;
+        Err(error)
     }
 
     /// Says goodbye, or answers the client's, and waits a moment for the other side to hang up
