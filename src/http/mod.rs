@@ -49,7 +49,7 @@ use std::{collections::BTreeMap, net::SocketAddr, ops::Deref, sync::Arc, time::I
 use axum::Router;
 use serde::{Deserialize, Serialize};
 
-pub use self::{connection::serve_connection, tokens::ApiToken};
+pub use self::{connection::serve_connection, guard::can_be_host, tokens::ApiToken};
 use self::{pass::Passes, session::Sessions, view::Scans};
 use crate::{
     auth::Auth,
