@@ -39,6 +39,7 @@ mod status;
 mod status_page;
 mod tokens;
 mod view;
+mod visible;
 mod visitor;
 mod which;
 mod words;
