@@ -49,6 +49,21 @@ pub struct Loaded {
     pub config: Config,
     /// Things that were passed over, a line each.
     pub warnings: Vec<String>,
+    /// Where each key was given, for what turns out later.
+    places: Vec<(String, String)>,
+}
+
+impl Loaded {
+    /// A fault that begins with its key, behind the place where that was given.
+    pub fn placed(&self, fault: &str) -> Error {
+        let of_key = |(key, _): &&(String, String)| {
+            fault.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with(':'))
+        };
+        Error(match self.places.iter().find(of_key) {
+            Some((_, place)) => format!("{place}: {fault}"),
+            None => fault.to_owned(),
+        })
+    }
 }
 
 /// A configuration that cannot be used: where, and what was expected.
@@ -95,7 +110,7 @@ impl Config {
                 false => of_key(name, text, key, what),
             }
         })?;
-        Ok(Loaded { config, warnings })
+        Ok(Loaded { config, warnings, places: places(name, text, &environment)? })
     }
 
     /// True if a door speaks TLS and needs a certificate.
@@ -169,6 +184,11 @@ impl Config {
                 asks_who || !has_tokens,
                 "http.login",
                 "expected \"required\" where http.tokens or http.read_tokens are given: while nobody is asked they protect nothing",
+            ),
+            (
+                self.http.public_hosts.iter().all(|name| http::can_be_host(name)),
+                "http.public_hosts",
+                "expected names alone, such as \"mail.example.org\": no scheme, port, path, * or brackets, and xn--... for what is not ASCII",
             ),
             (self.http.sessions > 0, "http.sessions", "expected at least 1"),
             (
@@ -342,21 +362,47 @@ fn humane(error: &toml::de::Error) -> String {
     message
 }
 
+/// Where every key is given that is: the environment counts before the file.
+fn places(
+    name: &str,
+    text: &str,
+    environment: &[(String, String)],
+) -> Result<Vec<(String, String)>, Error> {
+    let mut places = Vec::new();
+    for (section, keys) in default_table()? {
+        for last in keys.as_table().into_iter().flat_map(Table::keys) {
+            let key = format!("{section}.{last}");
+            let variable = variable_name(&key);
+            let place = match environment.iter().any(|(name, _)| *name == variable) {
+                true => Some(format!("environment variable {variable}")),
+                false => line_of(text, &key).map(|line| format!("{name}:{line}")),
+            };
+            places.extend(place.map(|place| (key, place)));
+        }
+    }
+    Ok(places)
+}
+
 /// The same for a check that has no span: the line is where the key stands, if it does.
 fn of_key(name: &str, text: &str, key: &str, what: &str) -> Error {
+    match line_of(text, key) {
+        Some(line) => Error(format!("{name}:{line}: {key}: {what}")),
+        None if name.is_empty() => Error(format!("{key}: {what}")),
+        None => Error(format!("{name}: {key}: {what}")),
+    }
+}
+
+/// The number of the line in which a key stands.
+fn line_of(text: &str, key: &str) -> Option<usize> {
     let (section, last) = key.split_once('.').unwrap_or(("", key));
     let mut inside = false;
-    let line = text.lines().position(|line| {
+    let at = text.lines().position(|line| {
         if let Some(rest) = line.trim().strip_prefix('[') {
             inside = rest.split(']').next().is_some_and(|name| name.trim() == section);
         }
         inside && line.split_once('=').is_some_and(|(key, _)| key.trim() == last)
-    });
-    match line {
-        Some(line) => Error(format!("{name}:{}: {key}: {what}", line + 1)),
-        None if name.is_empty() => Error(format!("{key}: {what}")),
-        None => Error(format!("{name}: {key}: {what}")),
-    }
+    })?;
+    Some(at + 1)
 }
 
 impl fmt::Display for Error {

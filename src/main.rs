@@ -126,9 +126,10 @@ fn run(flags: Flags) -> Result<(), String> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let loaded = Config::load(path.as_deref(), environment).map_err(|error| error.to_string())?;
     if flags.check_config {
-        for warning in loaded.warnings {
+        for warning in &loaded.warnings {
             eprintln!("smtpd: {warning}");
         }
+        server::rehearse(&loaded.config).map_err(|fault| loaded.placed(&fault).to_string())?;
         return say("OK");
     }
     let options = &loaded.config.store;

@@ -1,7 +1,7 @@
 // Ctrl-K: everything that can be done or gone to, by typing a part of its name.
 
 import { put, words } from './words.js';
-import { asked, list } from './rows.js';
+import { askedAll, list } from './rows.js';
 import { Suggestions, option } from './suggest.js';
 import { saved } from './boxes.js';
 import { focusSearch } from './search.js';
@@ -57,7 +57,7 @@ function commands() {
   ];
   if (list() && !list().hidden) {
     all.push([words.do_read_all, () => document.querySelector('#toolbar .all button')?.click()]);
-    all.push([words.do_delete_all, go(`/delete?${asked()}`)]);
+    all.push([words.do_delete_all, go(`/delete?${askedAll()}`)]);
   }
   return all.map(([name, run]) => ({ name, kind: words.a_command, run }));
 }

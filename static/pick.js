@@ -1,7 +1,7 @@
 // Picking messages - one, a range, all that match - and doing something with them.
 
 import { several, toast, words } from './words.js';
-import { asked, find, idOf, isStarred, isUnread, list, rows, show } from './rows.js';
+import { askedAll, find, idOf, isStarred, isUnread, list, rows, show } from './rows.js';
 import { changed, lookAgain, removed } from './news.js';
 
 /** Ids that one request may name: they have to fit into a form. */
@@ -93,7 +93,7 @@ async function actOnPicked(action) {
   }
   if (action === 'delete') {
     if (isAll) {
-      location.assign(`/delete?${asked()}`);
+      location.assign(`/delete?${askedAll()}`);
       return;
     }
     if (picked.size > 1 && !confirm(several(words.confirm_delete, picked.size))) return;
@@ -102,7 +102,7 @@ async function actOnPicked(action) {
   const wasAll = isAll;
   if (action === 'delete') pickNone();
   try {
-    const count = wasAll ? await post(action, { ...Object.fromEntries(asked()), ...more }) : await act(action, ids, more);
+    const count = wasAll ? await post(action, { ...Object.fromEntries(askedAll()), ...more }) : await act(action, ids, more);
     toast(several(action === 'delete' ? words.deleted : words.changed, count));
     if (wasAll) lookAgain();
     else if (action !== 'delete') changed(ids);

@@ -17,6 +17,13 @@ export function asked(more = {}) {
   return new URLSearchParams(all);
 }
 
+/** All messages of the list, as the server wants to hear it of who changes or deletes them: what names
+ *  nothing it refuses, and all is a word of its own. */
+export function askedAll() {
+  const these = asked();
+  return `${these}` ? these : new URLSearchParams({ all: '1' });
+}
+
 /** A piece of the list, drawn by the server: its rows, and whether older ones follow. */
 export async function ask(more, signal) {
   const answer = await fetch(`/rows?${'ids' in more ? new URLSearchParams(more) : asked(more)}`, { signal });

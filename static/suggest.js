@@ -1,13 +1,15 @@
 // A field with a list of choices below it (the ARIA combobox): arrows choose, Enter takes. The focus
 // stays in the field.
 
+import { shown } from './words.js';
+
 /** One choice of the list. */
 export function option(code, text, take) {
   const item = document.createElement('li');
   item.setAttribute('role', 'option');
   item.setAttribute('aria-selected', 'false');
   const name = document.createElement('code');
-  name.textContent = code;
+  name.textContent = shown(code);
   const meaning = document.createElement('span');
   meaning.textContent = text;
   item.append(name, meaning);

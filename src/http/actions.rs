@@ -8,7 +8,15 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Site, body, error::Error, list::Asked, status::json, words::WORDS};
+use super::{
+    Site, body,
+    error::Error,
+    list::Asked,
+    parameters::{Pairs, Parameters},
+    status::json,
+    which::Which,
+    words::WORDS,
+};
 use crate::{
     id::MessageId,
     store::{Change, Selection, tag_key},
@@ -20,11 +28,11 @@ pub(super) async fn one(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Error> {
-    let form = Form::new(body::form(&site, request).await?)?;
+    let action: Action = body::form(&site, request).await?;
     let id = site.record(&id).await?.id;
-    act(&site, &form.action, Selection::Ids(vec![id])).await?;
+    act(&site, &action, Selection::Ids(vec![id])).await?;
     // An unread message would be read again at once if we went back to its page.
-    let leaves = matches!(form.action, Action::Delete | Action::Change(Change::Read(false)));
+    let leaves = matches!(action, Action::Delete | Action::Change(Change::Read(false)));
     Ok(see_other(if leaves { "/".to_owned() } else { format!("/messages/{id}") }))
 }
 
@@ -35,19 +43,23 @@ pub(super) async fn many(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
-    let form = Form::new(body::form(&site, request).await?)?;
-    let which = match form.ids {
+    let Form { action, ids, which, before } = body::form(&site, request).await?;
+    let are_picked = ids.is_some();
+    let selection = match ids {
+        Some(_) if which.all => return Err(Error::bad_request(WORDS.errors.ids_and_more)),
+        // The search is then only the way back.
         Some(ids) => Selection::Ids(ids),
-        None => form.asked.selection()?,
+        None => which.selection()?,
     };
-    let whole = !matches!(which, Selection::Ids(_));
-    let changed = act(&site, &form.action, which).await?;
+    let changed = act(&site, &action, selection).await?;
     let accepts = headers.get(header::ACCEPT).is_some_and(|it| it == "application/json");
     if accepts {
         return json(&headers, &Changed { changed }).await;
     }
-    let emptied = whole && matches!(form.action, Action::Delete) && form.asked.q.is_empty();
-    Ok(see_other(if emptied { "/".to_owned() } else { form.asked.link("/") }))
+    let emptied = !are_picked && matches!(action, Action::Delete) && which.q.is_empty();
+    let Which { q, mailbox, .. } = which;
+    let list = Asked { q, mailbox, before, ..Asked::default() };
+    Ok(see_other(if emptied { "/".to_owned() } else { list.link("/") }))
 }
 
 /// Returns how many messages are different now.
@@ -71,6 +83,9 @@ pub(super) async fn check_tags(site: &Site, changes: &[Change]) -> Result<(), Er
     let wanted: Vec<_> = wanted.collect();
     if wanted.is_empty() {
         return Ok(());
+    }
+    if wanted.iter().any(String::is_empty) {
+        return Err(Error::bad_request(WORDS.errors.tag_nameless));
     }
     if wanted.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
         return Err(Error::bad_request(WORDS.errors.tag_too_long));
@@ -97,7 +112,35 @@ struct Form {
     action: Action,
     /// The picked messages, which may be none; or else the whole list.
     ids: Option<Vec<MessageId>>,
-    asked: Asked,
+    which: Which,
+    before: String,
+}
+
+impl Parameters for Form {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        let named = pairs.every("id")?;
+        let joined = pairs.text("ids")?.unwrap_or_default();
+        let joined = joined.split(',').filter(|_| !joined.is_empty());
+        let ids = named.iter().map(String::as_str).chain(joined).map(parse);
+        let mut ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let only = match pairs.text("only")?.as_deref() {
+            None => false,
+            Some("picked") => true,
+            Some(_) => return Err(Error::bad_request(WORDS.errors.bad_form)),
+        };
+        // The button of a row: it says what to do and with which, whatever else is picked.
+        let action = match pairs.text("one")? {
+            None => Action::take(pairs)?,
+            Some(one) => {
+                let (what, id) = one.split_once(' ').unwrap_or_default();
+                ids = vec![parse(id)?];
+                Action::new(what, pairs)?
+            }
+        };
+        let which = Which::take(pairs)?;
+        let before = pairs.text("before")?.unwrap_or_default();
+        Ok(Self { action, ids: (only || !ids.is_empty()).then_some(ids), which, before })
+    }
 }
 
 enum Action {
@@ -105,43 +148,17 @@ enum Action {
     Delete,
 }
 
-impl Form {
-    /// Reads the fields; a name may stand more than once.
-    fn new(fields: Vec<(String, String)>) -> Result<Self, Error> {
-        let mut asked = Asked::default();
-        let (mut action, mut tag, mut only) = (String::new(), String::new(), false);
-        let (mut ids, mut one) = (Vec::new(), None);
-        for (name, value) in fields {
-            match name.as_str() {
-                "action" => action = value,
-                // The button of a row: it says what to do and with which, whatever else is picked.
-                "one" => {
-                    let (what, id) = value.split_once(' ').unwrap_or_default();
-                    one = Some((what.to_owned(), parse(id)?));
-                }
-                "id" => ids.push(parse(&value)?),
-                "ids" => {
-                    let named = value.split(',').filter(|id| !id.is_empty());
-                    ids.extend(named.map(parse).collect::<Result<Vec<_>, _>>()?);
-                }
-                "only" => only = value == "picked",
-                "tag" => tag = value,
-                "q" => asked.q = value,
-                "mailbox" => asked.mailbox = value,
-                "before" => asked.before = value,
-                _ => {}
-            }
-        }
-        if let Some((what, id)) = one {
-            (action, ids) = (what, vec![id]);
-        }
-        let action = Action::new(&action, tag)?;
-        Ok(Self { action, ids: (only || !ids.is_empty()).then_some(ids), asked })
+impl Parameters for Action {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        let name = pairs.text("action")?.unwrap_or_default();
+        Self::new(&name, pairs)
     }
 }
 
 impl Action {
-    fn new(name: &str, tag: String) -> Result<Self, Error> {
+    fn new(name: &str, pairs: &mut Pairs) -> Result<Self, Error> {
+        // The field stands beside all buttons, and only two of them need it.
+        let tag = pairs.written("tag")?.unwrap_or_default();
         Ok(Self::Change(match name {
             "read" => Change::Read(true),
             "unread" => Change::Read(false),

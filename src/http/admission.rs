@@ -44,6 +44,13 @@ pub(super) enum Who {
     Program(Scope),
 }
 
+impl Who {
+    /// False for who may only look: not even that somebody looked is then kept.
+    pub(super) fn may_change(&self) -> bool {
+        !matches!(self, Self::Program(Scope::Read))
+    }
+}
+
 /// Who asks, or what they are answered instead.
 pub(super) async fn admit(
     site: &Site,
@@ -56,7 +63,7 @@ pub(super) async fn admit(
     }
     if let Some(field) = parts.headers.get(header::AUTHORIZATION) {
         let who = by_field(site, field, visitor).await.map_err(IntoResponse::into_response)?;
-        let may = !matches!(who, Who::Program(Scope::Read)) || !guard::changes(&parts.method);
+        let may = who.may_change() || !guard::changes(&parts.method);
         return if may { Ok(who) } else { Err(forbidden(READ_ONLY)) };
     }
     if let Some(key) = session_of(site, &parts.headers, host, visitor) {

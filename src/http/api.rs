@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -18,10 +18,12 @@ use super::{
     actions::check_tags,
     body,
     error::Error,
-    list::Asked,
-    message,
+    list, message,
+    parameters::{Pairs, Parameters, Query},
     shapes::{Message, Whole},
     status::json,
+    which::Which,
+    words::WORDS,
 };
 use crate::{
     id::{MessageId, NotAnId},
@@ -36,26 +38,26 @@ use crate::{
 pub(super) async fn list(
     State(site): State<Site>,
     Query(asked): Query<Asked>,
-    Query(paging): Query<Paging>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let limit = paging.limit.unwrap_or(FEW).clamp(1, MANY);
-    let page = found(&site, asked.query(limit)?, Instant::now() + paging.wait()).await?;
+    let page = found(&site, asked.list.query(asked.limit)?, Instant::now() + asked.wait).await?;
     let next = page.records.last().filter(|_| page.more).map(|record| record.id.to_string());
     json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next }).await
 }
 
-/// `DELETE /api/messages`: those named in the body as `{"ids": […]}`, or those that `q` and `mailbox`
-/// match, or all.
+/// `DELETE /api/messages`: those named in the body as `{"ids": […]}`, those that `q` and `mailbox`
+/// match, or with `all=1` all.
 pub(super) async fn delete_many(
     State(site): State<Site>,
-    Query(asked): Query<Asked>,
+    Query(which): Query<Which>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
     let octets = body::collect(&site, request).await?;
     let which = if octets.is_empty() {
-        asked.selection()?
+        which.selection()?
+    } else if which.all || !which.is_silent() {
+        return Err(Error::bad_request(WORDS.errors.ids_and_more));
     } else {
         let Ids { ids } = parse(&octets)?;
         let ids = ids.iter().map(|id| id.parse::<MessageId>());
@@ -115,18 +117,19 @@ pub(super) async fn delete(
     }
 }
 
-/// How much of a list, and how long to wait for the first of it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Paging {
-    limit: Option<usize>,
-    /// Seconds.
-    wait: Option<u64>,
+/// Which list, how much of it, and how long to wait for the first of it.
+pub(super) struct Asked {
+    list: list::Asked,
+    limit: usize,
+    wait: Duration,
 }
 
-impl Paging {
-    fn wait(&self) -> Duration {
-        Duration::from_secs(self.wait.unwrap_or(0).min(LONGEST_WAIT))
+impl Parameters for Asked {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        let list = list::Asked::take_whole(pairs)?;
+        let limit = pairs.number("limit", 1)?.map_or(FEW, |limit| limit.min(MANY as u64) as usize);
+        let wait = pairs.number("wait", 0)?.unwrap_or(0).min(LONGEST_WAIT);
+        Ok(Self { list, limit, wait: Duration::from_secs(wait) })
     }
 }
 
@@ -213,11 +216,11 @@ const EVENTS_AT_ONCE: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::parameters::read, *};
 
     #[test]
     fn nobody_waits_for_ever() {
-        let wait = |wait| Paging { limit: None, wait }.wait().as_secs();
-        assert_eq!((wait(None), wait(Some(7)), wait(Some(u64::MAX))), (0, 7, LONGEST_WAIT));
+        let wait = |query: &str| read::<Asked>(query.as_bytes()).unwrap().wait.as_secs();
+        assert_eq!((wait(""), wait("wait=7"), wait("wait=9999")), (0, 7, LONGEST_WAIT));
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn attachments(
     set(&mut answer, header::CONTENT_TYPE, "application/zip")?;
     let name = disposition::attachment(&format!("attachments-{id}.zip"));
     set(&mut answer, header::CONTENT_DISPOSITION, &name)?;
-    fence(&mut answer)?;
+    fence(&mut answer, &site)?;
     Ok(answer)
 }
 

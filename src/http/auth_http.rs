@@ -13,19 +13,19 @@ use std::{
 };
 
 use axum::{
-    extract::{Extension, Query, State},
+    extract::{Extension, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use data_encoding::HEXLOWER_PERMISSIVE;
 use percent_encoding::percent_decode;
-use serde::Deserialize;
 
 use super::{
     Site,
     error::Error,
     guard::Host,
     list::{self, Asked},
+    parameters::{Pairs, Parameters, Query},
     visitor::Visitor,
 };
 use crate::{
@@ -66,31 +66,28 @@ pub(super) fn is_asked(headers: &HeaderMap, visitor: &Visitor) -> bool {
     asks && visitor.may_be_nginx
 }
 
-/// What the address of `auth_http` says of this nginx. A word that is not known is 400: it was meant.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// What the address of `auth_http` says of this nginx.
+#[derive(Default)]
 pub(super) struct Wanted {
     /// It is to be sent to the door that waits for the PROXY protocol, where it says no LOGIN.
-    proxy_protocol: Switch,
+    proxy_protocol: bool,
     /// It writes LOGIN of XCLIENT in xtext, as nginx 1.29.2 and later do.
-    xtext: Switch,
-}
-
-#[derive(Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Switch {
-    #[default]
-    Off,
-    On,
+    xtext: bool,
 }
 
 impl Wanted {
     fn is_proxied(&self) -> bool {
-        self.proxy_protocol == Switch::On
+        self.proxy_protocol
     }
 
     fn has_xtext(&self) -> bool {
-        self.xtext == Switch::On
+        self.xtext
+    }
+}
+
+impl Parameters for Wanted {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self { proxy_protocol: pairs.switch("proxy_protocol")?, xtext: pairs.switch("xtext")? })
     }
 }
 

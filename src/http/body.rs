@@ -5,28 +5,29 @@ use std::{io, ops::Range, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Query, Request},
-    http::{StatusCode, Uri},
+    extract::Request,
+    http::StatusCode,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
-use serde::de::DeserializeOwned;
 use smol::{Timer, future::FutureExt, stream};
 
-use super::{Site, error::Error, row, view::CHUNK, words::WORDS};
+use super::{
+    Site,
+    error::Error,
+    parameters::{self, Parameters},
+    row,
+    view::CHUNK,
+    words::WORDS,
+};
 use crate::{
     message::{Encoding, Part, decode::Decoder},
     store::Raw,
 };
 
 /// The fields of a form that a page of ours sent.
-pub(super) async fn form<T: DeserializeOwned>(site: &Site, request: Request) -> Result<T, Error> {
-    let octets = collect(site, request).await?;
-    let text = str::from_utf8(&octets).ok();
-    // A form has the syntax of a query (WHATWG URL §5), so the reader of queries reads it.
-    let uri = text.and_then(|text| Uri::try_from(format!("/?{text}")).ok());
-    let query = uri.and_then(|uri| Query::<T>::try_from_uri(&uri).ok());
-    query.map(|Query(form)| form).ok_or_else(|| Error::bad_request(WORDS.errors.bad_form))
+pub(super) async fn form<T: Parameters>(site: &Site, request: Request) -> Result<T, Error> {
+    parameters::read(&collect(site, request).await?)
 }
 
 /// A whole body, if it is small enough and comes soon enough.

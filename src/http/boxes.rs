@@ -4,17 +4,14 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::{
-    extract::{Query, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 
 use super::{
     Site,
     error::Error,
     list::{Asked, Shell},
     page,
+    parameters::{Pairs, Parameters, Query},
     words::{WORDS, Words},
 };
 use crate::store::{self, Mailbox, mailbox_key};
@@ -22,12 +19,23 @@ use crate::store::{self, Mailbox, mailbox_key};
 /// `GET /boxes`: the column alone, for a page that is open while mail arrives.
 pub(super) async fn boxes(
     State(site): State<Site>,
-    Query(asked): Query<Asked>,
+    Query(Here(asked)): Query<Here>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let shell = Shell::new(&site, asked).await?;
     let boxes = Boxes::new(&site, &shell.asked).await?;
     page::page(&headers, &BoxesPiece { w: WORDS, shell: &shell, boxes: &boxes }).await
+}
+
+/// The list that the page shows.
+pub(super) struct Here(Asked);
+
+impl Parameters for Here {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        let q = pairs.text("q")?.unwrap_or_default();
+        let mailbox = pairs.text("mailbox")?.unwrap_or_default();
+        Ok(Self(Asked { q, mailbox, ..Asked::default() }))
+    }
 }
 
 /// What the column lists.

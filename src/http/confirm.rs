@@ -1,30 +1,61 @@
 //! The question before many messages are deleted.
 
 use askama::Template;
-use axum::{
-    extract::{Query, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 
 use super::{
     Site,
     error::Error,
     list::{Asked, Shell},
     page,
-    words::{WORDS, Words},
+    parameters::Query,
+    which::Which,
+    words::{WORDS, Words, grouped},
+};
+use crate::{
+    message::search,
+    store::{self, Selection},
 };
 
-/// `GET /delete`: asks before everything that a list shows is deleted.
+/// `GET /delete`: asks before everything that a list shows is deleted, and says how many messages that
+/// are.
 pub(super) async fn confirm(
     State(site): State<Site>,
-    Query(asked): Query<Asked>,
+    Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     // What cannot be searched for cannot be deleted either, so say it before the question.
-    asked.selection()?;
+    let selection = which.selection()?;
+    let asked = Asked { q: which.q.clone(), mailbox: which.mailbox.clone(), ..Asked::default() };
     let shell = Shell::new(&site, asked).await?;
-    page::page(&headers, &ConfirmPage { w: WORDS, shell: &shell }).await
+    let count = match selection {
+        Selection::Matching(filter) => {
+            let (search, mailbox) = filter.into_parts();
+            count(&site, search, mailbox).await?
+        }
+        Selection::All | Selection::Ids(_) => shell.counts.messages,
+    };
+    let words = &WORDS.shell;
+    let messages = match count {
+        MOST_COUNTED.. => words.more_than.with(&grouped(MOST_COUNTED)),
+        count => words.messages.of(count),
+    };
+    page::page(&headers, &ConfirmPage { w: WORDS, shell: &shell, which: &which, count, messages })
+        .await
+}
+
+/// How many messages match, as far as anybody counts.
+async fn count(site: &Site, search: search::Query, mailbox: Option<String>) -> Result<u64, Error> {
+    let mut query = store::Query { search, mailbox, before: None, limit: AT_ONCE };
+    let mut count = 0;
+    loop {
+        let page = site.store.list(query.clone()).await?;
+        count += page.records.len() as u64;
+        query.before = page.records.last().map(|record| record.id);
+        if !page.more || count >= MOST_COUNTED {
+            return Ok(count);
+        }
+    }
 }
 
 #[derive(Template)]
@@ -32,4 +63,15 @@ pub(super) async fn confirm(
 struct ConfirmPage<'a> {
     w: &'static Words,
     shell: &'a Shell,
+    which: &'a Which,
+    /// How many messages will be deleted.
+    count: u64,
+    /// The same in words.
+    messages: String,
 }
+
+/// So many matches are counted: a page has to come soon, and beyond that the number frightens enough.
+const MOST_COUNTED: u64 = 100_000;
+
+/// Messages looked at in one question to the store.
+const AT_ONCE: usize = 1_000;

@@ -6,37 +6,54 @@
 
 use axum::{
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, header::HeaderName},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 
 use super::{
-    Site, assets, body, disposition,
+    LoginMode, Site, assets, body, disposition,
     error::Error,
     media::{self, Viewer},
+    parameters::{Pairs, Parameters, Query},
     range::{self, Wanted},
 };
 use crate::message::Part;
 
 pub(super) use super::media::shrinks;
 
-/// How a file is wanted.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct How {
-    /// `?inline`: to be shown in a page, if a browser can do that safely.
-    inline: Option<String>,
+/// How a message is wanted.
+pub(super) struct Whole {
     /// `?download`: to be saved.
-    download: Option<String>,
+    download: bool,
+}
+
+impl Parameters for Whole {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self { download: pairs.flag("download")? })
+    }
+}
+
+/// How a part is wanted.
+pub(super) struct Piece {
+    /// `?inline`: to be shown in a page, if a browser can do that safely.
+    inline: bool,
+}
+
+impl Parameters for Piece {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        // A part is saved unless it is shown, and `admission` has looked at the pass.
+        pairs.flag("download")?;
+        pairs.text("pass")?;
+        Ok(Self { inline: pairs.flag("inline")? })
+    }
 }
 
 /// `GET /messages/{id}/raw`: the octets as received.
 pub(super) async fn raw(
     State(site): State<Site>,
     Path(id): Path<String>,
-    Query(how): Query<How>,
+    Query(how): Query<Whole>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let id = id.parse().map_err(|_| Error::no_message())?;
@@ -45,11 +62,11 @@ pub(super) async fn raw(
     let mut answer =
         ranged(&headers, &format!("\"{id}\""), length, |range| body::octets(raw, range))?;
     set(&mut answer, header::CONTENT_TYPE, "message/rfc822")?;
-    if how.download.is_some() {
+    if how.download {
         let name = disposition::attachment(&format!("{id}.eml"));
         set(&mut answer, header::CONTENT_DISPOSITION, &name)?;
     }
-    fence(&mut answer)?;
+    fence(&mut answer, &site)?;
     Ok(answer)
 }
 
@@ -57,7 +74,7 @@ pub(super) async fn raw(
 pub(super) async fn part(
     State(site): State<Site>,
     Path((id, number)): Path<(String, String)>,
-    Query(how): Query<How>,
+    Query(how): Query<Piece>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let opened = site.opened(&id).await?;
@@ -66,7 +83,7 @@ pub(super) async fn part(
     let mut answer = ranged(&headers, &etag, part.content_length, |range| {
         body::content(opened.raw.clone(), part, range)
     })?;
-    let viewer = match how.inline.as_ref().map_or(Viewer::None, |_| Viewer::of(part)) {
+    let viewer = match if how.inline { Viewer::of(part) } else { Viewer::None } {
         // Whatever page asks for it.
         Viewer::Pdf if !opened.is_quiet_pdf(part).await? => Viewer::None,
         viewer => viewer,
@@ -84,7 +101,7 @@ pub(super) async fn part(
         // The frame that shows the picture is of another origin than ours, on purpose.
         set(&mut answer, CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin")?;
     }
-    fence(&mut answer)?;
+    fence(&mut answer, &site)?;
     if viewer == Viewer::Pdf {
         // Our page may frame it; the browser's viewer runs elsewhere, and the sandbox holds for it.
         let policy = "sandbox; default-src 'none'; frame-ancestors 'self'";
@@ -151,10 +168,16 @@ pub(super) fn name(part: &Part, number: usize) -> String {
     }
 }
 
-/// Even if a browser showed it, it could do nothing. A message never changes, but may be deleted.
-pub(super) fn fence(answer: &mut Response) -> Result<(), Error> {
+/// Even if a browser showed it, it could do nothing. A message never changes, but may be deleted, so it is
+/// kept for an hour; where people log in, a browser asks each time whether it may still show what it
+/// kept (RFC 9111 §5.2.2.4), because who comes after the logout may not.
+pub(super) fn fence(answer: &mut Response, site: &Site) -> Result<(), Error> {
     set(answer, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")?;
-    set(answer, header::CACHE_CONTROL, "private, max-age=3600")
+    let cache = match site.options.login {
+        LoginMode::Off => "private, max-age=3600",
+        LoginMode::Required => "private, no-cache",
+    };
+    set(answer, header::CACHE_CONTROL, cache)
 }
 
 pub(super) fn set(answer: &mut Response, name: HeaderName, value: &str) -> Result<(), Error> {

@@ -6,11 +6,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    extract::{Extension, Path, Query, State},
+    extract::{Extension, Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
-use serde::Deserialize;
 
 use super::{
     Site,
@@ -18,6 +17,7 @@ use super::{
     guard::Host,
     media::Viewer,
     page,
+    parameters::{Pairs, Parameters, Query},
     pass::Passes,
     view::{self, Excerpt, Opened},
 };
@@ -28,8 +28,7 @@ use crate::message::{
 };
 
 /// How HTML is to be shown. Part of the addresses of pages, so that every state has one.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Look {
     /// `remote=1`: images may be loaded from elsewhere, which tells the sender that it was read.
     pub(super) remote: String,
@@ -114,6 +113,16 @@ pub(super) async fn rendered(
         Rendered { sanitised, trackers: trackers(&text, &recipients), is_cut }
     };
     Ok(view::aside(render).await)
+}
+
+impl Parameters for Look {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self {
+            remote: pairs.text("remote")?.unwrap_or_default(),
+            scheme: pairs.text("scheme")?.unwrap_or_default(),
+            width: pairs.text("width")?.unwrap_or_default(),
+        })
+    }
 }
 
 impl Look {

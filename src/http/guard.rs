@@ -28,7 +28,7 @@ use axum::{
 use super::{
     Site, admission,
     error::Error,
-    page,
+    page, parameters,
     visitor::{Peer, Visitor},
     words::WORDS,
 };
@@ -46,7 +46,13 @@ pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next
     let wants_page = page::wants_page(&parts.headers);
     let (host, answer) = match check(&parts, &site.options.public_hosts) {
         Ok(host) => match admit(&site, &mut parts, &host).await {
-            Ok(()) => (host, run(next, Request::from_parts(parts, body)).await),
+            Ok(()) => {
+                let answer = match parameters::check(&parts) {
+                    Ok(()) => run(next, Request::from_parts(parts, body)).await,
+                    Err(error) => error.into_response(),
+                };
+                (host, answer)
+            }
             Err(answer) => (host, answer),
         },
         Err(error) => (Host::default(), error.into_response()),
@@ -139,7 +145,7 @@ fn host(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
     let is_ours = address.is_ok()
         || name == "localhost"
         || name.ends_with(".localhost")
-        || public_hosts.iter().any(|ours| ours.eq_ignore_ascii_case(&name));
+        || public_hosts.iter().any(|ours| ours.trim_end_matches('.').eq_ignore_ascii_case(&name));
     if !is_ours {
         return Err(Error::new(
             StatusCode::MISDIRECTED_REQUEST,
@@ -150,6 +156,18 @@ fn host(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
         Some(port) => format!("{name}:{port}"),
         None => name,
     }))
+}
+
+/// True for a name that the Host field of a request can have, its port apart: anything else in
+/// `http.public_hosts` would never match.
+pub fn can_be_host(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| {
+        let octets = label.as_bytes();
+        !octets.is_empty()
+            && octets.iter().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(it))
+    };
+    name.parse::<IpAddr>().is_ok() || name.split('.').all(is_label)
 }
 
 /// True unless a browser says that another site's page made the request.
@@ -217,7 +235,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let public = ["mail.example".to_owned()];
+        let public = ["mail.example".to_owned(), "dot.example.".to_owned()];
         check(&parts, &public).map(|host| host.0).map_err(|error| error.status.as_u16())
     }
 
@@ -229,6 +247,7 @@ mod tests {
             "[::1]:8",
             "localhost:10025",
             "Mail.Example.",
+            "dot.example",
             "a.localhost",
         ] {
             assert!(verdict(&[("host", ours)]).is_ok(), "{ours}");
@@ -243,6 +262,31 @@ mod tests {
         }
         assert_eq!(verdict(&[]), Err(400));
         assert_eq!(verdict(&[("host", "localhost"), ("host", "localhost")]), Err(400));
+    }
+
+    #[test]
+    fn a_public_host_is_a_name_alone() {
+        for good in ["mail.example.org", "Mail.example.", "box", "a_b.xn--mller-kva.example", "::1"]
+        {
+            assert!(can_be_host(good), "{good}");
+        }
+        for never in [
+            "",
+            ".",
+            "name:8025",
+            "https://name",
+            "*.name",
+            "[\"name\"]",
+            "[::1]",
+            "a..b",
+            "name..",
+            "a b",
+            "name/",
+            "müller.example",
+            "user@name",
+        ] {
+            assert!(!can_be_host(never), "{never}");
+        }
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use askama::Template;
 use axum::{
-    extract::{Extension, Query, State},
+    extract::{Extension, State},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 
 use super::{
     LoginMode, Site,
@@ -15,17 +14,17 @@ use super::{
     error::Error,
     guard::Host,
     page,
+    parameters::{Pairs, Parameters, Query},
     row::Row,
     words::{WORDS, Words},
 };
 use crate::{
     message::search::{self, SearchError, Test},
-    store::{self, Counts, Page, Selection, mailbox_key},
+    store::{self, Counts, Page, mailbox_key},
 };
 
 /// What a list is asked for, as it stands in the address.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     /// A search.
     pub(super) q: String,
@@ -91,13 +90,12 @@ pub(super) async fn list(
 /// `GET /rows`: a piece of a list, or the messages of these ids as a list shows them now.
 pub(super) async fn rows(
     State(site): State<Site>,
-    Query(asked): Query<Asked>,
-    Query(named): Query<Named>,
+    Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let found = match named.ids.as_str() {
-        "" => site.store.list(asked.query(PAGE_ROWS)?).await?,
-        ids => {
+    let found = match wanted {
+        Wanted::Of(asked) => site.store.list(asked.query(PAGE_ROWS)?).await?,
+        Wanted::Named(ids) => {
             let mut records = Vec::new();
             for id in ids.split(',').take(MOST_NAMED) {
                 let id = id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?;
@@ -110,25 +108,49 @@ pub(super) async fn rows(
     page::page(&headers, &RowsPiece { w: WORDS, rows, more: found.more }).await
 }
 
-/// Which rows, if not those of a list.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Named {
-    /// Ids with commas between them.
-    ids: String,
+/// Which rows.
+pub(super) enum Wanted {
+    /// Those of a list.
+    Of(Asked),
+    /// These: ids with commas between them.
+    Named(String),
+}
+
+impl Parameters for Wanted {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        let asked = Asked::take_whole(pairs)?;
+        match pairs.text("ids")? {
+            None => Ok(Self::Of(asked)),
+            Some(ids) if asked.link("").is_empty() => Ok(Self::Named(ids)),
+            Some(_) => Err(Error::bad_request(WORDS.errors.ids_and_more)),
+        }
+    }
+}
+
+/// As the list's own address has it: the form of the search sends its fields also when they are empty.
+impl Parameters for Asked {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self {
+            q: pairs.shown("q")?,
+            mailbox: pairs.shown("mailbox")?,
+            before: pairs.text("before")?.unwrap_or_default(),
+            open: pairs.text("open")?.unwrap_or_default(),
+        })
+    }
 }
 
 impl Asked {
-    /// The messages that this is about.
-    pub(super) fn selection(&self) -> Result<Selection, Error> {
-        match self.filter() {
-            Ok((search, None)) if search.is_empty() => Ok(Selection::All),
-            Ok((search, mailbox)) => Ok(Selection::Matching(search, mailbox)),
-            Err(error) => Err(Error::bad_request(error.to_string())),
-        }
+    /// As programs ask for a list: what they name says something.
+    pub(super) fn take_whole(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self {
+            q: pairs.text("q")?.unwrap_or_default(),
+            mailbox: pairs.text("mailbox")?.unwrap_or_default(),
+            before: pairs.text("before")?.unwrap_or_default(),
+            open: String::new(),
+        })
     }
 
-    /// A page of them.
+    /// A page of it.
     pub(super) fn query(&self, limit: usize) -> Result<store::Query, Error> {
         let filter = self.filter().map_err(|error| Error::bad_request(error.to_string()));
         let (search, mailbox) = filter?;
@@ -141,19 +163,14 @@ impl Asked {
 
     /// The address that shows it, below this path.
     pub(super) fn link(&self, path: &str) -> String {
-        let mut link = path.to_owned();
-        let pairs = [
-            ("q", &self.q),
-            ("mailbox", &self.mailbox),
-            ("before", &self.before),
-            ("open", &self.open),
-        ];
-        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
-            let mark = if link.contains('?') { '&' } else { '?' };
-            let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
-            link.push_str(&format!("{mark}{name}={value}"));
-        }
-        link
+        let Self { q, mailbox, before, open } = self;
+        address(path, &[("q", q), ("mailbox", mailbox), ("before", before), ("open", open)])
+    }
+
+    /// The address of the question before all that it shows is deleted.
+    pub(super) fn delete_link(&self) -> String {
+        let all = if self.q.is_empty() && self.mailbox.is_empty() { "1" } else { "" };
+        address("/delete", &[("q", &self.q), ("mailbox", &self.mailbox), ("all", all)])
     }
 
     /// The same list from its newest message on.
@@ -168,12 +185,16 @@ impl Asked {
 
     fn filter(&self) -> Result<(search::Query, Option<String>), SearchError> {
         let mailbox = Some(mailbox_key(&self.mailbox)).filter(|mailbox| !mailbox.is_empty());
-        Ok((search::Query::parse(&self.q)?, mailbox))
+        let search = match self.q.as_str() {
+            "" => search::Query::default(),
+            q => search::Query::parse(q)?,
+        };
+        Ok((search, mailbox))
     }
 
     /// How a script keeps this list up to date: by adding rows, or by asking for them.
     fn live(&self) -> &'static str {
-        if self.q.trim().is_empty() { "rows" } else { "search" }
+        if self.q.is_empty() { "rows" } else { "search" }
     }
 
     /// The words that are looked for, so that a script can mark them in the rows; one that is the
@@ -189,6 +210,17 @@ impl Asked {
         }
         hits.join(" ")
     }
+}
+
+/// An address below this path with those of the parameters that say something.
+pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
+    let mut address = path.to_owned();
+    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+        let mark = if address.contains('?') { '&' } else { '?' };
+        let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+        address.push_str(&format!("{mark}{name}={value}"));
+    }
+    address
 }
 
 impl Shell {

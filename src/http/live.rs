@@ -10,6 +10,7 @@ use async_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Message,
+        error::ProtocolError,
         handshake::derive_accept_key,
         protocol::{
             Role, WebSocketConfig,
@@ -18,15 +19,16 @@ use async_tungstenite::{
     },
 };
 use axum::{
-    extract::{Extension, Query},
+    extract::Extension,
     http::{HeaderMap, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use hyper::upgrade::OnUpgrade;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use smol::{
     Timer,
     future::{self, FutureExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     stream::StreamExt,
 };
 
@@ -35,6 +37,7 @@ use super::{
     admission::Who,
     connection::{Io, Patient, Switch},
     error::Error,
+    parameters::{Pairs, Parameters, Query},
     row::Row,
 };
 use crate::{
@@ -53,13 +56,18 @@ pub(super) struct Request {
 }
 
 /// What the client knows already.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Asked {
     /// The epoch of its event number.
     epoch: String,
     /// The number of the last event that it knows.
     after: Option<u64>,
+}
+
+impl Parameters for Asked {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        let epoch = pairs.text("epoch")?.unwrap_or_default();
+        Ok(Self { epoch, after: pairs.number("after", 0)? })
+    }
 }
 
 /// `GET /ws`: the handshake (RFC 6455 §4.2).
@@ -191,7 +199,7 @@ impl Client<'_> {
                     // One that never stops talking must not keep the thread from others.
                     future::yield_now().await;
                 }
-                Wake::Peer(Some(Err(error))) => return Err(error),
+                Wake::Peer(Some(Err(error))) => return self.complain(error).await,
                 Wake::Time if !self.tick().await? => {
                     return self.goodbye(Some(CloseCode::Policy)).await;
                 }
@@ -284,6 +292,34 @@ impl Client<'_> {
     async fn send(&mut self, frame: &Frame<'_>) -> Result<(), WsError> {
         let text = serde_json::to_string(frame).map_err(std::io::Error::from)?;
         self.socket.send(Message::text(text)).await
+    }
+
+    /// Tells the client what it did wrong (RFC 6455 §7.1.7), if it did and is still there.
+    async fn complain(&mut self, error: WsError) -> Result<(), WsError> {
+        let code = match &error {
+            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Err(error),
+            WsError::Protocol(_) => CloseCode::Protocol,
+            WsError::Utf8(_) => CloseCode::Invalid,
+            WsError::Capacity(_) => CloseCode::Size,
+            _ => return Err(error),
+        };
+        let frame = CloseFrame { code, reason: Default::default() };
+        self.socket.send(Message::Close(Some(frame))).await?;
+        // What it goes on to send is dropped unread by the protocol above it: were it left in the socket,
+        // closing would reset the connection, and the frame might never be seen.
+        let io = self.socket.get_mut();
+        let hung_up = async {
+            let mut waste = vec![0; BUFFER];
+            let _ = io.close().await;
+            while matches!(io.read(&mut waste).await, Ok(1..)) {
+                future::yield_now().await;
+            }
+        };
+        future::or(hung_up, async {
+            Timer::after(GOODBYE).await;
+        })
+        .await;
+        Err(error)
     }
 
     /// Says goodbye, or answers the client's, and waits a moment for the other side to hang up

@@ -4,27 +4,32 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::{
-    extract::{Extension, Query, Request, State},
+    extract::{Extension, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 
 use super::{
     LoginMode, Site, admission, body,
     error::Error,
     guard::Host,
-    page, session,
+    page,
+    parameters::{Pairs, Parameters, Query},
+    session,
     visitor::Visitor,
     words::{WORDS, Words},
 };
 use crate::{secret::Secret, wire::sasl::Credentials};
 
 /// Where to go after the login.
-#[derive(Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Asked {
     to: String,
+}
+
+impl Parameters for Asked {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self { to: pairs.text("to")?.unwrap_or_default() })
+    }
 }
 
 /// `GET /login`
@@ -111,12 +116,22 @@ fn local(to: &str) -> &str {
     if leaves || is_loop || to.contains('\\') { "/" } else { to }
 }
 
-#[derive(Deserialize)]
 struct Form {
     user: String,
     password: String,
-    #[serde(default)]
     to: String,
+}
+
+/// Whoever fills in nothing hears that this is nobody's password.
+impl Parameters for Form {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        let unread = || Error::bad_request(WORDS.errors.bad_form);
+        Ok(Self {
+            user: pairs.written("user")?.ok_or_else(unread)?,
+            password: pairs.written("password")?.ok_or_else(unread)?,
+            to: pairs.shown("to")?,
+        })
+    }
 }
 
 #[derive(Template)]

@@ -27,6 +27,7 @@ mod login;
 mod media;
 mod message;
 mod page;
+mod parameters;
 mod pass;
 mod range;
 mod refusals;
@@ -38,7 +39,9 @@ mod status;
 mod status_page;
 mod tokens;
 mod view;
+mod visible;
 mod visitor;
+mod which;
 mod words;
 mod zip;
 
@@ -47,7 +50,9 @@ use std::{collections::BTreeMap, net::SocketAddr, ops::Deref, sync::Arc, time::I
 use axum::Router;
 use serde::{Deserialize, Serialize};
 
-pub use self::{auth_http::Upstream, connection::serve_connection, tokens::ApiToken};
+pub use self::{
+    auth_http::Upstream, connection::serve_connection, guard::can_be_host, tokens::ApiToken,
+};
 use self::{pass::Passes, session::Sessions, view::Scans};
 use crate::{
     auth::Auth,

@@ -1,21 +1,29 @@
 //! Why a mail did not arrive: `/api/refusals`, and the same list on the status page.
 
-use axum::{
-    extract::{Query, State},
-    http::HeaderMap,
-    response::Response,
-};
-use serde::{Deserialize, Serialize};
+use axum::{extract::State, http::HeaderMap, response::Response};
+use serde::Serialize;
 
-use super::{Site, error::Error, row::When, status::json};
+use super::{
+    Site,
+    error::Error,
+    parameters::{Pairs, Parameters, Query},
+    row::When,
+    status::json,
+};
 use crate::refusals;
 
 /// Which refusals are wanted.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Find {
     /// Those in which this text stands, in any case; empty for all.
     pub(super) find: String,
+}
+
+/// As the form on the status page sends it.
+impl Parameters for Find {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self { find: pairs.shown("find")? })
+    }
 }
 
 impl Find {
@@ -39,13 +47,22 @@ impl Find {
 /// `GET /api/refusals`: the last ones, newest first.
 pub(super) async fn newest(
     State(site): State<Site>,
-    Query(find): Query<Find>,
+    Query(Stated(find)): Query<Stated>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let newest = find.among(&site);
     let list =
         List { total: site.refusals.total(), refusals: newest.iter().map(Refusal::new).collect() };
     json(&headers, &list).await
+}
+
+/// The same as programs ask for it: what they name says something.
+pub(super) struct Stated(Find);
+
+impl Parameters for Stated {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self(Find { find: pairs.text("find")?.unwrap_or_default() }))
+    }
 }
 
 #[derive(Serialize)]

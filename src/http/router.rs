@@ -13,8 +13,8 @@ use super::{
 /// The table.
 pub(super) fn router(site: Site) -> Router {
     let tab = |tab| {
-        get(move |site, id, how, method, headers| {
-            message::show(site, id, how, method, headers, tab)
+        get(move |site, id, how, who, method, headers| {
+            message::show(site, id, how, who, method, headers, tab)
         })
     };
     Router::new()

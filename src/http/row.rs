@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::words::WORDS;
+use super::{visible::visible, words::WORDS};
 use crate::{
     message::{Address, SNIPPET_CHARS},
     store::{Record, mailbox_key},
@@ -59,7 +59,7 @@ impl Row {
             subject: clipped(&summary.subject),
             snippet: clipped(&summary.snippet),
             attachments: summary.attachments.len(),
-            tags: record.tags.clone(),
+            tags: record.tags.iter().map(|tag| visible(tag).into_owned()).collect(),
             size: octets(summary.size),
             received: When::new(envelope.received_ms),
             mailboxes,
@@ -114,7 +114,7 @@ pub(super) fn sender(record: &Record) -> String {
     let from: Vec<_> = record.summary.from.iter().map(name).filter(|n| !n.is_empty()).collect();
     match (from.as_slice(), record.envelope.reverse_path.as_str()) {
         ([], "") => WORDS.shell.no_sender.to_owned(),
-        ([], reverse_path) => reverse_path.to_owned(),
+        ([], reverse_path) => clipped(reverse_path),
         (from, _) => clipped(&shortened(from.iter().map(String::as_str).collect())),
     }
 }
@@ -139,11 +139,12 @@ fn shortened(names: Vec<&str>) -> String {
     if more > 0 { format!("{shown} +{more}") } else { shown }
 }
 
-/// A text of a row cut to what a row can show, so that a subject of 1 MB does not fill fifty pages.
+/// A text of a row cut to what a row can show, so that a subject of 1 MB does not fill fifty pages, and
+/// with nothing hidden in it, for the live feed has no template.
 fn clipped(text: &str) -> String {
     match text.char_indices().nth(SNIPPET_CHARS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", visible(text.get(..end).unwrap_or_default())),
+        None => visible(text).into_owned(),
     }
 }
 

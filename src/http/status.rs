@@ -1,13 +1,15 @@
 //! How the server is, for probes and scripts. The page for people is in `status_page`.
 
 use axum::{
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use serde::Serialize;
 
-use super::{Site, error::Error, page, refusals::Find, row, status_page, words::WORDS};
+use super::{
+    Site, error::Error, page, parameters::Query, refusals::Find, row, status_page, words::WORDS,
+};
 use crate::{log, metrics, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.

@@ -49,7 +49,7 @@ pub struct Scanned {
 
 impl Scanned {
     /// All that is there to be read.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
+    pub fn texts(&self) -> impl Iterator<Item = &str> + Clone {
         std::iter::once(&self.text).chain(&self.other_texts).map(String::as_str)
     }
 }

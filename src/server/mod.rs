@@ -96,6 +96,21 @@ pub fn run(
     result
 }
 
+/// Tries what a start needs besides its ports and its store, which a running smtpd may hold. The error
+/// is one line for people, and begins with the key.
+pub fn rehearse(config: &Config) -> Result<(), String> {
+    open_certificates(config)?;
+    Identity::find(&config.server.user, &config.server.group)?;
+    Auth::new(config.auth.clone())?;
+    Policy::new(config.policy.clone())?;
+    let file = &config.log.file;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.is_none_or(std::path::Path::is_dir) && !file.is_dir() {
+        true => Ok(()),
+        false => Err(format!("log.file: cannot open {}: no file can be there", file.display())),
+    }
+}
+
 fn start_thread(
     name: &str,
     work: impl FnOnce() + Send + 'static,

@@ -60,7 +60,10 @@ impl Session {
                 self.state = State::Closed;
                 self.say(&Reply::BYE);
             }
-            Verb::Help => self.say(&HELP),
+            Verb::Help => {
+                let help = self.offer().help();
+                self.say(&help);
+            }
             Verb::Vrfy => {
                 self.is_permitted()?;
                 if argument.is_empty() {
@@ -323,12 +326,6 @@ const fn may_precede_tls(verb: Verb) -> bool {
 const fn without(argument: &str) -> Result<(), Reply> {
     if argument.is_empty() { Ok(()) } else { Err(Reply::NO_ARGUMENTS) }
 }
-
-const HELP: Reply = Reply::new(
-    214,
-    "2.0.0",
-    "Commands: EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY AUTH STARTTLS XCLIENT",
-);
 
 /// Longest argument of HELO and EHLO, in octets: a domain (RFC 5321 §4.5.3.1.2).
 const MAX_HELO: usize = 255;

@@ -3,7 +3,7 @@
 //! Whether a command or a parameter is taken is decided by the same words, so that what is not told
 //! does not work, and what is told does.
 
-use super::{AuthMode, Options, StartTls, reply::append};
+use super::{AuthMode, Options, Reply, StartTls, reply::append};
 use crate::{message::Tls, wire::sasl::Mechanism};
 
 /// The extensions of a session as it stands.
@@ -46,6 +46,30 @@ impl Offer<'_> {
             .iter()
             .copied()
             .filter(move |&it| may_auth && (it != Mechanism::External || has_certificate))
+    }
+
+    /// The answer to HELP: the commands that can be said here.
+    pub(super) fn help(self) -> Reply {
+        let commands = [
+            ("EHLO", !self.options.lmtp),
+            ("HELO", !self.options.lmtp),
+            ("LHLO", self.options.lmtp),
+            ("MAIL", true),
+            ("RCPT", true),
+            ("DATA", true),
+            ("BDAT", self.options.chunking),
+            ("RSET", true),
+            ("NOOP", true),
+            ("QUIT", true),
+            ("HELP", true),
+            ("VRFY", true),
+            ("AUTH", self.mechanisms().next().is_some()),
+            ("STARTTLS", self.starttls()),
+            ("XCLIENT", self.may_xclient),
+        ];
+        let offered = commands.into_iter().filter(|(_, is_offered)| *is_offered);
+        let names: Vec<_> = offered.map(|(name, _)| name).collect();
+        Reply::with_text(214, "2.0.0", format!("Commands: {}", names.join(" ")))
     }
 
     /// Appends the answer to EHLO or LHLO.

@@ -18,7 +18,7 @@ pub(super) fn matches<E>(
 ) -> Result<bool, E> {
     let mut document = Document::default();
     if asks_for_words(query) {
-        document = self::document(record, read)?;
+        document = self::document(record, query.asks_for_signs(), read)?;
     }
     Ok(holds(query, record, &document))
 }
@@ -28,15 +28,20 @@ pub(super) fn holds(query: &Query, record: &Record, document: &Document) -> bool
     query.matches(document, &facts(record))
 }
 
-/// The words of one message.
+/// The words of one message, and its signs if they are asked for.
 pub(super) fn document<E>(
     record: &Record,
+    signs: bool,
     read: impl FnOnce(&mut Scanner) -> Result<(), E>,
 ) -> Result<Document, E> {
     let mut scanner = Scanner::new(TEXT_LIMIT);
     read(&mut scanner)?;
     let scanned = scanner.finish();
-    Ok(Document::new(&record.envelope, &record.summary, scanned.texts()))
+    let Record { envelope, summary, .. } = record;
+    Ok(match signs {
+        true => Document::with_signs(envelope, summary, scanned.texts()),
+        false => Document::new(envelope, summary, scanned.texts()),
+    })
 }
 
 /// Shows a body to a scanner, a large one in pieces. Blocks as [`Raw::read_at`] does.
@@ -59,7 +64,7 @@ pub(super) fn scan(raw: &Raw, scanner: &mut Scanner) -> io::Result<()> {
 
 /// True if the query cannot be answered from facts alone.
 pub(super) fn asks_for_words(query: &Query) -> bool {
-    query.terms.iter().any(|term| matches!(term.test, Test::Words { .. }))
+    query.terms.iter().any(|term| matches!(term.test, Test::Words { .. } | Test::Signs { .. }))
 }
 
 fn facts(record: &Record) -> Facts<'_> {

@@ -102,7 +102,7 @@ impl Store for Memory {
 
     fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
         self.aside(move |shared| {
-            let ids = shared.select(&which)?;
+            let ids = shared.select(which)?;
             let mut room = shared.open_room()?;
             let mut changed = Vec::new();
             for id in ids {
@@ -118,7 +118,7 @@ impl Store for Memory {
 
     fn delete(&self, which: Selection) -> Later<'_, u64> {
         self.aside(move |shared| {
-            let ids = shared.select(&which)?;
+            let ids = shared.select(which)?;
             let mut room = shared.open_room()?;
             Ok(ids.into_iter().map(|id| u64::from(room.remove(id))).sum())
         })
@@ -271,16 +271,16 @@ impl Shared {
         Ok(room.messages.range((Bound::Unbounded, end)).rev().map(|(_, i)| i.clone()).collect())
     }
 
-    fn select(&self, which: &Selection) -> Result<Vec<MessageId>, Error> {
+    fn select(&self, which: Selection) -> Result<Vec<MessageId>, Error> {
         Ok(match which {
-            Selection::Ids(ids) => ids.clone(),
+            Selection::Ids(ids) => ids,
             Selection::All => self.open_room()?.messages.keys().copied().collect(),
-            Selection::Matching(search, mailbox) => self
-                .newest_first(None)?
-                .into_iter()
-                .filter(|item| item.is_wanted(search, mailbox.as_deref()))
-                .map(|item| item.record.id)
-                .collect(),
+            Selection::Matching(filter) => {
+                let (search, mailbox) = filter.into_parts();
+                let mut items = self.newest_first(None)?;
+                items.retain(|item| item.is_wanted(&search, mailbox.as_deref()));
+                items.into_iter().map(|item| item.record.id).collect()
+            }
         })
     }
 

@@ -235,10 +235,32 @@ pub struct Page {
 pub enum Selection {
     /// These; unknown ids are passed over.
     Ids(Vec<MessageId>),
-    /// Every message that matches, in this mailbox if one is given.
-    Matching(search::Query, Option<String>),
+    /// Every message that matches.
+    Matching(Filter),
     /// All.
     All,
+}
+
+/// What messages must match that are changed or deleted: a search, a mailbox, or both. It cannot be made
+/// of nothing, so that only [`Selection::All`] means all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    search: search::Query,
+    mailbox: Option<String>,
+}
+
+impl Filter {
+    /// Messages that match a search, in this mailbox if one is given; none if neither says anything.
+    pub fn new(search: search::Query, mailbox: Option<String>) -> Option<Self> {
+        let mailbox = mailbox.filter(|mailbox| !mailbox_key(mailbox).is_empty());
+        let says_something = !search.is_empty() || mailbox.is_some();
+        says_something.then_some(Self { search, mailbox })
+    }
+
+    /// The search, which is empty if only the mailbox counts, and the mailbox.
+    pub fn into_parts(self) -> (search::Query, Option<String>) {
+        (self.search, self.mailbox)
+    }
 }
 
 /// What to do with a selection.

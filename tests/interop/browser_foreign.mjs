@@ -98,7 +98,7 @@ function act({ base, id }) {
     [`${base}/messages`, { method: "POST", mode: "no-cors", body: form }],
     [`${base}/messages/${id}`, { method: "POST", mode: "no-cors", body: new URLSearchParams({ action: "star" }) }],
     [`${base}/logout`, { method: "POST", mode: "no-cors" }],
-    [`${base}/api/messages`, { method: "DELETE" }],
+    [`${base}/api/messages?all=1`, { method: "DELETE" }],
     [`${base}/api/messages/${id}`, { method: "PATCH", headers: json, body: '{"starred":true}' }],
     [`${base}/api/messages`, {}],
     [`${base}/messages/${id}/raw`, {}],

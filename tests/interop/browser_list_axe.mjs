@@ -16,7 +16,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
     ["a search with hits", "/?q=words"],
     ["a search that cannot be read", "/?q=is%3Agreen"],
     ["a search without hits", "/?q=nowhere"],
-    ["the question", "/delete"],
+    ["the question", "/delete?all=1"],
     ["help as a page", "/help"],
     ["an error", "/nothing"],
     ["a selection", "/", () => page.locator("#rows .pick input").first().click()],

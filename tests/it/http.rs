@@ -15,6 +15,7 @@ mod live;
 mod login;
 mod monsters;
 mod pages;
+mod parameters;
 mod shelf;
 mod status;
 

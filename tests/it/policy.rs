@@ -208,7 +208,7 @@ fn a_body_that_matches_is_dropped_or_refused() {
     assert_eq!(messages.len(), 1, "{messages:?}");
     assert_eq!(status(&dropping, "messages_dropped"), 1);
     let told = refusals(&dropping);
-    assert_eq!(told[0]["text"], "dropped: matches policy.block_body[1]");
+    assert_eq!(told[0]["text"], "dropped: matches expression 2 of policy.block_body");
     assert_eq!((&told[0]["code"], &told[0]["sender"]), (&250.into(), &"a@example.org".into()));
 
     let refusing = server("block_body = ['lottery']\nblock_body_by = 'refuse'");

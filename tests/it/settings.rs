@@ -1,6 +1,6 @@
 //! The configuration: defaults, overrides, and broken files with their messages.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use smtpd::config::Config;
 use toml::{Table, Value};
@@ -121,4 +121,52 @@ fn file_and_environment_are_checked_together() {
     let variables = [("SMTPD_SMTP_TLS".to_owned(), "offered".to_owned())];
     let error = Config::from_text("", "", variables).unwrap_err().to_string();
     assert!(error.starts_with("tls.certificate: "), "{error}");
+}
+
+/// What the start would find is found before it, with the place.
+#[test]
+fn what_a_start_would_try_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("smtpd.toml");
+    fs::write(folder.path().join("users"), "ann\n").unwrap();
+    fs::write(folder.path().join("empty.pem"), "").unwrap();
+    let check = |text: &str, environment: &[(&str, &str)]| {
+        fs::write(&path, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smtpd"));
+        command.current_dir(folder.path()).args(["--check-config", "--config", "smtpd.toml"]);
+        let output = command.envs(environment.iter().copied()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(check("[http]\npublic_hosts = [\"Mail.example.\"]\n", &[]).0);
+    let tls = "[http]\ntls = \"on\"\n[tls]\n";
+    for (text, expected) in [
+        (
+            format!("{tls}certificate = \"/nonexistent/=cert.pem\"\nkey = \"key.pem\""),
+            "smtpd.toml:4: tls.certificate: cannot use /nonexistent/=cert.pem: No such file",
+        ),
+        (
+            format!("{tls}certificate = \"empty.pem\"\nkey = \"key.pem\""),
+            "smtpd.toml:4: tls.certificate: cannot use empty.pem: it holds no certificate",
+        ),
+        (
+            "[auth]\nusers_file = \"missing\"".to_owned(),
+            "smtpd.toml:2: auth.users_file: cannot read missing: No such file",
+        ),
+        (
+            "[auth]\nusers_file = \"users\"".to_owned(),
+            "smtpd.toml:2: auth.users_file: users:1: expected name:hash",
+        ),
+        ("[server]\nuser = \"nobody-is-called-so\"".to_owned(), "smtpd.toml:2: server.user: "),
+        (
+            "[log]\nfile = \"missing/log\"".to_owned(),
+            "smtpd.toml:2: log.file: cannot open missing/log",
+        ),
+    ] {
+        let (good, told) = check(&text, &[]);
+        assert!(!good && told.starts_with(&format!("smtpd: {expected}")), "{text}: {told}");
+    }
+    let (good, told) = check("", &[("SMTPD_AUTH_USERS_FILE", "missing")]);
+    let expected =
+        "smtpd: environment variable SMTPD_AUTH_USERS_FILE: auth.users_file: cannot read";
+    assert!(!good && told.starts_with(expected), "{told}");
 }

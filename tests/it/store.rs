@@ -20,7 +20,8 @@ use smtpd::{
         search::{self, Field, Term, Test},
     },
     store::{
-        self, Change, Counts, Error, Keep, Kind, Options, Query, Raw, Record, Selection, Store,
+        self, Change, Counts, Error, Filter, Keep, Kind, Options, Query, Raw, Record, Selection,
+        Store,
     },
 };
 
@@ -487,9 +488,9 @@ fn changes_tell_what_really_changed() {
             assert_eq!(change(&both, &back).await, [], "{back:?} again");
             assert_eq!(change(&Selection::All, &there).await, [one, two], "{there:?}");
             assert_eq!(change(&Selection::All, &there).await, [], "{there:?} again");
-            let nobody = Selection::Matching(find([]), Some("no@b.example".into()));
+            let nobody = matching(find([]), Some("no@b.example"));
             assert_eq!(change(&nobody, &back).await, [], "{back:?}");
-            let all = Selection::Matching(find([]), Some("ann@b.example".into()));
+            let all = matching(find([]), Some("ann@b.example"));
             assert_eq!(change(&all, &back).await, [one, two], "{back:?}");
         }
     });
@@ -655,6 +656,18 @@ fn hostile_words_are_only_words() {
 }
 
 #[test]
+fn a_filter_of_nothing_is_none() {
+    assert_eq!(Filter::new(find([]), None), None);
+    assert_eq!(Filter::new(find([]), Some(" .".into())), None);
+    assert!(Filter::new(find([words("spam")]), None).is_some());
+}
+
+/// Messages that match, in this mailbox if one is given.
+fn matching(search: search::Query, mailbox: Option<&str>) -> Selection {
+    Selection::Matching(Filter::new(search, mailbox.map(str::to_owned)).unwrap())
+}
+
+#[test]
 fn deleting_what_matches_deletes_nothing_else() {
     everywhere(async |place| {
         let store = &*place.store;
@@ -665,7 +678,7 @@ fn deleting_what_matches_deletes_nothing_else() {
                 kept.insert(0, id);
             }
         }
-        let which = Selection::Matching(find([words("spam")]), Some("ANN@b.example".into()));
+        let which = matching(find([words("spam")]), Some("ANN@b.example"));
         assert_eq!(store.delete(which.clone()).await, Ok(20));
         assert_eq!(store.delete(which).await, Ok(0));
         assert_eq!(ids(&place.all().await), kept);

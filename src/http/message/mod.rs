@@ -7,11 +7,10 @@ mod print;
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Extension, Path, State},
     http::{HeaderMap, Method},
     response::Response,
 };
-use serde::Deserialize;
 
 pub(super) use self::{facts::parameter, panel::links, print::print};
 use self::{
@@ -21,10 +20,12 @@ use self::{
 };
 use super::{
     Site,
+    admission::Who,
     error::Error,
     frame::Look,
     list::{Asked, Shell},
     page,
+    parameters::{Pairs, Parameters, Query},
     row::{Row, When, octets},
     view::Opened,
     words::{WORDS, Words, message},
@@ -47,10 +48,7 @@ pub(super) enum Tab {
 }
 
 /// How to show it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct How {
-    #[serde(flatten)]
     look: Look,
     /// `page=2` of the source.
     page: String,
@@ -62,11 +60,24 @@ pub(super) struct How {
     filter: String,
 }
 
+impl Parameters for How {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self {
+            look: Look::take(pairs)?,
+            page: pairs.text("page")?.unwrap_or_default(),
+            raw: pairs.text("raw")?.unwrap_or_default(),
+            whole: pairs.text("whole")?.unwrap_or_default(),
+            filter: pairs.shown("filter")?,
+        })
+    }
+}
+
 /// `GET /messages/{id}` and its tabs.
 pub(super) async fn show(
     State(site): State<Site>,
     Path(id): Path<String>,
     Query(how): Query<How>,
+    Extension(who): Extension<Who>,
     method: Method,
     headers: HeaderMap,
     tab: Option<Tab>,
@@ -74,7 +85,8 @@ pub(super) async fn show(
     let is_all = how.whole == "1";
     let mut opened = if is_all { site.opened(&id).await? } else { site.glanced(&id).await? };
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
-    if !opened.record.read && method == Method::GET && !is_prefetch(&headers) {
+    let is_reading = method == Method::GET && !is_prefetch(&headers);
+    if !opened.record.read && is_reading && who.may_change() {
         site.desk.change(Selection::Ids(vec![opened.record.id]), Change::Read(true)).await?;
         opened.record.read = true;
     }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use askama::Template;
 use axum::{
-    extract::{Extension, Path, Query, State},
+    extract::{Extension, Path, State},
     http::HeaderMap,
     response::Response,
 };
@@ -25,6 +25,7 @@ use crate::http::{
     frame::{self, HEAD, LIGHT, Look, STYLE},
     guard::Host,
     page,
+    parameters::Query,
     row::{Row, When, octets},
     words::{WORDS, message},
 };

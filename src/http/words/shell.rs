@@ -77,13 +77,15 @@ pub(in crate::http) struct Words {
     pub(in crate::http) nothing: &'static str,
     pub(in crate::http) no_match_hint: &'static str,
     pub(in crate::http) nothing_hint: &'static str,
-    pub(in crate::http) confirm: &'static str,
+    pub(in crate::http) confirm: Sentence,
+    pub(in crate::http) more_than: Sentence,
     pub(in crate::http) confirm_matching: Sentence,
     pub(in crate::http) confirm_mailbox: Sentence,
     pub(in crate::http) no_way_back: &'static str,
     pub(in crate::http) keep: &'static str,
     pub(in crate::http) no_value: Sentence,
-    pub(in crate::http) no_word: Sentence,
+    pub(in crate::http) no_sign: &'static str,
+    pub(in crate::http) nothing_asked: &'static str,
     pub(in crate::http) unknown_value: Sentence,
     pub(in crate::http) no_time: Sentence,
     pub(in crate::http) no_size: Sentence,
@@ -104,7 +106,8 @@ impl Words {
         let count = |most: usize| most.to_string();
         match problem {
             Problem::NoValue(name) => self.no_value.with(name),
-            Problem::NoWord(name) => self.no_word.with(name),
+            Problem::NoSign => self.no_sign.to_owned(),
+            Problem::Nothing => self.nothing_asked.to_owned(),
             Problem::Unknown(name, known) => {
                 let known: Vec<_> = known.iter().map(|value| format!("{name}:{value}")).collect();
                 format!("{} {}", self.unknown_value.with(name), known.join(", "))
@@ -202,7 +205,7 @@ pub(super) const ENGLISH: Words = Words {
     help_key: "Help (?)",
     help_search: "What a search understands",
     help_keys: "Keys",
-    help_search_note: "Put - before anything to find what is not so. Words find whole words in any order, without regard to case and accents; word* finds the beginning of one.",
+    help_search_note: "Put - before anything to find what is not so. Words find whole words in any order, without regard to case and accents; word* finds the beginning of one. What has no letter and no digit, such as 🎉, £ or &, is looked for as it stands.",
     searched: Sentence("Search: {}"),
     within: Sentence("In {}"),
     save_search: "Save search",
@@ -243,7 +246,8 @@ pub(super) const ENGLISH: Words = Words {
     nothing: "Nothing here",
     no_match_hint: "A search looks at sender, recipients, subject, text and file names. Try fewer words, or word* for the beginning of one.",
     nothing_hint: "Mail to this recipient will appear here.",
-    confirm: "Delete mail?",
+    confirm: Sentence("Delete {}?"),
+    more_than: Sentence("more than {} messages"),
     confirm_matching: Sentence("Every message that matches {} will be deleted."),
     confirm_mailbox: Sentence(
         "Every message for {} will be deleted, also for its other recipients.",
@@ -251,7 +255,8 @@ pub(super) const ENGLISH: Words = Words {
     no_way_back: "There is no way back.",
     keep: "Keep them",
     no_value: Sentence("There is nothing behind {}: to look for."),
-    no_word: Sentence("There are no letters or digits behind {}: to look for."),
+    no_sign: "There is nothing here that can be seen, so there is nothing to look for.",
+    nothing_asked: "The search names nothing to look for.",
     unknown_value: Sentence("What stands behind {}: is not known. There are"),
     no_time: Sentence(
         "{}: needs a day such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z.",

@@ -1,6 +1,6 @@
-//! A message turned into the words that are searched.
+//! A message turned into the words, and where they are asked for the signs, that are searched.
 
-use super::{Document, Field, words::fold_into};
+use super::{Document, Field, signs, words::fold_into};
 use crate::message::{Address, Envelope, Summary};
 
 impl Document {
@@ -11,30 +11,26 @@ impl Document {
         texts: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let mut document = Self::default();
-        document.add(Field::Subject, &summary.subject);
-        document.add_addresses(Field::From, &summary.from);
-        document.add_addresses(Field::To, &summary.to);
-        document.add_addresses(Field::Cc, &summary.cc);
-        document.add_addresses(Field::Bcc, &summary.bcc);
-        document.add_addresses(Field::ReplyTo, &summary.reply_to);
-        document.add(Field::MessageId, &summary.message_id);
-        for name in &summary.attachments {
-            document.add(Field::Attachment, name);
-        }
-        for text in texts {
-            document.add_text(text);
-        }
+        each(envelope, summary, |field, text| document.add(field, text));
+        texts.into_iter().for_each(|text| document.add_text(text));
+        document
+    }
 
-        if !has(&summary.from, &envelope.reverse_path) {
-            document.add(Field::From, &envelope.reverse_path);
-        }
-        // Who received it and stands in no header was a blind copy, whatever the sender calls it.
-        for path in &envelope.forward_paths {
-            let named = [&summary.to, &summary.cc, &summary.bcc];
-            if !named.into_iter().any(|list| has(list, &path.address)) {
-                document.add(Field::Bcc, &path.address);
-            }
-        }
+    /// The same with the texts as they stand, for a search that asks for signs.
+    pub fn with_signs<'a>(
+        envelope: &Envelope,
+        summary: &Summary,
+        texts: impl IntoIterator<Item = &'a str> + Clone,
+    ) -> Self {
+        let mut document = Self::new(envelope, summary, texts.clone());
+        let mut keep = |field: Field, text: &str| {
+            let kept = &mut document.signs[field as usize];
+            kept.extend(text.chars().filter(|&c| !signs::is_variation(c)));
+            // So that no sign is found half in one text and half in the next.
+            kept.push('\n');
+        };
+        each(envelope, summary, &mut keep);
+        texts.into_iter().for_each(|text| keep(Field::Text, text));
         document
     }
 
@@ -61,6 +57,11 @@ impl Document {
         false
     }
 
+    /// True if these signs stand in the field.
+    pub(super) fn shows(&self, field: Field, signs: &str) -> bool {
+        memchr::memmem::find(self.signs[field as usize].as_bytes(), signs.as_bytes()).is_some()
+    }
+
     fn add(&mut self, field: Field, text: &str) {
         fold_into(text, &mut self.fields[field as usize]);
     }
@@ -77,11 +78,34 @@ impl Document {
             words.truncate(before);
         }
     }
+}
 
-    fn add_addresses(&mut self, field: Field, addresses: &[Address]) {
+/// Every text of a message besides its readable ones, with the field that it stands in.
+fn each(envelope: &Envelope, summary: &Summary, mut put: impl FnMut(Field, &str)) {
+    put(Field::Subject, &summary.subject);
+    let mut addresses = |field, addresses: &[Address]| {
         for address in addresses {
-            self.add(field, &address.name);
-            self.add(field, &address.address);
+            put(field, &address.name);
+            put(field, &address.address);
+        }
+    };
+    addresses(Field::From, &summary.from);
+    addresses(Field::To, &summary.to);
+    addresses(Field::Cc, &summary.cc);
+    addresses(Field::Bcc, &summary.bcc);
+    addresses(Field::ReplyTo, &summary.reply_to);
+    put(Field::MessageId, &summary.message_id);
+    for name in &summary.attachments {
+        put(Field::Attachment, name);
+    }
+    if !has(&summary.from, &envelope.reverse_path) {
+        put(Field::From, &envelope.reverse_path);
+    }
+    // Who received it and stands in no header was a blind copy, whatever the sender calls it.
+    for path in &envelope.forward_paths {
+        let named = [&summary.to, &summary.cc, &summary.bcc];
+        if !named.into_iter().any(|list| has(list, &path.address)) {
+            put(Field::Bcc, &path.address);
         }
     }
 }

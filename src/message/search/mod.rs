@@ -2,16 +2,18 @@
 //!
 //! A query is parsed once into tests that must all hold. A store with a full-text index compiles the
 //! word tests to it; everything else, and every store without one, asks [`Query::matches`]. Both see
-//! text as the same words ([`words()`]), so that an index and a scan agree.
+//! text as the same words ([`words()`]), so that an index and a scan agree. What has no word is looked
+//! for as it stands, and no term is ever dropped: less said would be more found, and more deleted.
 
 mod document;
 mod parse;
+mod signs;
 mod words;
 
 pub use parse::{Problem, SearchError};
 pub use words::words;
 
-/// What a message must match. The empty query matches all.
+/// What a message must match. The empty query matches all; [`Query::parse`] never makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Query {
     /// Every one of them must hold.
@@ -22,6 +24,11 @@ impl Query {
     /// True if it has no terms, so that everything matches.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
+    }
+
+    /// True if a term can only be answered by a document made [`Document::with_signs`].
+    pub fn asks_for_signs(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.test, Test::Signs { .. }))
     }
 
     /// True if every term holds.
@@ -50,6 +57,13 @@ pub enum Test {
         words: Vec<String>,
         /// `invo*`: the last word is the beginning of one.
         prefix: bool,
+    },
+    /// These signs, which hold no word, stand in one of these fields.
+    Signs {
+        /// The fields to look in; never empty.
+        fields: &'static [Field],
+        /// As typed; never empty.
+        signs: String,
     },
     /// `is:read` (true) and `is:unread` (false).
     Read(bool),
@@ -80,6 +94,9 @@ impl Test {
             Self::Words { fields, words, prefix } => {
                 let phrase = words.join(" ");
                 fields.iter().any(|&field| document.contains(field, &phrase, *prefix))
+            }
+            Self::Signs { fields, signs } => {
+                fields.iter().any(|&field| document.shows(field, signs))
             }
             Self::Read(read) => facts.read == *read,
             Self::Starred => facts.starred,
@@ -123,6 +140,9 @@ pub enum Field {
 pub struct Document {
     /// Indexed by [`Field`] in the order of its declaration.
     pub fields: [String; Field::ALL.len()],
+    /// Likewise the texts as they stand. Empty but for a document made [`Document::with_signs`], because
+    /// few searches ask for them.
+    pub signs: [String; Field::ALL.len()],
 }
 
 /// What a search may ask of a message besides its words.

@@ -1,13 +1,14 @@
 //! The search language, as people type it.
 //!
-//! Forgiving where a term can only be meant as words (`12:30`, an open quote, a lone dash), strict
-//! where an operator was clearly meant but cannot be obeyed: a search must not quietly do less.
+//! Forgiving where a term can only be meant as text (`12:30`, an open quote, a lone dash), strict where
+//! an operator was clearly meant but cannot be obeyed, or where nothing is asked for: a search must not
+//! quietly do less, for what it finds may be deleted.
 
 use std::fmt;
 
 use time::{Date, Month, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Field, Query, Term, Test, words::words};
+use super::{Field, Query, Term, Test, signs::signs, words::words};
 
 /// Why a search could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,10 @@ pub struct SearchError {
 pub enum Problem {
     /// Nothing stands behind the operator.
     NoValue(String),
-    /// What stands behind the operator has no letter and no digit.
-    NoWord(String),
+    /// What is to be looked for cannot be seen.
+    NoSign,
+    /// There is nothing in it.
+    Nothing,
     /// The operator knows only these.
     Unknown(String, &'static [&'static str]),
     /// No day or time stands behind the operator.
@@ -47,10 +50,10 @@ impl Query {
             // Counted only for an error: counting for each term would take the square of the length.
             let wrong = |problem| SearchError { problem, position: text[..start].chars().count() };
             let term = term(&mut rest).map_err(wrong)?;
-            if let Some(Term { test: Test::Words { words: more, .. }, .. }) = &term {
+            if let Test::Words { words: more, .. } = &term.test {
                 words += more.len();
             }
-            terms.extend(term);
+            terms.push(term);
             if terms.len() > MAX_TERMS {
                 return Err(wrong(Problem::TooManyTerms(MAX_TERMS)));
             }
@@ -59,13 +62,16 @@ impl Query {
             }
             rest = rest.trim_start();
         }
+        if terms.is_empty() {
+            return Err(SearchError { problem: Problem::Nothing, position: 0 });
+        }
         Ok(Self { terms })
     }
 }
 
-/// Takes one term off `rest`; none if it has nothing to look for, like a lone `&`.
-fn term(rest: &mut &str) -> Result<Option<Term>, Problem> {
-    let unsigned = rest.strip_prefix(['-', '!']);
+/// Takes one term off `rest`.
+fn term(rest: &mut &str) -> Result<Term, Problem> {
+    let unsigned = rest.strip_prefix(['-', '!']).filter(|_| !is_rule(rest));
     let negated = unsigned.is_some();
     *rest = unsigned.unwrap_or(rest);
     let operator = operator(rest);
@@ -74,10 +80,16 @@ fn term(rest: &mut &str) -> Result<Option<Term>, Problem> {
     }
     let value = Value::take(rest);
     let test = match operator {
-        Some((name, operator)) => Some(operator.test(name, &value)?),
-        None => value.words(&Field::ALL),
+        Some((name, operator)) => operator.test(name, &value)?,
+        None => value.test(&Field::ALL)?,
     };
-    Ok(test.map(|test| Term { negated, test }))
+    Ok(Term { negated, test })
+}
+
+/// True for a lone dash and for `---` before the next white space: nothing is there to be negated.
+fn is_rule(text: &str) -> bool {
+    let behind = text.trim_start_matches(['-', '!']);
+    behind.is_empty() || behind.starts_with(char::is_whitespace)
 }
 
 /// What stands before a colon, with its name as typed.
@@ -126,11 +138,11 @@ impl Operator {
     fn test(self, name: &str, value: &Value<'_>) -> Result<Test, Problem> {
         let typed = || name.to_owned();
         let text = value.text.trim();
-        if text.is_empty() {
+        if value.typed.trim().is_empty() {
             return Err(Problem::NoValue(typed()));
         }
         match (self, text.to_lowercase().as_str()) {
-            (Self::Words(fields), _) => value.words(fields).ok_or_else(|| Problem::NoWord(typed())),
+            (Self::Words(fields), _) => value.test(fields),
             (Self::Is, "read") => Ok(Test::Read(true)),
             (Self::Is, "unread") => Ok(Test::Read(false)),
             (Self::Is, "starred") => Ok(Test::Starred),
@@ -162,6 +174,8 @@ impl Operator {
 struct Value<'a> {
     /// Without quotes and asterisk.
     text: &'a str,
+    /// Without quotes.
+    typed: &'a str,
     prefix: bool,
 }
 
@@ -169,28 +183,33 @@ impl<'a> Value<'a> {
     /// Takes a quoted phrase or what stands before the next white space. A quote that is not closed
     /// yet, as while someone types, ends with the search.
     fn take(rest: &mut &'a str) -> Self {
-        let (text, star) = match rest.strip_prefix('"') {
+        let (typed, text, star) = match rest.strip_prefix('"') {
             Some(quoted) => {
                 let (text, after) = quoted.split_once('"').unwrap_or((quoted, ""));
                 let unstarred = after.strip_prefix('*');
                 *rest = unstarred.unwrap_or(after);
-                (text, unstarred.is_some())
+                (text, text, unstarred.is_some())
             }
             None => {
                 let (text, after) =
                     rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
                 *rest = after;
                 let unstarred = text.strip_suffix('*');
-                (unstarred.unwrap_or(text), unstarred.is_some())
+                (text, unstarred.unwrap_or(text), unstarred.is_some())
             }
         };
         // "report.*" asks for the word; "report*" for its beginning.
-        Self { text, prefix: star && text.ends_with(char::is_alphanumeric) }
+        Self { text, typed, prefix: star && text.ends_with(char::is_alphanumeric) }
     }
 
-    fn words(&self, fields: &'static [Field]) -> Option<Test> {
+    /// Looks for the words in it, or for itself if it has none.
+    fn test(&self, fields: &'static [Field]) -> Result<Test, Problem> {
         let words: Vec<_> = words(self.text).collect();
-        (!words.is_empty()).then_some(Test::Words { fields, words, prefix: self.prefix })
+        if !words.is_empty() {
+            return Ok(Test::Words { fields, words, prefix: self.prefix });
+        }
+        let signs = signs(self.typed).ok_or(Problem::NoSign)?;
+        Ok(Test::Signs { fields, signs })
     }
 }
 
@@ -228,7 +247,8 @@ impl fmt::Display for SearchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
             Problem::NoValue(name) => write!(f, "{name}: needs a value"),
-            Problem::NoWord(name) => write!(f, "{name}: needs letters or digits to look for"),
+            Problem::NoSign => write!(f, "a term has nothing in it that can be seen"),
+            Problem::Nothing => write!(f, "a search needs something to look for"),
             Problem::Unknown(name, known) => write!(f, "{name}: knows {}", known.join(", ")),
             Problem::NoTime(name) => write!(
                 f,
@@ -278,8 +298,6 @@ mod tests {
     fn words_and_phrases() {
         let all = &Field::ALL;
         for (text, expected) in [
-            ("", vec![]),
-            (" & - * \"\" ", vec![]),
             ("Hello", vec![(false, look(all, &["hello"], false))]),
             ("-spam", vec![(true, look(all, &["spam"], false))]),
             ("!spam", vec![(true, look(all, &["spam"], false))]),
@@ -294,6 +312,41 @@ mod tests {
             ("foo:bar", vec![(false, look(all, &["foo", "bar"], false))]),
         ] {
             assert_eq!(tests(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_word_is_looked_for_as_it_stands() {
+        let signs = |negated, signs: &str| {
+            vec![(negated, Test::Signs { fields: &Field::ALL, signs: signs.to_owned() })]
+        };
+        for (text, expected) in [
+            ("🎉", signs(false, "🎉")),
+            ("-🎉", signs(true, "🎉")),
+            ("!\"🎉 ***\"", signs(true, "🎉 ***")),
+            ("&", signs(false, "&")),
+            ("£", signs(false, "£")),
+            ("*", signs(false, "*")),
+            ("***", signs(false, "***")),
+            ("-", signs(false, "-")),
+            ("---", signs(false, "---")),
+            ("-*", signs(true, "*")),
+            ("\"&", signs(false, "&")),
+            ("❤\u{fe0f}", signs(false, "❤")),
+            (":-)", signs(false, ":-)")),
+        ] {
+            assert_eq!(tests(text), expected, "{text}");
+        }
+        let in_subject = Test::Signs { fields: &[Field::Subject], signs: "🎉".into() };
+        assert_eq!(tests("subject:🎉"), [(false, in_subject)]);
+        assert_eq!(tests("hello & - * bye").len(), 5);
+    }
+
+    #[test]
+    fn a_search_for_nothing_is_none() {
+        for (text, position) in [("", 0), (" \t", 0), ("\"\"", 0), ("a \"", 2), ("a -\u{200b}", 2)]
+        {
+            assert_eq!(Query::parse(text).unwrap_err().position, position, "{text:?}");
         }
     }
 
@@ -328,7 +381,8 @@ mod tests {
             ("from:", 0, "from: needs a value"),
             ("é from: x", 2, "from: needs a value"),
             ("a -to:\"\"", 2, "to: needs a value"),
-            ("cc:@", 0, "cc: needs letters or digits to look for"),
+            ("cc:\u{feff}", 0, "a term has nothing in it that can be seen"),
+            (" ", 0, "a search needs something to look for"),
             ("is:green", 0, "is: knows read, unread, starred, tagged"),
             ("has:wings", 0, "has: knows attachment, inline"),
             ("larger:big", 0, "larger: needs a size such as 500, 10k or 1.5M"),
@@ -357,6 +411,10 @@ mod tests {
                 Field::From => "ann lee".to_owned(),
                 _ => String::new(),
             }),
+            signs: std::array::from_fn(|index| match Field::ALL[index] {
+                Field::Subject => "Weekly report 🎉🎉 & more".to_owned(),
+                _ => String::new(),
+            }),
         };
         let tags = ["Work".to_owned()];
         let facts = Facts {
@@ -369,8 +427,13 @@ mod tests {
             size: 2_000,
         };
         for (text, expected) in [
-            ("", true),
             ("weekly ann", true),
+            ("🎉", true),
+            ("-🎉", false),
+            ("subject:\"🎉🎉 &\"", true),
+            ("from:🎉", false),
+            ("***", false),
+            ("-***", true),
             ("\"report weekly\"", false),
             ("rep*", true),
             ("rep", false),

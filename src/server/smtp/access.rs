@@ -127,9 +127,11 @@ impl Talk<'_> {
     pub(super) fn block(&mut self, pattern: usize) {
         let envelope = self.session.take_envelope();
         let sender = envelope.reverse_path;
+        // As people count the expressions of the list.
+        let number = pattern + 1;
         let log = |what| {
             let client = Shown(self.client);
-            log::warn!(client:% = client, from:% = sender, pattern = pattern + 1; "{what}");
+            log::warn!(client:% = client, from:% = sender, pattern = number; "{what}");
         };
         match self.door.rooms.policy.block_body_by() {
             BlockBy::Refuse => {
@@ -145,7 +147,7 @@ impl Talk<'_> {
                     client: self.client,
                     command: Verb::Data.name(),
                     code: 250,
-                    text: format!("dropped: matches policy.block_body[{pattern}]"),
+                    text: format!("dropped: matches expression {number} of policy.block_body"),
                     sender: Some(sender),
                     recipient: None,
                 });

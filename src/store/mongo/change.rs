@@ -63,7 +63,7 @@ impl Sweep {
     pub(super) fn new(which: Selection) -> Result<Self, Vec<MessageId>> {
         let (search, mailbox) = match which {
             Selection::Ids(ids) => return Err(ids),
-            Selection::Matching(search, mailbox) => (search, mailbox),
+            Selection::Matching(filter) => filter.into_parts(),
             Selection::All => (search::Query::default(), None),
         };
         Ok(Self { search, mailbox, before: None })

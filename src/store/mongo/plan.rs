@@ -51,6 +51,10 @@ impl Plan {
                     // That a word is there does not say in which field.
                     plan.check = plan.check.max(if anywhere { check } else { Check::Each });
                 }
+                Test::Signs { fields, .. } => {
+                    plan.reads_body |= fields.contains(&Field::Text);
+                    plan.check = Check::Each;
+                }
                 test => all.extend(fact(test, term.negated)),
             }
         }
@@ -110,6 +114,6 @@ fn fact(test: &Test, negated: bool) -> Option<Document> {
         Test::Larger(size) => doc! { "size": { "$gt": number(*size) } },
         Test::Smaller(size) if negated => doc! { "size": { "$gte": number(*size) } },
         Test::Smaller(size) => doc! { "size": { "$lt": number(*size) } },
-        Test::Words { .. } => return None,
+        Test::Words { .. } | Test::Signs { .. } => return None,
     })
 }

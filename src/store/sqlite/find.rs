@@ -212,7 +212,7 @@ impl Finder<'_> {
 
     fn matches(&self, seq: i64) -> Result<bool, Error> {
         let Some(row) = self.reader.row(seq)? else { return Ok(false) };
-        let found = self.reader.document(row)?;
+        let found = self.reader.document(row, self.search.asks_for_signs())?;
         Ok(found.is_some_and(|(record, document)| matching::holds(self.search, &record, &document)))
     }
 

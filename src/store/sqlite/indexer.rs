@@ -138,7 +138,7 @@ impl Indexer {
         let (mut octets, mut reached) = (0, None);
         for row in fresh {
             let seq = row.seq;
-            if let Some((record, document)) = self.reader.document(row)? {
+            if let Some((record, document)) = self.reader.document(row, false)? {
                 self.reached_at = record.id.unix_seconds();
                 self.index.add(seq, &document)?;
                 octets += document.fields.iter().map(String::len).sum::<usize>();

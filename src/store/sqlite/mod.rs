@@ -272,7 +272,7 @@ impl Sqlite {
                 }
                 return Ok(changed);
             }
-            Selection::Matching(search, mailbox) => (search, mailbox),
+            Selection::Matching(filter) => filter.into_parts(),
             Selection::All => (search::Query::default(), None),
         };
         // Who is as wanted already need not be visited.
@@ -301,7 +301,8 @@ impl Sqlite {
                     *deleted += self.writer.ask(work).await?;
                 }
             }
-            Selection::Matching(search, mailbox) => {
+            Selection::Matching(filter) => {
+                let (search, mailbox) = filter.into_parts();
                 let work = |seqs: Vec<i64>| move |tx: &mut Tx<'_>| tx.delete(&seqs);
                 self.sweep(search, mailbox, |more: u64| *deleted += more, work).await?;
             }

@@ -16,7 +16,7 @@ pub(super) struct Plan {
     pub(super) conditions: Vec<Condition>,
     /// Tags, and whether the message must have them.
     pub(super) tags: Vec<(String, bool)>,
-    /// The index sees some word otherwise than the search does: read each message.
+    /// The index sees some word otherwise than the search does, or has no signs: read each message.
     pub(super) read_each: bool,
 }
 
@@ -42,6 +42,7 @@ impl Plan {
                     let list = if term.negated { &mut exclude } else { &mut include };
                     list.push(expression(fields, words, *prefix));
                 }
+                Test::Signs { .. } => plan.read_each = true,
                 Test::Tag(tag) => plan.tags.push((tag.clone(), !term.negated)),
                 test => plan.conditions.extend(condition(test, term.negated)),
             }
@@ -87,7 +88,7 @@ fn condition(test: &Test, negated: bool) -> Option<Condition> {
         Test::After(ms) => ("received >= ?", "received < ?", Some(Value::Integer(*ms))),
         Test::Larger(size) => ("size > ?", "size <= ?", number(*size)),
         Test::Smaller(size) => ("size < ?", "size >= ?", number(*size)),
-        Test::Words { .. } | Test::Tag(_) => return None,
+        Test::Words { .. } | Test::Signs { .. } | Test::Tag(_) => return None,
     };
     Some(Condition { sql: if negated { fails } else { holds }, value })
 }
@@ -164,6 +165,16 @@ mod tests {
             assert!(plan.read_each && !plan.asks_index(), "{odd}");
         }
         assert!(!plan(vec![words(&Field::ALL, &["größe", "7"], false, false)]).read_each);
+    }
+
+    #[test]
+    fn signs_are_looked_for_by_reading() {
+        let signs = Test::Signs { fields: &Field::ALL, signs: "🎉".to_owned() };
+        let alone = plan(vec![Term { negated: true, test: signs.clone() }]);
+        assert!(alone.read_each && !alone.asks_index());
+        let words = words(&Field::ALL, &["ann"], false, false);
+        let among = plan(vec![words, Term { negated: false, test: signs }]);
+        assert!(among.read_each && among.include.is_some());
     }
 
     #[test]

@@ -126,21 +126,26 @@ impl Reader {
         }
     }
 
-    /// A message and its words; none if it is gone.
-    pub(super) fn document(&self, row: Row) -> Result<Option<(Record, Document)>, Error> {
+    /// A message and its words, and its signs if they are asked for; none if it is gone.
+    pub(super) fn document(
+        &self,
+        row: Row,
+        signs: bool,
+    ) -> Result<Option<(Record, Document)>, Error> {
         let (seq, fixed) = (row.seq, row.fixed.clone());
         let Some(record) = self.fill(row)? else { return Ok(None) };
         let read = |scanner: &mut Scanner| {
             let raw = fixed.map_err(|damaged| damaged.error()).and_then(|fixed| self.body(&fixed));
             matching::scan(&raw?, scanner)
         };
-        let document = match matching::document(&record, read) {
+        let document = match matching::document(&record, signs, read) {
             Ok(document) => document,
             Err(_) if !self.is_there(seq)? => return Ok(None),
             // It will not come back, and one lost body must not end every search and the index.
             Err(error) if is_lost(&error) => {
                 log::error!("message {}: its text cannot be searched: {error}", record.id);
-                matching::document(&record, |_| Ok(())).map_err(|error| Error::from_io(&error))?
+                matching::document(&record, signs, |_| Ok(()))
+                    .map_err(|error| Error::from_io(&error))?
             }
             Err(error) => return Err(Error::from_io(&error)),
         };

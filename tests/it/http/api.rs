@@ -72,7 +72,7 @@ fn many_are_deleted() {
     let path = "/api/messages?mailbox=bob%40example.com";
     assert_eq!(read(send(&server, "DELETE", path, ""))["deleted"], 1);
     send(&server, "DELETE", "/api/messages", r#"{"ids":["x"]}"#).expect(400);
-    assert_eq!(read(send(&server, "DELETE", "/api/messages", ""))["deleted"], 2);
+    assert_eq!(read(send(&server, "DELETE", "/api/messages?all=1", ""))["deleted"], 2);
 }
 
 #[test]

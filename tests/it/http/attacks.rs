@@ -186,7 +186,7 @@ fn another_sites_page_changes_nothing() {
         for (method, path) in [
             ("POST", "/messages".to_owned()),
             ("POST", format!("/messages/{id}")),
-            ("DELETE", "/api/messages".to_owned()),
+            ("DELETE", "/api/messages?all=1".to_owned()),
             ("DELETE", format!("/api/messages/{id}")),
             ("PATCH", format!("/api/messages/{id}")),
         ] {

@@ -93,7 +93,7 @@ fn a_chunked_body_may_be_split_anywhere() {
     server.deliver("bob@example.com", &letter("Hi"));
     let mut client = server.client();
     let head = "POST /messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
-    client.write(format!("{head}b\r\naction=read\r\n0\r\n").as_bytes());
+    client.write(format!("{head}11\r\naction=read&all=1\r\n0\r\n").as_bytes());
     sleep(Duration::from_millis(50));
     client.write(b"\r\n");
     assert_eq!(client.answer(false).status, 303);

@@ -241,15 +241,22 @@ fn programs_come_in_with_a_token_or_a_password() {
             assert_eq!(with("GET", path, good), 200, "{path} {good}");
         }
     }
+    // Who may only look leaves no trace of it.
+    let opened = || server.shelf.records()[0].read;
+    assert_eq!(with("GET", &format!("/messages/{id}"), &read), 200);
+    assert_eq!(with("GET", &format!("/messages/{id}/source"), &read), 200);
+    assert!(!opened());
+    assert_eq!(with("GET", &format!("/messages/{id}"), &write), 200);
+    assert!(opened());
     for bad in [wrong, "Basic", "Basic !", "Basic YW5u", "Bearer ", "Digest x", "Bearer sha256:00"]
     {
         assert_eq!(with("GET", &raw, bad), 401, "{bad}");
     }
     assert_eq!(with("DELETE", &one, &read), 403);
-    assert_eq!(with("DELETE", "/api/messages", &read), 403);
+    assert_eq!(with("DELETE", "/api/messages?all=1", &read), 403);
     assert_eq!(server.shelf.records().len(), 1);
     assert_eq!(with("DELETE", &one, &write), 204);
-    assert_eq!(with("DELETE", "/api/messages", basic), 200);
+    assert_eq!(with("DELETE", "/api/messages?all=1", basic), 200);
     // What is said wins over what the browser adds.
     let cookie = log_in(&server);
     ask(&server, "GET", "/", &[("Cookie", &cookie), ("Authorization", wrong)]).expect(401);
@@ -444,4 +451,24 @@ async fn text(socket: &mut Socket) -> String {
             return text.to_string();
         }
     }
+}
+
+#[test]
+fn what_a_browser_keeps_ends_with_the_session() {
+    let server = server();
+    let id = server.deliver("bob@example.com", &letter("Hi")).id;
+    let cookie = log_in(&server);
+    for path in [format!("/messages/{id}/raw"), format!("/messages/{id}/parts/0")] {
+        let first = ask(&server, "GET", &path, &[("Cookie", &cookie)]).expect(200);
+        // Kept, but not shown without asking.
+        assert_eq!(first.header("cache-control"), "private, no-cache", "{path}");
+        let known = [("Cookie", cookie.as_str()), ("If-None-Match", first.header("etag"))];
+        let again = ask(&server, "GET", &path, &known).expect(304);
+        assert_eq!(again.header("cache-control"), "private, no-cache", "{path}");
+        ask(&server, "GET", &path, &known[1..]).expect(401);
+    }
+    let open = Server::start();
+    let id = open.deliver("bob@example.com", &letter("Hi")).id;
+    let raw = open.get(&format!("/messages/{id}/raw")).expect(200);
+    assert_eq!(raw.header("cache-control"), "private, max-age=3600");
 }

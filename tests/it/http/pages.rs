@@ -173,10 +173,10 @@ fn forms_mark_and_delete() {
 
     assert!(server.get("/delete?mailbox=bob%40example.com").text().contains("bob@example.com"));
     assert_eq!(server.shelf.records().len(), 2);
-    let form = "action=delete&q=&mailbox=bob%40example.com";
+    let form = "action=delete&mailbox=bob%40example.com";
     server.client().post("/messages", form).expect(303);
     assert_eq!(server.shelf.records().len(), 1);
-    server.client().post("/messages", "action=delete").expect(303);
+    server.client().post("/messages", "action=delete&all=1").expect(303);
     assert_eq!(server.shelf.records().len(), 0);
 }
 

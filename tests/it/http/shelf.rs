@@ -103,7 +103,8 @@ fn is_in(record: &Record, mailbox: &str) -> bool {
 fn is_selected(record: &Record, which: &Selection) -> bool {
     match which {
         Selection::Ids(ids) => ids.contains(&record.id),
-        Selection::Matching(_, mailbox) => {
+        Selection::Matching(filter) => {
+            let (_, mailbox) = filter.clone().into_parts();
             mailbox.as_deref().is_none_or(|mailbox| is_in(record, mailbox))
         }
         Selection::All => true,

@@ -131,7 +131,7 @@ fn check_stored(server: &Server, expected: std::ops::RangeInclusive<u64>, open_b
         }
     }
     assert_eq!(seen, stored);
-    let (status, _) = server.request("DELETE", "/api/messages");
+    let (status, _) = server.request("DELETE", "/api/messages?all=1");
     assert_eq!(status, 200);
     eventually(20, "no body is left in a file", || {
         std::fs::read_dir(server.folder.join("data/bodies")).is_ok_and(|all| files(all) == 0)

@@ -4,11 +4,13 @@ use std::{fs, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 use smol::future::block_on;
 use smtpd::{
-    message::search::Query as Search,
+    message::search::{Query as Search, Test},
     store::{self, Change, Error, Options, Query, Selection, Store},
 };
 
-use super::{everything, find, ids, mail, noise, octets, put, put_raw, within, words};
+use super::{
+    everything, find, ids, is, mail, matching, noise, octets, put, put_raw, within, words,
+};
 
 fn options(folder: &Path) -> Options {
     Options { path: folder.join("data"), inline_limit: 1000, ..Options::default() }
@@ -264,7 +266,9 @@ fn an_index_that_is_not_wanted_is_removed() {
 
 #[test]
 fn deleting_gives_the_space_back() {
-    for which in [Selection::All, Selection::Matching(find([]), None)] {
+    // Every message was received after that time.
+    let every = find([is(Test::After(0))]);
+    for which in [Selection::All, matching(every, None)] {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { inline_limit: 20_000, ..options(folder.path()) };
         block_on(async {

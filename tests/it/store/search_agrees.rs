@@ -61,7 +61,11 @@ async fn fill(place: &Place, dice: &mut Dice, count: usize) -> Vec<Known> {
     let mut all = Vec::new();
     for _ in 0..count {
         let length = 5 + dice.below(40);
-        let text: Vec<_> = (0..length).map(|_| dice.word()).collect();
+        let mut text: Vec<_> = (0..length).map(|_| dice.word()).collect();
+        if dice.below(4) == 0 {
+            text.push(SIGNS[dice.below(SIGNS.len())]);
+        }
+        let sign = if dice.below(4) == 0 { SIGNS[dice.below(SIGNS.len())] } else { "" };
         let raw = mail(&text.join(" "));
         let address = |dice: &mut Dice| {
             let address = format!("{}@{}.example", dice.word(), dice.word());
@@ -69,7 +73,7 @@ async fn fill(place: &Place, dice: &mut Dice, count: usize) -> Vec<Known> {
         };
         let attachments = if dice.below(4) == 0 { vec!["alpha.pdf".into()] } else { vec![] };
         let summary = Summary {
-            subject: format!("{} {}", dice.word(), dice.word()),
+            subject: format!("{} {}{sign}", dice.word(), dice.word()),
             from: address(dice),
             to: address(dice),
             attachments,
@@ -102,7 +106,7 @@ fn known(record: &Arc<Record>, raw: &[u8]) -> Known {
     let mut scanner = Scanner::new(1 << 20);
     scanner.push(raw);
     let scanned = scanner.finish();
-    let document = Document::new(&record.envelope, &record.summary, scanned.texts());
+    let document = Document::with_signs(&record.envelope, &record.summary, scanned.texts());
     Known { id: record.id, document }
 }
 
@@ -164,13 +168,17 @@ fn query(dice: &mut Dice) -> Query {
 }
 
 fn test(dice: &mut Dice) -> Test {
-    match dice.below(18) {
+    match dice.below(20) {
         0 => Test::Read(dice.below(2) == 0),
         1 => Test::Starred,
         2 => Test::Tagged,
         3 => Test::Tag(["red", "blue", "none"][dice.below(3)].into()),
         4 => Test::Attachment,
         16 => Test::Inline,
+        17 | 18 => Test::Signs {
+            fields: if dice.below(2) == 0 { &Field::ALL } else { &[Field::Subject] },
+            signs: SIGNS[dice.below(SIGNS.len())].into(),
+        },
         5 => Test::Before(dice.below(1000) as i64),
         6 => Test::After(dice.below(1000) as i64),
         7 => Test::Larger(dice.below(300) as u64),
@@ -210,6 +218,9 @@ impl Dice {
         WORDS[self.below(end)]
     }
 }
+
+/// What has no letter and no digit.
+const SIGNS: [&str; 5] = ["🎉", "&", "***", "£", "👨\u{200d}👧"];
 
 const WORDS: [&str; 40] = [
     "alpha",

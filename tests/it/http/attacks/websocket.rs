@@ -60,27 +60,39 @@ fn a_frame_that_breaks_the_rules_ends_the_connection() {
     let server = Server::start();
     let long =
         |first: u8, length: u64| [&[first, 0xff], &length.to_be_bytes()[..], &[0; 4]].concat();
-    for (what, octets) in [
-        ("unmasked text", vec![0x81, 2, b'h', b'i']),
-        ("unmasked ping", vec![0x89, 0]),
-        ("a fragmented ping", frame(0x09, b"")),
-        ("a fragmented close", frame(0x08, b"")),
-        ("a ping of 126 octets", [&[0x89, 0xfe, 0, 126, 0, 0, 0, 0][..], &[b'x'; 126]].concat()),
-        ("a reserved bit", frame(0xc1, b"hi")),
-        ("a reserved opcode", frame(0x83, b"hi")),
-        ("a reserved control opcode", frame(0x8b, b"")),
-        ("a continuation of nothing", frame(0x80, b"hi")),
-        ("text inside of text", [frame(0x01, b"a"), frame(0x81, b"b")].concat()),
-        ("text that is no UTF-8", frame(0x81, b"\xff\xfe")),
-        ("a close of one octet", frame(0x88, b"x")),
-        ("a close for no reason", frame(0x88, &[0x03, 0xe7])),
-        ("more than is taken", long(0x82, 64 * 1024 + 1)),
-        ("more than there is", long(0x82, u64::MAX >> 1)),
-        ("a length of 64 bits", long(0x82, u64::MAX)),
+    for (code, what, octets) in [
+        (1002, "unmasked text", vec![0x81, 2, b'h', b'i']),
+        (1002, "unmasked ping", vec![0x89, 0]),
+        (1002, "a fragmented ping", frame(0x09, b"")),
+        (1002, "a fragmented close", frame(0x08, b"")),
+        (
+            1002,
+            "a ping of 126 octets",
+            [&[0x89, 0xfe, 0, 126, 0, 0, 0, 0][..], &[b'x'; 126]].concat(),
+        ),
+        (1002, "a reserved bit", frame(0xc1, b"hi")),
+        (1002, "a reserved opcode", frame(0x83, b"hi")),
+        (1002, "a reserved control opcode", frame(0x8b, b"")),
+        (1002, "a continuation of nothing", frame(0x80, b"hi")),
+        (1002, "text inside of text", [frame(0x01, b"a"), frame(0x81, b"b")].concat()),
+        (1007, "text that is no UTF-8", frame(0x81, b"\xff\xfe")),
+        (1002, "a close of one octet", frame(0x88, b"x")),
+        (1002, "a close for no reason", frame(0x88, &[0x03, 0xe7])),
+        (1009, "more than is taken", long(0x82, 64 * 1024 + 1)),
+        (1009, "more than there is", long(0x82, u64::MAX >> 1)),
+        (1009, "a length of 64 bits", long(0x82, u64::MAX)),
     ] {
         let mut stream = open(&server);
         stream.write_all(&octets).unwrap();
-        assert!(ends(&mut stream), "{what}: it goes on");
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        // The last that is heard is a close frame with the reason (RFC 6455 section 7.4.1).
+        let last = rest.iter().rposition(|&octet| octet == 0x88).map(|at| &rest[at..]);
+        let Some(&[_, length, high, low, ref text @ ..]) = last else {
+            panic!("{what}: {}", rest.escape_ascii())
+        };
+        assert_eq!(usize::from(length), 2 + text.len(), "{what}: {}", rest.escape_ascii());
+        assert_eq!(u16::from_be_bytes([high, low]), code, "{what}");
     }
     let mut stream = open(&server);
     // In fragments the bound is the same.
