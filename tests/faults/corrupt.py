@@ -66,6 +66,8 @@ class Table:
     def add(self, state, kind, spec, found, notes):
         with self.lock:
             self.rounds[kind] += 1
+            if (done := sum(self.rounds.values())) % 200 == 0:
+                print(f"{done} rounds, {self.violations()} violations", flush=True)
             for what in {what for what, _ in found}:
                 # However many messages: one round in which it was so.
                 self.counts[kind][what] += 1

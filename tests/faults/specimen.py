@@ -60,8 +60,11 @@ class Specimen:
     def map(self):
         by_octets = {octets: id for id, octets in {**self.sent, **self.perhaps}.items()}
         for path in (self.folder / "bodies").iterdir():
-            if id := by_octets.get(path.read_bytes()):
-                self.files[path.name] = id
+            content = path.read_bytes()
+            # Checksums may stand behind them.
+            for octets, id in by_octets.items():
+                if len(octets) > INLINE_LIMIT and content.startswith(octets):
+                    self.files[path.name] = id
         names = {id: name for name, id in self.files.items()}
         for path in sorted((self.folder / "journal").iterdir()):
             content, found = path.read_bytes(), []
