@@ -106,13 +106,14 @@ def prepared(folder, binary, seed):
     return specimens
 
 
-def planned(specimens, chance, rounds):
+def planned(specimens, chance, rounds, kind):
     """What is done, in turn: all that can be listed, and the rest by chance."""
     listed = []
     for one in specimens:
         listed.append((one, NONE))
         listed += [(one, damage.remove(one, name)) for name in damage.files(one)]
         listed += [(one, wrong) for wrong in (*damage.wrong_counters(), *damage.wrong_rows(one, chance))]
+    listed = [item for item in listed if kind in item[1].kind or item[1] is NONE]
     chance.shuffle(listed)
     # What nothing was done to comes first: without it nothing else means anything.
     listed.sort(key=lambda item: item[1] is not NONE)
@@ -120,7 +121,10 @@ def planned(specimens, chance, rounds):
     names = {one.state: damage.files(one) for one in specimens}
     while len(listed) < rounds:
         one = chance.choice(specimens)
-        listed.append((one, damage.by_chance(one, chance, names[one.state])))
+        wrong = damage.by_chance(one, chance, names[one.state])
+        # What is listed only may have been done already.
+        if kind in wrong.kind or kind in ("wrong row", "wrong counter"):
+            listed.append((one, wrong))
     return listed
 
 
@@ -142,11 +146,12 @@ def run(jobs, threads):
                     failures.append(error)
                     raise
 
-    workers = [threading.Thread(target=work) for _ in range(threads)]
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
     for worker in workers:
         worker.start()
-    for worker in workers:
-        worker.join()
+    # Signals are heard in between.
+    while any(worker.is_alive() for worker in workers):
+        time.sleep(0.1)
     if failures:
         raise SystemExit(f"the script itself failed: {failures[0]!r}")
 
@@ -160,6 +165,7 @@ def main():
     parser.add_argument("--smoke", action="store_true", help="a minute of it")
     parser.add_argument("--stores", type=pathlib.Path, help="where the stores are kept")
     parser.add_argument("--only", help="a state and what is done to it, as an example says it")
+    parser.add_argument("--kind", default="", help="only damages of this kind: flip, run, truncation, removal, wrong, journal")
     parser.add_argument("--part", choices=("rounds", "steps", "oddities"), help="nothing but this")
     arguments = parser.parse_args()
     seed = random.randrange(1 << 30) if arguments.seed is None else arguments.seed
@@ -186,14 +192,17 @@ def main():
             parts["rounds"] = [one_round(one, wrong)]
         else:
             rounds = 60 if arguments.smoke else arguments.rounds
-            parts["rounds"] = [one_round(*item) for item in planned(specimens, chance, rounds)]
+            parts["rounds"] = [one_round(*item) for item in planned(specimens, chance, rounds, arguments.kind)]
             parts["steps"] = steps.jobs(specimens, arguments.binary, table, chance, arguments.smoke)
             parts["oddities"] = oddities.jobs(specimens, arguments.binary, table, chance, arguments.smoke)
-        for name, jobs in parts.items():
-            if arguments.part in (None, name):
-                run(jobs, arguments.jobs)
-                print(f"{name}: {len(jobs)}, {time.monotonic() - begun:.0f} s", flush=True)
-    table.print()
+        try:
+            for name, jobs in parts.items():
+                if arguments.part in (None, name):
+                    run(jobs, arguments.jobs)
+                    print(f"{name}: {len(jobs)}, {time.monotonic() - begun:.0f} s", flush=True)
+        finally:
+            # Whoever ends it early wants to see what was found so far.
+            table.print()
     print(f"{sum(table.rounds.values())} rounds, seed {seed}: {table.violations()} violations")
     raise SystemExit(bool(table.violations()))
 

@@ -13,8 +13,8 @@ from specimen import SETTINGS
 
 #: Longest time of a command or a start.
 PATIENCE = 60
-#: Messages of a list at most: no store here has nearly as many.
-MOST = 3000
+#: So many messages more than there are make a list that does not end.
+MOST = 1000
 BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -44,7 +44,7 @@ def is_stumbling(said):
 
 
 def keeps(specimen, folder, wanted):
-    """Those of the wanted messages whose octets are on the disk, where they were."""
+    """Those of the wanted messages whose octets are on the disk, where they were, or put aside."""
     names = {id: name for name, id in specimen.files.items()}
     kept, contents = set(), {}
     for segment, extents in specimen.extents.items():
@@ -56,8 +56,9 @@ def keeps(specimen, folder, wanted):
                 contents[segment] = path.read_bytes() if path.exists() else b""
             is_there = contents[segment][start:end] == specimen.contents[segment][start:end]
             if id in names:
-                path = folder / "bodies" / names[id]
-                is_there &= path.exists() and path.read_bytes().startswith(specimen.sent[id])
+                # Put aside is not lost.
+                paths = [folder / place / names[id] for place in ("bodies", "lost+found")]
+                is_there &= any(path.exists() and path.read_bytes().startswith(specimen.sent[id]) for path in paths)
             if is_there:
                 kept.add(id)
     return kept
@@ -105,7 +106,7 @@ class Shown:
         self.right, self.listed, self.marks, self.is_503 = set(), set(), {}, 0
         self.web, self.address = Web(server.http), server.http
         known = {**specimen.sent, **specimen.perhaps, **dict(fresh)}
-        for message in self.list(found):
+        for message in self.list(found, len(known) + MOST):
             id = message["id"]
             self.listed.add(id)
             self.marks[id] = message["read"], message["starred"], tuple(message["tags"])
@@ -122,13 +123,13 @@ class Shown:
             elif octets and (id not in known or not known[id].startswith(octets)):
                 found.say("wrong", f"{id} shows {len(octets)} octets that were not received under it")
 
-    def list(self, found):
+    def list(self, found, most):
         count = 0
         try:
             for message in self.web.messages():
                 yield message
                 count += 1
-                if count > MOST:
+                if count > most:
                     found.say("stumbled", "the list does not end")
                     return
         except SystemExit:

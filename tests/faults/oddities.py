@@ -1,6 +1,7 @@
 """Other things that are done to a folder: a newer layout, files of strangers, a lock that is removed, and copies
 that are made while mail comes in."""
 
+import contextlib
 import random
 import shutil
 import sqlite3
@@ -19,7 +20,7 @@ STRANGERS = (
 
 def newer_layout(specimen, work, binary, found, chance):
     """A store of a later smtpd is refused and left alone by everything."""
-    for pragma in ("user_version = 99", "application_id = 4711"):
+    for pragma in ("user_version = 99", f"user_version = {2**31 - 1}"):
         folder = work / "newer"
         copy(specimen.folder, folder)
         db = sqlite3.connect(folder / "smtpd.db")
@@ -104,9 +105,11 @@ def copies(specimen, work, binary, found, chance):
 
     def work_on(number):
         sender, sizes = Sender(server.smtp), random.Random(number)
-        while not is_over.is_set():
-            known.send(sender, some_size(sizes))
-        sender.close()
+        # Until the server ends, if it is not told in time.
+        with contextlib.suppress(OSError):
+            while not is_over.is_set():
+                known.send(sender, some_size(sizes))
+            sender.close()
 
     senders = [threading.Thread(target=work_on, args=(number,)) for number in range(4)]
     for sender in senders:

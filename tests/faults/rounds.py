@@ -25,8 +25,12 @@ class Round:
         #: What does not hold, and what is only worth knowing.
         self.found, self.notes = Found(), collections.Counter()
         self.whole = specimen.live - damage.hit
-        # An acknowledged record at the very end looks like one that was being written.
+        # An acknowledged record at the very end looks like one that was being written,
         at_the_end = {specimen.last} if specimen.state in ("cut", "torn") else set()
+        newest = max(name for name, extents in specimen.extents.items() if extents)
+        if damage.kind in ("truncation journal", "removal journal") and newest in damage.spec:
+            # and nobody knows that there was something where the newest segment ends now.
+            at_the_end |= specimen.untaken
         self.excused = at_the_end & damage.hit
         #: Deleted and stored by this round.
         self.gone, self.fresh = set(), {}
@@ -91,10 +95,29 @@ class Round:
         else:
             self.serve(server)
         self.compare(folder, "start")
+        if server is not None and self.chance.random() < 0.4:
+            self.start_again(folder)
+            self.compare(folder, "a second start")
+
+    def start_again(self, folder):
+        """What was served, taken and deleted stays so."""
+        server, why = self.started(folder, "second start")
+        if server is None:
+            self.say("hidden", f"a second start refuses what the first served: {why.strip()}")
+            return
+        shown = Shown(server, self.specimen, self.found, self.fresh)
+        if missing := self.served - self.gone - shown.right:
+            self.say("hidden", f"{len(missing)} that were served are not after a second start")
+        if missing := self.fresh.keys() - shown.right:
+            self.say("lost", f"{len(missing)} that were stored after the damage are gone after a second start")
+        if self.gone & shown.listed:
+            self.say("undeleted", "what was deleted after the damage is there again after a second start")
+        self.ended(server, "second start")
 
     def serve(self, server):
         """Looks at what is shown, and lets it work a little."""
         shown = Shown(server, self.specimen, self.found)
+        self.served = shown.right & self.specimen.live
         if hidden := self.whole - shown.right:
             # Nobody sees a wrong row without looking at all; but then it must be named by a check.
             is_known = self.damage.is_of_row and self.checked != 0
