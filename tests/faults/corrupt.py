@@ -146,12 +146,18 @@ def run(jobs, threads):
                     failures.append(error)
                     raise
 
-    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
+    workers = [threading.Thread(target=work) for _ in range(threads)]
     for worker in workers:
         worker.start()
-    # Signals are heard in between.
-    while any(worker.is_alive() for worker in workers):
-        time.sleep(0.1)
+    try:
+        # Signals are heard in between.
+        while any(worker.is_alive() for worker in workers):
+            time.sleep(0.1)
+    except BaseException as error:
+        failures.append(error)
+        for worker in workers:
+            worker.join()
+        raise
     if failures:
         raise SystemExit(f"the script itself failed: {failures[0]!r}")
 

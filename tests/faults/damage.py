@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 
-from specimen import DATABASE, HEADER
+from specimen import DATABASE
 
 #: The layout's number in the first page: a flipped bit makes it that of a later smtpd, which is left alone.
 OF_VERSION = range(60, 64)

@@ -11,9 +11,7 @@ torn      the same, and a message was being written, which nobody was told to be
 
 import collections
 import json
-import pathlib
 import random
-import re
 import shutil
 import signal
 import threading
