@@ -59,16 +59,17 @@ impl Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        let external = match error {
-            store::Error::Full => WORDS.errors.store_full,
-            store::Error::Closed => WORDS.errors.closing,
-            store::Error::Io(_) | store::Error::Open(_) => WORDS.errors.store_silent,
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        let (status, external) = match error {
+            store::Error::Full => (unavailable, WORDS.errors.store_full),
+            store::Error::Closed => (unavailable, WORDS.errors.closing),
+            store::Error::Io(_) | store::Error::Open(_) => (unavailable, WORDS.errors.store_silent),
+            // To ask again does not help.
+            store::Error::Damaged(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, WORDS.errors.store_damaged)
+            }
         };
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            external: external.into(),
-            internal: Some(error.to_string()),
-        }
+        Self { status, external: external.into(), internal: Some(error.to_string()) }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Whether a message matches a search, found out by reading it. This is the meaning of a search;
 //! an index is only a quicker way to the same answer.
 
-use super::{Error, Raw, Record};
+use std::io;
+
+use super::{Raw, Record};
 use crate::message::{
     Scanner,
     search::{Document, Facts, Query, Test},
@@ -38,20 +40,19 @@ pub(super) fn document<E>(
 }
 
 /// Shows a body to a scanner, a large one in pieces. Blocks as [`Raw::read_at`] does.
-pub(super) fn scan(raw: &Raw, scanner: &mut Scanner) -> Result<(), Error> {
+pub(super) fn scan(raw: &Raw, scanner: &mut Scanner) -> io::Result<()> {
     if let Raw::Inline(octets) = raw {
         scanner.push(octets);
         return Ok(());
     }
     let (mut piece, mut offset) = (vec![0; PIECE], 0);
     loop {
-        match raw.read_at(&mut piece, offset) {
-            Ok(0) => return Ok(()),
-            Ok(taken) => {
+        match raw.read_at(&mut piece, offset)? {
+            0 => return Ok(()),
+            taken => {
                 scanner.push(&piece[..taken]);
                 offset += taken as u64;
             }
-            Err(error) => return Err(Error::Io(error.to_string())),
         }
     }
 }

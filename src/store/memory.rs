@@ -128,13 +128,19 @@ impl Store for Memory {
         self.aside(move |shared| {
             let mut room = shared.open_room()?;
             let mut deleted = 0;
-            while let Some((&id, oldest)) = room.messages.first_key_value() {
-                let received_ms = oldest.record.envelope.received_ms;
+            let is_old = |item: &Item| {
+                let received_ms = item.record.envelope.received_ms;
+                keep.received_from_ms.is_some_and(|from| received_ms < from)
+            };
+            let old = room.messages.iter().filter(|(_, item)| is_old(item));
+            for id in old.map(|(id, _)| *id).collect::<Vec<_>>() {
+                deleted += u64::from(room.remove(id));
+            }
+            while let Some((&id, _)) = room.messages.first_key_value() {
                 let Counts { messages, bytes, .. } = room.counts();
-                let too_old = keep.received_from_ms.is_some_and(|from| received_ms < from);
                 let too_many = keep.messages.is_some_and(|most| messages > most);
                 let too_large = keep.bytes.is_some_and(|most| bytes > most);
-                if !(too_old || too_many || too_large) {
+                if !(too_many || too_large) {
                     break;
                 }
                 deleted += u64::from(room.remove(id));

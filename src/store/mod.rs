@@ -164,8 +164,8 @@ pub enum Raw {
     Inline(Arc<[u8]>),
     /// A file of this length.
     File(std::fs::File, u64),
-    /// On another machine, fetched as it is read.
-    Remote(Arc<dyn ReadAt>),
+    /// Read a piece at a time, from a file whose checksums are compared, or from another machine.
+    Pieces(Arc<dyn ReadAt>),
 }
 
 /// Octets that can be read from anywhere.
@@ -183,7 +183,7 @@ impl Raw {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
             Self::File(_, length) => *length,
-            Self::Remote(octets) => octets.length(),
+            Self::Pieces(octets) => octets.length(),
         }
     }
 
@@ -203,7 +203,7 @@ impl Raw {
                 Ok(taken)
             }
             Self::File(file, _) => std::os::unix::fs::FileExt::read_at(file, buffer, offset),
-            Self::Remote(octets) => octets.read_at(buffer, offset),
+            Self::Pieces(octets) => octets.read_at(buffer, offset),
         }
     }
 }
@@ -254,9 +254,8 @@ pub enum Change {
     Untag(String),
 }
 
-/// What retention keeps at most; `None` is no bound. The oldest message is the one committed first:
-/// deleting goes on in that order while the oldest breaks the bound of age or all together break
-/// another.
+/// What retention keeps at most; `None` is no bound. Age is that of each message. While all together break
+/// another bound, the one that was committed first goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Keep {
     /// Received at or after this time, in milliseconds since 1970.
@@ -337,6 +336,8 @@ pub enum Error {
     Full,
     /// The disk or the database failed. Trying later may help.
     Io(String),
+    /// What was stored is not what is there now. Trying later will not help; `smtpd check` says more.
+    Damaged(String),
     /// It is shutting down.
     Closed,
     /// It cannot be opened, and this is why: another version, not a database, no permission.
@@ -348,8 +349,15 @@ impl Error {
     fn from_io(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            io::ErrorKind::InvalidData => Self::Damaged(error.to_string()),
             _ => Self::Io(error.to_string()),
         }
+    }
+
+    /// A store that must not go on as it is: that would hide mail.
+    fn needs_repair(path: &std::path::Path, what: &str) -> Self {
+        let path = path.display();
+        Self::Open(format!("{path}: {what}; `smtpd repair` saves what can be saved"))
     }
 }
 
@@ -365,6 +373,7 @@ impl fmt::Display for Error {
         match self {
             Self::Full => f.write_str("no space left for the store"),
             Self::Io(what) => write!(f, "the store failed: {what}"),
+            Self::Damaged(what) => write!(f, "the store is damaged: {what}"),
             Self::Closed => f.write_str("the store is closed"),
             Self::Open(what) => f.write_str(what),
         }

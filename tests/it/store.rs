@@ -675,6 +675,22 @@ fn deleting_what_matches_deletes_nothing_else() {
 }
 
 #[test]
+fn a_message_from_the_future_does_not_keep_what_came_after_it() {
+    everywhere(async |place| {
+        let mut all = Vec::new();
+        for received_ms in [1000, 9000, 2000, 8000] {
+            let mut draft = place.store.begin().await.unwrap();
+            draft.write(&noise(20)).await.unwrap();
+            let envelope = envelope(&["a@b.example"], received_ms);
+            all.push(draft.commit(envelope, Summary::default()).await.unwrap().id);
+        }
+        let keep = Keep { received_from_ms: Some(5000), ..Keep::default() };
+        assert_eq!(place.store.prune(keep).await, Ok(2));
+        assert_eq!(ids(&place.all().await), [all[3], all[1]]);
+    });
+}
+
+#[test]
 fn prune_deletes_the_oldest_until_each_bound_holds() {
     everywhere(async |place| {
         let fill = async || {

@@ -149,7 +149,7 @@ struct Piece {
 /// The octets of a body.
 pub(super) fn read(shared: &Arc<Shared>, file: ObjectId, length: u64, crc: Option<u32>) -> Raw {
     let piece = Mutex::default();
-    Raw::Remote(Arc::new(Remote { shared: shared.clone(), file, length, crc, piece }))
+    Raw::Pieces(Arc::new(Remote { shared: shared.clone(), file, length, crc, piece }))
 }
 
 impl ReadAt for Remote {

@@ -28,7 +28,6 @@ use crate::{
 struct Light {
     #[serde(rename = "_id")]
     id: ObjectId,
-    received: DateTime,
     #[serde(default)]
     read: bool,
     #[serde(default)]
@@ -179,11 +178,18 @@ pub(super) async fn prune(shared: Arc<Shared>, keep: Keep) -> Result<u64, Error>
     let totals = ledger::totals(&shared.there).await.map_err(|error| failed(&error))?;
     let (mut messages, mut bytes) = (totals.0.messages, totals.0.bytes);
     let stored = doc! { "state": { "$exists": true } };
+    // Each by its own age: one that came while the clock was wrong must not keep what came after it.
+    if let Some(from) = keep.received_from_ms {
+        let mut old = stored.clone();
+        old.insert("received", doc! { "$lt": DateTime::from_millis(from) });
+        let old = look(&shared, old, Some(PIECE as i64)).await?;
+        if !old.is_empty() {
+            return remove(&shared, old).await;
+        }
+    }
     let mut oldest = look(&shared, stored, Some(PIECE as i64)).await?;
     let end = oldest.iter().position(|message| {
-        let received = message.received.timestamp_millis();
-        let breaks = keep.received_from_ms.is_some_and(|from| received < from)
-            || keep.messages.is_some_and(|most| messages > most)
+        let breaks = keep.messages.is_some_and(|most| messages > most)
             || keep.bytes.is_some_and(|most| bytes > most);
         messages = messages.saturating_sub(1);
         bytes = bytes.saturating_sub(u64::try_from(message.size).unwrap_or(0));
@@ -223,8 +229,7 @@ fn these(ids: &[MessageId]) -> Document {
 
 /// Messages as they count, oldest first.
 async fn look(shared: &Shared, filter: Document, limit: Option<i64>) -> Result<Vec<Light>, Error> {
-    let projection =
-        doc! { "received": 1, "read": 1, "size": 1, "mailboxes": 1, "tags": 1, "file": 1 };
+    let projection = doc! { "read": 1, "size": 1, "mailboxes": 1, "tags": 1, "file": 1 };
     let messages = shared.there.messages.clone_with_type::<Light>();
     let mut find = messages.find(filter).projection(projection).sort(doc! { "_id": 1 });
     find = find.batch_size(PIECE as u32);

@@ -50,16 +50,13 @@ async fn all(there: &Collections) -> Result<Checked, Error> {
 }
 
 /// What is wrong with the octets of a message; nothing if they are as they were received.
-async fn fault(there: &Collections, mut message: Found) -> mongodb::error::Result<Option<String>> {
-    match (message.take_raw(), message.file) {
-        (Err(error), _) => Ok(Some(error.to_string())),
-        (Ok(Some(_)), _) => Ok(None),
-        (Ok(None), None) => Ok(Some("it has no body".into())),
-        (Ok(None), Some(file)) => {
-            let (length, crc) = bodies::sum(there, file, message.size()).await?;
-            Ok(message.fault(length, crc).map(|fault| format!("body {file}: {fault}")))
-        }
+async fn fault(there: &Collections, message: Found) -> mongodb::error::Result<Option<String>> {
+    if message.has_raw() {
+        return Ok(message.raw_fault());
     }
+    let Some(file) = message.file else { return Ok(Some("it has no body".into())) };
+    let (length, crc) = bodies::sum(there, file, message.size()).await?;
+    Ok(message.fault(length, crc).map(|fault| format!("body {file}: {fault}")))
 }
 
 /// True if the message is still there.

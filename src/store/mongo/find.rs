@@ -94,7 +94,8 @@ async fn check(
     let (search, record) = (search.clone(), message.into_record());
     // Off the driver's thread: reading a message takes its time.
     smol::unblock(move || {
-        let scan = |scanner: &mut _| matching::scan(&raw, scanner);
+        let scan =
+            |scanner: &mut _| matching::scan(&raw, scanner).map_err(|error| Error::from_io(&error));
         Ok(matching::matches(&search, &record, scan)?.then_some(record))
     })
     .await
@@ -108,7 +109,7 @@ pub(super) async fn raw(shared: &Arc<Shared>, id: MessageId) -> Result<Option<Ra
     }
     Ok(Some(match message.file {
         Some(file) => bodies::read(shared, file, message.size(), message.crc()),
-        None => return Err(Error::Io(format!("message {id} has no body"))),
+        None => return Err(Error::Damaged(format!("message {id}: it has no body"))),
     }))
 }
 
@@ -130,7 +131,7 @@ fn asked_for(id: MessageId, found: Option<Found>) -> Result<Option<Found>, Error
     match found {
         Some(other) if other.id() != id => {
             let other = other.id();
-            Err(Error::Io(format!("message {id} is damaged: message {other} stands in its place")))
+            Err(Error::Damaged(format!("message {id}: message {other} stands in its place")))
         }
         found => Ok(found),
     }

@@ -144,11 +144,21 @@ impl Found {
     /// The octets, if they stand in the document and were asked for; an error if they are not those that
     /// were received.
     pub(super) fn take_raw(&mut self) -> Result<Option<Raw>, Error> {
-        let Some(binary) = self.raw.take() else { return Ok(None) };
-        match self.fault(binary.bytes.len() as u64, crc32fast::hash(&binary.bytes)) {
-            Some(fault) => Err(Error::Io(format!("message {} is damaged: {fault}", self.id()))),
-            None => Ok(Some(Raw::Inline(binary.bytes.into()))),
+        match self.raw_fault() {
+            Some(fault) => Err(Error::Damaged(format!("message {}: {fault}", self.id()))),
+            None => Ok(self.raw.take().map(|binary| Raw::Inline(binary.bytes.into()))),
         }
+    }
+
+    /// The octets stand in the document, and were asked for.
+    pub(super) fn has_raw(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// What is wrong with the octets that stand in the document, if any do.
+    pub(super) fn raw_fault(&self) -> Option<String> {
+        let octets = &self.raw.as_ref()?.bytes;
+        self.fault(octets.len() as u64, crc32fast::hash(octets))
     }
 
     /// What is wrong with octets of this length and sum; nothing if they are those that were received.

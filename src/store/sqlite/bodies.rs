@@ -1,19 +1,25 @@
 //! Large bodies as files.
 //!
-//! A file counts only if a record of the journal names it. So a body is written and synced first, then
-//! the folder is synced, once for all who wait, so that the name survives a power cut too, and only then
-//! is the record written. Whatever happens in between leaves a file without a record, and start-up
-//! removes those. Names are random and used once, so no rename is needed to tell a finished file from an
-//! unfinished one, and an unlink that comes late never hits a newer body. All of this blocks: call it
-//! where blocking is allowed.
+//! ```text
+//! | the octets as received | CRC-32 of each block of 64 KiB of them | CRC-32 of these |
+//! ```
+//!
+//! A file counts only if a record of the journal names it, with the last of these checksums. So a body is
+//! written and synced first, then the folder is synced, once for all who wait, so that the name survives a
+//! power cut too, and only then is the record written. While it is written its name ends in `.part`: what a
+//! crash leaves under such a name was never complete. Names are random and used once, so an unlink that
+//! comes late never hits a newer body. Files of builds before layout 2 have no checksums. All of this blocks:
+//! call it where blocking is allowed.
 
 use std::{
     collections::HashSet,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+
+use super::body::{Blocks, StoredBody};
 
 /// The folder of bodies.
 #[derive(Clone, Debug)]
@@ -28,16 +34,40 @@ pub(super) struct BodyFile {
     path: PathBuf,
     name: String,
     length: u64,
+    blocks: Blocks,
     kept: bool,
 }
 
-/// The name of a body's file, as a record says it; none if no file of ours can be called so. A damaged
-/// journal is searched for records, and somebody may have sent a mail with octets that look like one: its
-/// file must not be any other of this machine.
-pub(super) fn name(octets: &[u8]) -> Option<String> {
-    let is_ours = |octet: &u8| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
-    let is_name = octets.len() == 2 * RANDOM && octets.iter().all(is_ours);
-    is_name.then(|| String::from_utf8_lossy(octets).into_owned())
+/// What a record says of its body's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BodyName {
+    pub(super) name: String,
+    /// Of the checksums behind the body; none in a record of layout 1, whose file has no checksums.
+    pub(super) crc: Option<u32>,
+}
+
+impl BodyName {
+    /// As the record has it; none if no file of ours can be called so. A damaged journal is searched for
+    /// records, and a file that one of them names must not be any other of this machine.
+    pub(super) fn read(held: &[u8]) -> Option<Self> {
+        let (name, crc) = held.split_at_checked(NAME)?;
+        let crc = match crc {
+            [] => None,
+            crc => Some(u32::from_le_bytes(crc.try_into().ok()?)),
+        };
+        is_name(name).then(|| Self { name: String::from_utf8_lossy(name).into_owned(), crc })
+    }
+
+    /// Adds it to a record.
+    pub(super) fn write(&self, record: &mut Vec<u8>) {
+        record.extend_from_slice(self.name.as_bytes());
+        record.extend(self.crc.iter().flat_map(|crc| crc.to_le_bytes()));
+    }
+}
+
+/// True for a name that [`Bodies::create`] gives.
+fn is_name(octets: &[u8]) -> bool {
+    octets.len() == NAME && octets.iter().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Bodies {
@@ -47,14 +77,19 @@ impl Bodies {
         Ok(Self { folder })
     }
 
+    /// The folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Begins a file.
     pub(super) fn create(&self) -> io::Result<BodyFile> {
-        let mut random = [0; RANDOM];
+        let mut random = [0; NAME / 2];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let name = data_encoding::HEXLOWER.encode(&random);
-        let path = self.folder.join(&name);
+        let path = self.folder.join(format!("{name}{PART}"));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok(BodyFile { file, path, name, length: 0, kept: false })
+        Ok(BodyFile { file, path, name, length: 0, blocks: Blocks::default(), kept: false })
     }
 
     /// Makes the names of all files durable.
@@ -67,9 +102,13 @@ impl Bodies {
         self.folder.join(name)
     }
 
-    /// Opens the body of that name for reading.
-    pub(super) fn read(&self, name: &str) -> io::Result<File> {
-        File::open(self.folder.join(name))
+    /// Opens a body of so many octets for reading.
+    pub(super) fn read(&self, body: &BodyName, size: u64) -> io::Result<StoredBody> {
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", self.path(&body.name).display()))
+        };
+        let file = File::open(self.path(&body.name)).map_err(named)?;
+        StoredBody::open(file, size, body.crc).map_err(named)
     }
 
     /// Removes the body of that name. A failure is logged: the next start tries again.
@@ -77,39 +116,57 @@ impl Bodies {
         remove(&self.folder.join(name));
     }
 
-    /// Removes every file that is not among `known`; returns how many.
-    pub(super) fn remove_leftovers(&self, known: &HashSet<String>) -> io::Result<usize> {
-        let mut removed = 0;
-        for entry in std::fs::read_dir(&self.folder)? {
-            let name = entry?.file_name();
-            if name.to_str().is_none_or(|name| !known.contains(name)) {
-                remove(&self.folder.join(name));
-                removed += 1;
+    /// What is in the folder and not among `known`: names of bodies, and of bodies that were never complete.
+    /// Files that smtpd would not have named so are not its own.
+    pub(super) fn leftovers(&self, known: &HashSet<String>) -> io::Result<Leftovers> {
+        let mut found = Leftovers::default();
+        for entry in fs::read_dir(&self.folder)? {
+            let Ok(name) = entry?.file_name().into_string() else { continue };
+            match name.strip_suffix(PART) {
+                Some(body) if is_name(body.as_bytes()) => found.incomplete.push(name),
+                None if is_name(name.as_bytes()) && !known.contains(&name) => {
+                    found.complete.push(name);
+                }
+                _ => {}
             }
         }
-        Ok(removed)
+        Ok(found)
     }
+}
+
+/// Files of bodies that no message has.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    pub(super) complete: Vec<String>,
+    pub(super) incomplete: Vec<String>,
 }
 
 impl BodyFile {
     /// Adds octets.
     pub(super) fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         self.file.write_all(octets)?;
+        self.blocks.add(octets);
         self.length += octets.len() as u64;
         Ok(())
     }
 
-    /// Makes what was written durable, but not yet the name ([`Bodies::sync`]).
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    /// Ends the body: its octets and checksums are durable, and it has its name, which is not durable yet
+    /// ([`Bodies::sync`]).
+    pub(super) fn finish(mut self) -> io::Result<Self> {
+        self.file.write_all(self.blocks.seal())?;
+        self.file.sync_data()?;
+        let path = self.path.with_extension("");
+        fs::rename(&self.path, &path)?;
+        self.path = path;
+        Ok(self)
     }
 
-    /// What the record calls it.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// As the record says it, once it is finished.
+    pub(super) fn body_name(&self) -> BodyName {
+        BodyName { name: self.name.clone(), crc: Some(self.blocks.crc()) }
     }
 
-    /// Octets written so far.
+    /// Octets of the body written so far.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
@@ -131,12 +188,14 @@ impl Drop for BodyFile {
 }
 
 fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path)
+    if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {
         log::warn!("{}: cannot be removed: {error}", path.display());
     }
 }
 
-/// Random octets in a name.
-const RANDOM: usize = 12;
+/// Octets of a name: 12 random ones in hex.
+const NAME: usize = 24;
+/// Ends the name of a body that is not complete.
+const PART: &str = ".part";

@@ -89,10 +89,11 @@ impl SqliteDraft {
         let mut in_file = None;
         if let Place::File(file) = self.place {
             summary.size = file.length();
-            record.extend_from_slice(file.name().as_bytes());
             // The file is on the disk before the record that names it.
-            let synced = smol::unblock(move || file.sync().map(|()| file)).await;
-            in_file = Some(synced.map_err(|error| Error::from_io(&error))?);
+            let finished = smol::unblock(move || file.finish()).await;
+            let file = finished.map_err(|error| Error::from_io(&error))?;
+            file.body_name().write(&mut record);
+            in_file = Some(file);
         }
         let entry = Entry::new(record, in_file, &envelope, &summary);
         let entry = entry.map_err(|error| Error::Io(error.to_string()))?;

@@ -11,32 +11,37 @@
 //!                       (thread)   (can be rebuilt)
 //! ```
 //!
-//! `journal` stores messages durably and for good; `schema.sql` says what is known of them besides, `tx`
-//! changes that, and `writer` is the thread that does; `read` and `find` look at it, `index` and `indexer`
-//! keep the full-text index, `bodies` keeps large bodies.
+//! `start` opens a folder as a crash or worse left it. `journal` stores messages durably and for good;
+//! `schema.sql` says what is known of them besides, `tx` changes that, and `writer` is the thread that does;
+//! `read` and `find` look at it, `index` and `indexer` keep the full-text index, `bodies` keeps large bodies.
+//! `care` is `smtpd check`, `backup` and `repair`.
 
 mod bell;
 mod bodies;
+mod body;
 mod care;
 mod draft;
 mod find;
+mod fixed;
 mod index;
 mod indexer;
 mod journal;
+mod lock;
 mod plan;
 mod pool;
 mod read;
 mod reserve;
 mod row;
 mod schema;
+mod start;
 mod tx;
+mod upgrade;
 mod writer;
 
 pub(super) use self::care::{backup, check, repair};
 
 use std::{
-    collections::HashSet,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -55,11 +60,12 @@ use self::{
     draft::SqliteDraft,
     index::Index,
     indexer::Indexer,
-    journal::{Journal, Replayed, Segments, replay},
+    journal::{Journal, Replayed, Segments},
+    lock::Lock,
     pool::Pool,
     read::Reader,
     reserve::Reserve,
-    schema::failed,
+    start::Begun,
     tx::{Counters, Kind, Tx},
     writer::Writer,
 };
@@ -100,7 +106,7 @@ struct Shared {
     /// As last committed.
     counters: Mutex<Counters>,
     /// Held until the store is closed: a second process must not write here.
-    lock: File,
+    lock: Lock,
 }
 
 impl Shared {
@@ -120,25 +126,10 @@ impl Sqlite {
             return Err(Error::Open(format!("inline_limit: at most {MAX_INLINE_LIMIT} octets")));
         }
         make_folder(&folder).map_err(|error| cannot(&folder, &error))?;
-        let lock = lock(&folder)?;
-        let database = folder.join(DATABASE);
-        let segments = folder.join(JOURNAL);
-        let segments = Segments::open(segments.clone()).map_err(|e| cannot(&segments, &e))?;
-        if !database.exists() && !segments.numbers().map_err(|e| cannot(&folder, &e))?.is_empty() {
-            let why = "missing, but there is a journal: `smtpd repair` makes it again";
-            return Err(cannot(&database, &why));
-        }
-        make_private(&database).map_err(|error| cannot(&database, &error))?;
-        // What a kill left in it may rest on a sync that had failed.
-        schema::write_log_again(&database).map_err(|error| cannot(&database, &error))?;
-        let db = schema::open_writer(&database)?;
-        let damaged = |error| Error::Open(schema::describe(&database, &error));
-        let mut counters = Counters::load(&db).map_err(damaged)?;
-        let bodies = folder.join(BODIES);
-        let bodies = Bodies::open(bodies.clone()).map_err(|error| cannot(&bodies, &error))?;
+        let lock = Lock::take(&folder)?;
+        let Begun { database, db, segments, bodies, counters, end } =
+            start::begin(&folder, options.index)?;
         let reserve = Reserve::open(folder.join(RESERVE));
-        let end = catch_up(&segments, &db, &mut counters, options.index)?;
-        clear_leftovers(&db, &bodies, &segments, &counters).map_err(|e| cannot(&folder, &e))?;
         let shared = Arc::new(Shared {
             index: Index::new(folder.join(INDEX)),
             folder,
@@ -242,10 +233,11 @@ impl Sqlite {
     /// Takes no message while the room that deleting needs is given up.
     async fn check_room(&self) -> Result<(), Error> {
         if self.shared.reserve.is_kept() {
-            return Ok(());
+            // A client hears it before it sends its message, and `/readyz` before anybody is refused.
+            return self.shared.segments.check_room();
         }
         let shared = self.shared.clone();
-        if smol::unblock(move || shared.reserve.keep()).await { Ok(()) } else { Err(Error::Full) }
+        smol::unblock(move || shared.reserve.keep()).await
     }
 
     /// Gives up the reserve if the disk was too full for deleting; true if it is worth another try.
@@ -331,7 +323,7 @@ impl Sqlite {
         self.writer.close();
         join(&self.writing).await;
         // Nothing of this store touches the database any more.
-        self.shared.lock.unlock().map_err(|error| Error::Io(error.to_string()))
+        self.shared.lock.release().map_err(|error| Error::Io(error.to_string()))
     }
 }
 
@@ -347,17 +339,11 @@ impl Store for Sqlite {
     }
 
     fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
-        Box::pin(self.look(move |reader, _| match reader.seq(id)? {
-            Some(seq) => reader.record(seq),
-            None => Ok(None),
-        }))
+        Box::pin(self.look(move |reader, _| reader.record_of(id)))
     }
 
     fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
-        Box::pin(self.look(move |reader, _| match reader.seq(id)? {
-            Some(seq) => reader.raw(seq),
-            None => Ok(None),
-        }))
+        Box::pin(self.look(move |reader, _| reader.raw(id)))
     }
 
     fn list(&self, query: Query) -> Later<'_, Page> {
@@ -445,75 +431,6 @@ fn differs(change: &Change) -> Term {
     Term { negated, test }
 }
 
-/// Takes the folder for this process.
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(LOCK);
-    let told = |error: &dyn std::fmt::Display| Error::Open(format!("{}: {error}", path.display()));
-    let file = private().write(true).open(&path).map_err(|error| told(&error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::Open(format!("{}: in use by another smtpd", folder.display())))
-        }
-        Err(TryLockError::Error(error)) => Err(told(&error)),
-    }
-}
-
-/// Takes in what the database has not, or not durably, because the lights went out.
-fn catch_up(
-    segments: &Segments,
-    db: &Connection,
-    counters: &mut Counters,
-    index: bool,
-) -> Result<Replayed, Error> {
-    let begun = Instant::now();
-    let from = (counters.segment, counters.at);
-    let (identity, next_seq) = (counters.identity, counters.next_seq);
-    let end = replay(segments, identity, from, next_seq, |placed| {
-        let before = *counters;
-        let take_in = || {
-            let mut tx = Tx::begin(db, before, index)?;
-            tx.take_in(&placed)?;
-            tx.commit(&before)
-        };
-        *counters = take_in().map_err(|error| failed(&error))?.0;
-        Ok(())
-    })?;
-    if end.messages > 0 {
-        let took = begun.elapsed().as_millis() as u64;
-        log::info!(messages:% = end.messages, ms:% = took; "took in from the journal what the last run left");
-    }
-    Ok(end)
-}
-
-/// Bodies and segments without a row: their mail was never answered with 250, or is deleted.
-fn clear_leftovers(
-    db: &Connection,
-    bodies: &Bodies,
-    segments: &Segments,
-    counters: &Counters,
-) -> io::Result<()> {
-    let files = || -> rusqlite::Result<HashSet<String>> {
-        let mut statement = db.prepare("SELECT file FROM messages WHERE file IS NOT NULL")?;
-        statement.query_map((), |row| row.get(0))?.collect()
-    };
-    let removed = bodies.remove_leftovers(&files().map_err(io::Error::other)?)?;
-    if removed > 0 {
-        log::info!("removed {removed} body files without a message");
-    }
-    let in_use = || -> rusqlite::Result<HashSet<i64>> {
-        let mut statement = db.prepare("SELECT segment FROM segments")?;
-        statement.query_map((), |row| row.get(0))?.collect()
-    };
-    let in_use = in_use().map_err(io::Error::other)?;
-    for number in segments.numbers()? {
-        if number < counters.segment && !in_use.contains(&number) {
-            segments.remove(number);
-        }
-    }
-    Ok(())
-}
-
 fn database_bytes(folder: &Path) -> u64 {
     let ends = ["", "-wal", "-shm"];
     let names =
@@ -572,8 +489,8 @@ const INDEX: &str = "index.db";
 const JOURNAL: &str = "journal";
 /// The folder of large bodies.
 const BODIES: &str = "bodies";
-/// Locked while a process uses the folder.
-const LOCK: &str = "lock";
+/// The folder of files that no message has any more, and that may be mail: smtpd deletes none of them.
+const LOST_AND_FOUND: &str = "lost+found";
 /// Room for deleting.
 const RESERVE: &str = "reserve";
 /// Messages that are changed or deleted in one transaction, so that mail never waits long.

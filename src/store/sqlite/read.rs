@@ -6,6 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Shared,
+    bodies::BodyName,
+    fixed::{Damaged, Fixed},
     journal::{Head, open_meta},
     row,
     schema::{self, failed},
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    message::{Envelope, Summary, search::Document},
+    message::{Envelope, Scanner, Summary, search::Document},
     store::{Error, Mailbox, Raw, Record, State, matching},
 };
 
@@ -27,19 +29,9 @@ pub(super) struct Reader {
 /// What the database knows of a message: all but what was said and seen of it.
 pub(super) struct Row {
     pub(super) seq: i64,
-    place: Place,
+    fixed: Result<Fixed, Damaged>,
     record: Record,
     is_tagged: bool,
-}
-
-/// Where a message stands.
-#[derive(Clone)]
-struct Place {
-    segment: i64,
-    at: u64,
-    held: u64,
-    meta: u64,
-    file: Option<(String, u64)>,
 }
 
 impl Reader {
@@ -58,11 +50,16 @@ impl Reader {
     /// The seq of a message.
     pub(super) fn seq(&self, id: MessageId) -> Result<Option<i64>, Error> {
         let sql = "SELECT seq FROM messages WHERE id = ?";
-        self.one(sql, params![id.as_bytes()], |row| row.get(0))
+        let known = self.one(sql, params![id.as_bytes()], |row| row.get(0))?;
+        Ok(known.or_else(|| seq_of_unnamed(id)))
     }
 
     /// The lowest seq that is not older than this id, whether the id is stored or not.
     pub(super) fn seq_bound(&self, before: MessageId) -> Result<i64, Error> {
+        // In a damaged database ids may not grow with seq; a page must all the same begin behind the last.
+        if let Some(seq) = self.seq(before)? {
+            return Ok(seq);
+        }
         let sql = "SELECT seq FROM messages WHERE id < ? ORDER BY id DESC LIMIT 1";
         let older: Option<i64> = self.one(sql, params![before.as_bytes()], |row| row.get(0))?;
         Ok(older.map_or(0, |seq| seq + 1))
@@ -87,13 +84,13 @@ impl Reader {
 
     /// The message of a row; none if it is gone.
     fn fill(&self, row: Row) -> Result<Option<Record>, Error> {
-        let Row { seq, place, mut record, is_tagged } = row;
-        match self.meta(&place) {
+        let Row { seq, fixed, mut record, is_tagged } = row;
+        match fixed.as_ref().map_err(Damaged::error).and_then(|fixed| self.meta(fixed)) {
             Ok((envelope, summary)) => (record.envelope, record.summary) = (envelope, summary),
-            Err(_) if self.place(seq)?.is_none() => return Ok(None),
+            Err(_) if !self.is_there(seq)? => return Ok(None),
             Err(error) => {
                 // One damaged message must not hide the others beside it.
-                log::error!("message {}: {error}", record.id);
+                log::error!("message {}: {error}; see `smtpd check`", record.id);
                 record.summary.subject = format!("(damaged: {error})");
             }
         }
@@ -103,70 +100,88 @@ impl Reader {
         Ok(Some(record))
     }
 
+    /// The message of that id without its body.
+    pub(super) fn record_of(&self, id: MessageId) -> Result<Option<Record>, Error> {
+        let Some(seq) = self.seq(id)? else { return Ok(None) };
+        match self.record(seq)? {
+            Some(record) if record.id != id => Err(another(id, record.id)),
+            found => Ok(found),
+        }
+    }
+
     /// The octets of a message.
-    pub(super) fn raw(&self, seq: i64) -> Result<Option<Raw>, Error> {
-        let Some(place) = self.place(seq)? else { return Ok(None) };
-        match self.body(seq, &place) {
+    pub(super) fn raw(&self, id: MessageId) -> Result<Option<Raw>, Error> {
+        let Some(row) = self.seq(id)?.map(|seq| self.row(seq)).transpose()?.flatten() else {
+            return Ok(None);
+        };
+        if row.record.id != id {
+            return Err(another(id, row.record.id));
+        }
+        match row.fixed.map_err(|damaged| damaged.error()).and_then(|fixed| self.body(&fixed)) {
             Ok(raw) => Ok(Some(raw)),
             // Deleted since we looked; a body that is missing while its row stands is a fault.
-            Err(_) if self.place(seq)?.is_none() => Ok(None),
+            Err(_) if !self.is_there(row.seq)? => Ok(None),
+            Err(error) if is_lost(&error) => Err(Error::Damaged(format!("message {id}: {error}"))),
             Err(error) => Err(Error::Io(error.to_string())),
         }
     }
 
     /// A message and its words; none if it is gone.
     pub(super) fn document(&self, row: Row) -> Result<Option<(Record, Document)>, Error> {
-        let (seq, place) = (row.seq, row.place.clone());
+        let (seq, fixed) = (row.seq, row.fixed.clone());
         let Some(record) = self.fill(row)? else { return Ok(None) };
-        let raw = match self.body(seq, &place) {
-            Ok(raw) => raw,
-            Err(_) if self.place(seq)?.is_none() => return Ok(None),
+        let read = |scanner: &mut Scanner| {
+            let raw = fixed.map_err(|damaged| damaged.error()).and_then(|fixed| self.body(&fixed));
+            matching::scan(&raw?, scanner)
+        };
+        let document = match matching::document(&record, read) {
+            Ok(document) => document,
+            Err(_) if !self.is_there(seq)? => return Ok(None),
             // It will not come back, and one lost body must not end every search and the index.
             Err(error) if is_lost(&error) => {
                 log::error!("message {}: its text cannot be searched: {error}", record.id);
-                Raw::Inline(Default::default())
+                matching::document(&record, |_| Ok(())).map_err(|error| Error::from_io(&error))?
             }
-            Err(error) => return Err(Error::Io(error.to_string())),
+            Err(error) => return Err(Error::from_io(&error)),
         };
-        let document = matching::document(&record, |scanner| matching::scan(&raw, scanner))?;
         Ok(Some((record, document)))
     }
 
-    fn place(&self, seq: i64) -> Result<Option<Place>, Error> {
-        let sql = "SELECT segment, at, held, meta, file, size FROM messages WHERE seq = ?";
-        self.one(sql, params![seq], Place::read)
+    fn is_there(&self, seq: i64) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM messages WHERE seq = ?";
+        Ok(self.one(sql, [seq], |_| Ok(()))?.is_some())
     }
 
     /// What was said and seen of a message.
-    fn meta(&self, place: &Place) -> io::Result<(Envelope, Summary)> {
-        let segment = self.segment(place)?;
-        let mut meta = vec![0; usize::try_from(place.meta).map_err(io::Error::other)?];
-        segment.read_exact_at(&mut meta, place.at + Head::LENGTH as u64 + place.held)?;
-        let json = open_meta(&meta).ok_or_else(|| place.damaged())?;
+    fn meta(&self, fixed: &Fixed) -> io::Result<(Envelope, Summary)> {
+        let segment = self.segment(fixed)?;
+        let mut meta = vec![0; usize::try_from(fixed.meta).map_err(io::Error::other)?];
+        segment.read_exact_at(&mut meta, fixed.at + Head::LENGTH as u64 + fixed.held)?;
+        let json = open_meta(&meta).ok_or_else(|| damaged_record(fixed))?;
         row::read(json).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    fn body(&self, seq: i64, place: &Place) -> io::Result<Raw> {
-        if let Some((name, size)) = &place.file {
-            let named =
-                |error: io::Error| io::Error::new(error.kind(), format!("body {name}: {error}"));
-            return Ok(Raw::File(self.shared.bodies.read(name).map_err(named)?, *size));
-        }
-        let segment = self.segment(place)?;
-        let held = usize::try_from(place.held).map_err(io::Error::other)?;
+    fn body(&self, fixed: &Fixed) -> io::Result<Raw> {
+        let segment = self.segment(fixed)?;
+        let held = usize::try_from(fixed.held).map_err(io::Error::other)?;
         let mut octets = vec![0; Head::LENGTH + held];
-        segment.read_exact_at(&mut octets, place.at)?;
-        let (head, body) = octets.split_first_chunk().ok_or_else(|| place.damaged())?;
+        segment.read_exact_at(&mut octets, fixed.at)?;
+        let (head, body) = octets.split_first_chunk().ok_or_else(|| damaged_record(fixed))?;
         let is_it = |head: &Head| {
-            (head.seq, head.held) == (seq, place.held) && crc32fast::hash(body) == head.held_crc
+            (head.seq, head.id, head.held) == (fixed.seq, fixed.id, fixed.held)
+                && crc32fast::hash(body) == head.held_crc
         };
-        Head::read(head).filter(is_it).ok_or_else(|| place.damaged())?;
-        Ok(Raw::Inline(body.into()))
+        let head = Head::read(head).filter(is_it).ok_or_else(|| damaged_record(fixed))?;
+        if !head.is_file {
+            return Ok(Raw::Inline(body.into()));
+        }
+        let name = BodyName::read(body).ok_or_else(|| damaged_record(fixed))?;
+        Ok(Raw::Pieces(Arc::new(self.shared.bodies.read(&name, fixed.size)?)))
     }
 
-    fn segment(&self, place: &Place) -> io::Result<Arc<File>> {
-        self.shared.segments.file(place.segment).map_err(|error| {
-            let path = self.shared.segments.path(place.segment);
+    fn segment(&self, fixed: &Fixed) -> io::Result<Arc<File>> {
+        self.shared.segments.file(fixed.segment).map_err(|error| {
+            let path = self.shared.segments.path(fixed.segment);
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         })
     }
@@ -231,36 +246,55 @@ impl Reader {
 impl Row {
     /// From the columns of [`ROW`].
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        let record = Record {
-            id: MessageId::from_bytes(row.get(6)?),
-            envelope: Envelope::default(),
-            summary: Summary { size: unsigned(row, 5)?, ..Summary::default() },
-            read: row.get(7)?,
-            starred: row.get(8)?,
-            tags: Vec::new(),
-            state: State::from_name(row.get_ref(10)?.as_str()?).unwrap_or_default(),
+        let (seq, fixed) = (row.get(0)?, Fixed::read(row)?);
+        let id = match &fixed {
+            Ok(fixed) => Some(fixed.id),
+            Err(damaged) => damaged.id,
         };
-        Ok(Self { seq: row.get(11)?, place: Place::read(row)?, record, is_tagged: row.get(9)? })
+        let size = fixed.as_ref().map_or(0, |fixed| fixed.size);
+        // What cannot be read of a damaged row is as if nobody had seen the message yet.
+        let state = row.get_ref(14)?.as_str().ok().and_then(State::from_name);
+        let record = Record {
+            id: id.unwrap_or_else(|| unnamed(seq)),
+            envelope: Envelope::default(),
+            summary: Summary { size, ..Summary::default() },
+            read: row.get(11).unwrap_or_default(),
+            starred: row.get(12).unwrap_or_default(),
+            tags: Vec::new(),
+            state: state.unwrap_or_default(),
+        };
+        let is_tagged = row.get(13).unwrap_or_default();
+        Ok(Self { seq, fixed, record, is_tagged })
     }
 }
 
-impl Place {
-    /// From the first columns of a row: segment, at, held, meta, file, size.
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        let size = unsigned(row, 5)?;
-        Ok(Self {
-            segment: row.get(0)?,
-            at: unsigned(row, 1)?,
-            held: unsigned(row, 2)?,
-            meta: unsigned(row, 3)?,
-            file: row.get::<_, Option<String>>(4)?.map(|name| (name, size)),
-        })
+impl Damaged {
+    fn error(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, self.to_string())
     }
+}
 
-    fn damaged(&self) -> io::Error {
-        let what = format!("segment {} of the journal is damaged at {}", self.segment, self.at);
-        io::Error::new(io::ErrorKind::InvalidData, what)
-    }
+/// What a message is called whose id cannot be read: by its seq, behind four zeros, for no id begins with the
+/// first second of 1970.
+fn unnamed(seq: i64) -> MessageId {
+    let mut octets = [0; 12];
+    octets[4..].copy_from_slice(&seq.to_be_bytes());
+    MessageId::from_bytes(octets)
+}
+
+fn seq_of_unnamed(id: MessageId) -> Option<i64> {
+    let (zeros, seq) = id.as_bytes().split_last_chunk()?;
+    (zeros == [0; 4]).then(|| i64::from_be_bytes(*seq))
+}
+
+fn damaged_record(fixed: &Fixed) -> io::Error {
+    let what = format!("segment {} of the journal is damaged at octet {}", fixed.segment, fixed.at);
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// The database led from one id to the message of another.
+fn another(asked: MessageId, found: MessageId) -> Error {
+    Error::Damaged(format!("message {asked}: smtpd.db takes it for message {found}"))
 }
 
 /// True if reading again will not help.
@@ -280,6 +314,6 @@ impl Drop for Moment<'_> {
     }
 }
 
-const ROW: &str =
-    "SELECT segment, at, held, meta, file, size, id, read, starred, tagged, state, seq
+const ROW: &str = "SELECT seq, id, received, size, attachment, segment, at, held, meta, file, sum,
+                          read, starred, tagged, state
                    FROM messages";

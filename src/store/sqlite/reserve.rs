@@ -16,6 +16,7 @@ use std::{
 };
 
 use super::private;
+use crate::store::Error;
 
 /// The file and whether it is there.
 #[derive(Debug)]
@@ -31,17 +32,18 @@ pub(super) struct Reserve {
 enum State {
     /// The room is kept.
     Kept,
-    /// It was given up, or could not be made when last tried.
-    Given { tried: Option<Instant> },
+    /// It was given up, or could not be made when last tried, and this is why.
+    Given { tried: Option<Instant>, why: Error },
 }
 
 impl Reserve {
     /// Keeps the room at this path, if there is any.
     pub(super) fn open(path: PathBuf) -> Self {
         let kept = fs::metadata(&path).is_ok_and(|data| data.len() >= SIZE as u64);
-        let state = if kept { State::Kept } else { State::Given { tried: None } };
+        let state = if kept { State::Kept } else { State::Given { tried: None, why: Error::Full } };
         let reserve = Self { path, state: Mutex::new(state), kept: AtomicBool::new(kept) };
-        reserve.keep();
+        // Why not is told to whoever wants to store something.
+        let _ = reserve.keep();
         reserve
     }
 
@@ -51,7 +53,7 @@ impl Reserve {
         let kept = matches!(*state, State::Kept);
         if kept && fs::remove_file(&self.path).is_ok() {
             // Whoever needed it is at work: not at once again.
-            *state = State::Given { tried: Some(Instant::now()) };
+            *state = State::Given { tried: Some(Instant::now()), why: Error::Full };
             self.kept.store(false, Ordering::SeqCst);
         }
         kept
@@ -62,26 +64,40 @@ impl Reserve {
         self.kept.load(Ordering::SeqCst)
     }
 
-    /// Makes the room again if it was given up, not more often than now and then; true if it is there.
-    /// Blocks.
-    pub(super) fn keep(&self) -> bool {
+    /// Why the room is not kept, as last known. Does not block.
+    pub(super) fn lack(&self) -> Option<Error> {
+        if self.is_kept() {
+            return None;
+        }
+        match self.state.try_lock().as_deref() {
+            Ok(State::Given { why, .. }) => Some(why.clone()),
+            _ => Some(Error::Full),
+        }
+    }
+
+    /// Makes the room again if it was given up, not more often than now and then. Blocks.
+    pub(super) fn keep(&self) -> Result<(), Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match *state {
-            State::Kept => return true,
-            State::Given { tried: Some(at) } if at.elapsed() < RETRY => return false,
+        match &*state {
+            State::Kept => return Ok(()),
+            State::Given { tried: Some(at), why } if at.elapsed() < RETRY => {
+                return Err(why.clone());
+            }
             State::Given { .. } => {}
         }
         match self.make() {
             Ok(()) => *state = State::Kept,
             Err(error) => {
                 let _ = fs::remove_file(&self.path);
-                *state = State::Given { tried: Some(Instant::now()) };
-                log::warn!(path:% = self.path.display(), error:% = error; "no room is left to keep for deleting");
+                let why = Error::from_io(&error);
+                *state = State::Given { tried: Some(Instant::now()), why: why.clone() };
+                log::warn!(path:% = self.path.display(), error:% = error; "no room can be kept for deleting");
+                self.kept.store(false, Ordering::SeqCst);
+                return Err(why);
             }
         }
-        let kept = matches!(*state, State::Kept);
-        self.kept.store(kept, Ordering::SeqCst);
-        kept
+        self.kept.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     fn make(&self) -> io::Result<()> {

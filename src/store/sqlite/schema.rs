@@ -10,6 +10,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, hooks::Wal};
 
+use super::{journal::Segments, tx::Counters, upgrade};
 use crate::store::Error;
 
 /// Opens the database for writing; makes it if it is missing.
@@ -22,10 +23,27 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     match header(&db).map_err(cannot)? {
         (APPLICATION_ID, VERSION, _) => {}
         (0, 0, 0) => create(&mut db).map_err(cannot)?,
-        other => return Err(foreign(path, other)),
+        other => return Err(foreign(path, &db, other)),
     }
     settle_writer(&mut db).map_err(cannot)?;
     Ok(db)
+}
+
+/// Brings a database of an earlier build to this layout, if it is one: before anything else is done with it.
+pub(super) fn upgrade(path: &Path, segments: &Segments) -> Result<(), Error> {
+    let cannot = |error| Error::Open(describe(path, &error));
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = match Connection::open_with_flags(path, flags) {
+        Ok(db) if path.is_file() => db,
+        // There is none yet; or it is told when it is opened.
+        _ => return Ok(()),
+    };
+    match header(&db) {
+        Ok((APPLICATION_ID, VERSION_2, _)) if noted_layout(&db).is_none() => {
+            upgrade::from_layout_2(&mut db, segments).map_err(cannot)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An error if the file is no database of this version, which is looked at and not changed.
@@ -35,18 +53,50 @@ pub(super) fn check_version(path: &Path) -> Result<(), Error> {
     let db = Connection::open_with_flags(path, flags).map_err(cannot)?;
     match header(&db).map_err(cannot)? {
         (APPLICATION_ID, VERSION, _) => Ok(()),
-        other => Err(foreign(path, other)),
+        other => Err(foreign(path, &db, other)),
     }
 }
 
-fn foreign(path: &Path, header: (i32, i32, i64)) -> Error {
+/// An error if a later version of smtpd made the database: this one must not make an old one of it.
+pub(super) fn refuse_newer(path: &Path) -> Result<(), Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // What is damaged or missing is made again.
+    let Ok(db) = Connection::open_with_flags(path, flags) else { return Ok(()) };
+    match header(&db) {
+        Ok(header @ (APPLICATION_ID, version, _))
+            if version > VERSION && noted_layout(&db) != Some(VERSION) =>
+        {
+            Err(foreign(path, &db, header))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The layout as the notes say it, if they do.
+fn noted_layout(db: &Connection) -> Option<i32> {
+    db.query_row("SELECT value FROM notes WHERE name = 'layout'", (), |row| row.get(0)).ok()
+}
+
+fn foreign(path: &Path, db: &Connection, header: (i32, i32, i64)) -> Error {
+    if noted_layout(db) == Some(VERSION) {
+        return Error::needs_repair(
+            path,
+            "the database is damaged: its header is that of another layout",
+        );
+    }
     let path = path.display();
     Error::Open(match header {
         (APPLICATION_ID, version, _) => format!(
             "{path}: made by another version of smtpd (layout {version}, this one knows {VERSION})"
         ),
-        _ => format!("{path}: not a database of smtpd"),
+        _ => not_ours(&path),
     })
+}
+
+fn not_ours(path: &dyn std::fmt::Display) -> String {
+    format!(
+        "{path}: not a database of smtpd; if it was one, `smtpd repair` makes it again from the journal"
+    )
 }
 
 /// Opens the database for reading. The writer must have opened it before.
@@ -75,7 +125,9 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     let all = db.transaction()?;
     all.execute_batch(include_str!("schema.sql"))?;
-    all.execute("INSERT INTO counters VALUES (1, random(), 0, 1, NULL, 0, 0, 0, 0, 0, 0)", ())?;
+    all.execute("INSERT INTO counters VALUES (1, 0, 0, 1, NULL, 0, 0, 0, 0, 0, 0, 0)", ())?;
+    let identity = all.query_row("SELECT random()", (), |row| row.get(0))?;
+    Counters { identity, next_seq: 1, ..Counters::default() }.save(&all)?;
     all.pragma_update(None, "application_id", APPLICATION_ID)?;
     all.pragma_update(None, "user_version", VERSION)?;
     all.commit()
@@ -164,9 +216,14 @@ pub(super) fn settle(db: &Connection) -> rusqlite::Result<()> {
 pub(super) fn describe(path: &Path, error: &rusqlite::Error) -> String {
     let path = path.display();
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => format!("{path}: not a database of smtpd"),
+        Some(ErrorCode::NotADatabase) => not_ours(&path),
         Some(ErrorCode::DatabaseCorrupt) => {
             format!("{path}: the database is damaged; `smtpd repair` saves what can be saved")
+        }
+        None if is_unreadable(error) => {
+            format!(
+                "{path}: the database is damaged: {error}; `smtpd repair` saves what can be saved"
+            )
         }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
             format!("{path}: no permission to open or write it")
@@ -180,14 +237,33 @@ pub(super) fn describe(path: &Path, error: &rusqlite::Error) -> String {
 pub(super) fn failed(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::Damaged(format!("smtpd.db: {error}; `smtpd repair` saves what can be saved"))
+        }
+        None if is_unreadable(error) => Error::Damaged(format!("smtpd.db: {error}")),
         _ => Error::Io(error.to_string()),
     }
+}
+
+/// True if a column holds what smtpd never wrote into it.
+fn is_unreadable(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error as E;
+    matches!(
+        error,
+        E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::InvalidColumnType(..)
+            | E::Utf8Error(..)
+            | E::QueryReturnedNoRows
+    )
 }
 
 /// "smtp" in ASCII: `file` and this program can tell the database from others.
 const APPLICATION_ID: i32 = 0x736d_7470;
 /// Grows when schema.sql changes.
-const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
+/// Of the builds before 0.1.0, which upgrade.sql brings to this one.
+const VERSION_2: i32 = 2;
 /// Octets.
 const PAGE_SIZE: i32 = 4096;
 /// Of the writer: it touches the newest pages and the labels in use.

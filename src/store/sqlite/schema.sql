@@ -6,7 +6,7 @@
 
 -- Narrow rows: a million of them are scanned in a tenth of a second.
 CREATE TABLE messages (
-    seq        INTEGER PRIMARY KEY,     -- from counters.next_seq
+    seq        INTEGER PRIMARY KEY,     -- from counters.next_seq; POP3 and IMAP will call it the UID
     id         BLOB    NOT NULL UNIQUE, -- 12 bytes; grows with seq, so paging by one is paging by the other
     received   INTEGER NOT NULL,        -- milliseconds since 1970
     size       INTEGER NOT NULL,        -- octets as received
@@ -20,7 +20,8 @@ CREATE TABLE messages (
     at         INTEGER NOT NULL,        -- where its record begins
     held       INTEGER NOT NULL,        -- octets of the body in the record
     meta       INTEGER NOT NULL,        -- octets of envelope and summary behind it
-    file       TEXT                     -- name of the body's file in bodies/, if it is not in the record
+    file       TEXT,                    -- name of the body's file in bodies/, if it is not in the record
+    sum        INTEGER NOT NULL         -- CRC-32 of what never changes (fixed.rs)
 );
 
 -- Start-up compares these names with the folder; most messages have none.
@@ -29,7 +30,8 @@ CREATE INDEX messages_file ON messages (file) WHERE file IS NOT NULL;
 -- How many messages stand in each segment of the journal: one without any can go.
 CREATE TABLE segments (
     segment  INTEGER PRIMARY KEY,
-    messages INTEGER NOT NULL
+    messages INTEGER NOT NULL,
+    rescued  INTEGER NOT NULL DEFAULT 0 -- written by `smtpd repair`: messages stand in it in any order
 );
 
 -- Mailboxes (kind 0) and tags (kind 1) with their totals: kept, not counted. A label without messages
@@ -46,6 +48,8 @@ CREATE TABLE labels (
 CREATE TABLE labelled (
     label INTEGER NOT NULL,
     seq   INTEGER NOT NULL,
+    flags INTEGER NOT NULL DEFAULT 0,   -- of the message in this mailbox alone; no front end has any yet
+    gone  INTEGER NOT NULL DEFAULT 0,   -- it left this mailbox and is still in others; nothing leaves yet
     PRIMARY KEY (label, seq)
 ) WITHOUT ROWID;
 
@@ -64,5 +68,22 @@ CREATE TABLE counters (
     messages   INTEGER NOT NULL,
     unread     INTEGER NOT NULL,
     bytes      INTEGER NOT NULL,
-    file_bytes INTEGER NOT NULL         -- of these, in files of their own
+    file_bytes INTEGER NOT NULL,        -- of these, in files of their own
+    sum        INTEGER NOT NULL         -- CRC-32 of all columns above
 );
+
+-- What is learnt of a message after it was stored: verdicts, deliveries. Nothing is yet.
+CREATE TABLE annotations (
+    seq   INTEGER NOT NULL,
+    name  TEXT    NOT NULL,
+    value BLOB    NOT NULL,
+    PRIMARY KEY (seq, name)
+) WITHOUT ROWID;
+
+-- Small things that must outlive a restart: the cursors of those who read along. Nobody does yet. The
+-- layout is said here once more, so that a wrong bit in `user_version` is not taken for another layout.
+CREATE TABLE notes (
+    name  TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
+INSERT INTO notes VALUES ('layout', 3);

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
-use super::journal::{Head, Header, Placed};
+use super::{
+    fixed::Fixed,
+    journal::{Head, Header, Placed},
+};
 use crate::{
     id::MessageId,
     store::{Change, Keep, State, tag_key},
@@ -65,14 +68,13 @@ pub(super) enum Kind {
 /// What a change or a deletion needs to know of a message.
 struct Known {
     id: MessageId,
-    size: u64,
     read: bool,
     starred: bool,
     labels: Vec<i64>,
-    segment: i64,
-    /// Where its record ends.
-    end: u64,
-    file: Option<String>,
+    /// None if the row is damaged: nothing can be given back then.
+    fixed: Option<Fixed>,
+    /// Of a damaged row, as well as it can be read.
+    size: u64,
 }
 
 impl Doomed {
@@ -98,13 +100,21 @@ impl Doomed {
 }
 
 impl Counters {
-    /// Reads them.
+    /// Reads them; an error if they are not what was written.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
+        match Self::read(db)? {
+            (counters, true) => Ok(counters),
+            _ => Err(unreadable(CountersDamaged)),
+        }
+    }
+
+    /// Reads them, and whether their checksum holds.
+    pub(super) fn read(db: &Connection) -> rusqlite::Result<(Self, bool)> {
         let sql = "SELECT identity, epoch, next_seq, last_id, segment, at, messages, unread, bytes,
-                          file_bytes
+                          file_bytes, sum
                    FROM counters";
         db.prepare_cached(sql)?.query_row((), |row| {
-            Ok(Self {
+            let counters = Self {
                 identity: row.get(0)?,
                 epoch: row.get(1)?,
                 next_seq: row.get(2)?,
@@ -115,16 +125,19 @@ impl Counters {
                 unread: unsigned(row, 7)?,
                 bytes: unsigned(row, 8)?,
                 file_bytes: unsigned(row, 9)?,
-            })
+            };
+            Ok((counters, row.get::<_, i64>(10)? == counters.sum()))
         })
     }
 
-    /// Writes what can change.
-    fn save(&self, db: &Connection) -> rusqlite::Result<()> {
-        let sql = "UPDATE counters SET epoch = ?, next_seq = ?, last_id = ?, segment = ?, at = ?,
-                   messages = ?, unread = ?, bytes = ?, file_bytes = ?";
+    /// Writes them.
+    pub(super) fn save(&self, db: &Connection) -> rusqlite::Result<()> {
+        let sql =
+            "UPDATE counters SET identity = ?, epoch = ?, next_seq = ?, last_id = ?, segment = ?,
+                   at = ?, messages = ?, unread = ?, bytes = ?, file_bytes = ?, sum = ?";
         db.prepare_cached(sql)?
             .execute(params![
+                self.identity,
                 self.epoch,
                 self.next_seq,
                 self.last_id,
@@ -133,11 +146,44 @@ impl Counters {
                 signed(self.messages),
                 signed(self.unread),
                 signed(self.bytes),
-                signed(self.file_bytes)
+                signed(self.file_bytes),
+                self.sum(),
             ])
             .map(drop)
     }
+
+    /// The checksum over all of them: a place or a number that is wrong here would hide mail, or give the
+    /// numbers of old mail to new.
+    fn sum(&self) -> i64 {
+        let mut hasher = crc32fast::Hasher::new();
+        let numbers = [
+            self.identity,
+            self.epoch,
+            self.next_seq,
+            self.segment,
+            signed(self.at),
+            signed(self.messages),
+            signed(self.unread),
+            signed(self.bytes),
+            signed(self.file_bytes),
+        ];
+        numbers.iter().for_each(|number| hasher.update(&number.to_le_bytes()));
+        hasher.update(self.last_id.as_ref().map_or(&[][..], |id| id));
+        hasher.finalize().into()
+    }
 }
+
+/// The single row of `counters` is not what was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CountersDamaged;
+
+impl std::fmt::Display for CountersDamaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("its counters are damaged")
+    }
+}
+
+impl std::error::Error for CountersDamaged {}
 
 impl<'a> Tx<'a> {
     /// Begins.
@@ -194,23 +240,13 @@ impl<'a> Tx<'a> {
 
     fn insert(&mut self, one: &Placed, labels: &[i64]) -> rusqlite::Result<()> {
         let head = &one.head;
-        let sql = "INSERT INTO messages (seq, id, received, size, attachment, state, labels,
-                                         segment, at, held, meta, file)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        self.db.prepare_cached(sql)?.execute(params![
-            head.seq,
-            head.id.as_bytes(),
-            one.facts.received_ms,
-            signed(head.size),
-            one.facts.files,
-            State::Received.name(),
-            labels_text(labels),
-            one.segment,
-            signed(one.at),
-            signed(head.held),
-            head.meta,
-            one.file,
-        ])?;
+        let sql =
+            "INSERT INTO messages (seq, id, received, size, attachment, segment, at, held, meta,
+                                         file, sum, state, labels)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let fixed = Fixed::new(one);
+        let state = State::Received.name();
+        fixed.insert(&mut *self.db.prepare_cached(sql)?, state, &labels_text(labels))?;
         let mut statement =
             self.db.prepare_cached("INSERT INTO labelled (label, seq) VALUES (?, ?)")?;
         labels.iter().try_for_each(|label| statement.execute([*label, head.seq]).map(drop))?;
@@ -287,18 +323,30 @@ impl<'a> Tx<'a> {
 
     /// Deletes at most `most` of what `keep` does not keep; returns how many.
     pub(super) fn prune(&mut self, keep: &Keep, most: usize) -> rusqlite::Result<u64> {
-        let sql = "SELECT seq, received FROM messages ORDER BY seq LIMIT ?";
+        // Each by its own age: one that came while the clock was wrong must not keep what came after it.
+        if let Some(from) = keep.received_from_ms {
+            let sql = "SELECT seq FROM messages WHERE received < ? ORDER BY seq LIMIT ?";
+            let mut statement = self.db.prepare_cached(sql)?;
+            let old = statement.query_map(params![from, most as i64], |row| row.get(0))?;
+            let old = old.collect::<Result<Vec<i64>, _>>()?;
+            if !old.is_empty() {
+                return self.delete(&old);
+            }
+        }
+        if keep.messages.is_none() && keep.bytes.is_none() {
+            return Ok(0);
+        }
+        let sql = "SELECT seq FROM messages ORDER BY seq LIMIT ?";
         let oldest = self
             .db
             .prepare_cached(sql)?
-            .query_map([most as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<Vec<(i64, i64)>, _>>()?;
+            .query_map([most as i64], |row| row.get(0))?
+            .collect::<Result<Vec<i64>, _>>()?;
         let mut deleted = 0;
-        for (seq, received_ms) in oldest {
-            let too_old = keep.received_from_ms.is_some_and(|from| received_ms < from);
+        for seq in oldest {
             let too_many = keep.messages.is_some_and(|most| self.counters.messages > most);
             let too_large = keep.bytes.is_some_and(|most| self.counters.bytes > most);
-            if !(too_old || too_many || too_large) {
+            if !(too_many || too_large) {
                 break;
             }
             deleted += self.delete(&[seq])?;
@@ -325,22 +373,23 @@ impl<'a> Tx<'a> {
     }
 
     fn known(&self, seq: i64) -> rusqlite::Result<Option<Known>> {
-        let sql = "SELECT id, size, read, starred, labels, segment, at, held, meta, file
+        let sql = "SELECT seq, id, received, size, attachment, segment, at, held, meta, file, sum,
+                          read, starred, labels
                    FROM messages WHERE seq = ?";
         self.db
             .prepare_cached(sql)?
             .query_row([seq], |row| {
-                let at = unsigned(row, 6)?;
-                let length = Head::LENGTH as u64 + unsigned(row, 7)? + unsigned(row, 8)?;
+                let fixed = Fixed::read(row)?.ok();
+                // What cannot be read is counted wrong, which `smtpd check` finds; deleting goes on.
                 Ok(Known {
-                    id: MessageId::from_bytes(row.get(0)?),
-                    size: unsigned(row, 1)?,
-                    read: row.get(2)?,
-                    starred: row.get(3)?,
-                    labels: labels(row.get_ref(4)?.as_str()?)?,
-                    segment: row.get(5)?,
-                    end: at + length,
-                    file: row.get(9)?,
+                    id: MessageId::from_bytes(row.get(1).unwrap_or_default()),
+                    read: row.get(11).unwrap_or_default(),
+                    starred: row.get(12).unwrap_or_default(),
+                    labels: row.get_ref(13)?.as_str().ok().and_then(labels).unwrap_or_default(),
+                    size: fixed
+                        .as_ref()
+                        .map_or_else(|| unsigned(row, 3).unwrap_or(0), |it| it.size),
+                    fixed,
                 })
             })
             .optional()
@@ -406,33 +455,49 @@ impl<'a> Tx<'a> {
         counters.messages = counters.messages.saturating_sub(1);
         counters.unread = counters.unread.saturating_sub(u64::from(!known.read));
         counters.bytes = counters.bytes.saturating_sub(known.size);
-        *self.released.entry(known.segment).or_insert(0) += 1;
-        let hole = self.hole(seq, &known)?;
+        // Where a damaged row stands is not known: `smtpd repair` gives its space back.
+        let Some(fixed) = known.fixed else { return Ok(()) };
+        *self.released.entry(fixed.segment).or_insert(0) += 1;
+        let hole = self.hole(&fixed)?;
         self.doomed.holes.push(hole);
-        if let Some(file) = known.file {
-            self.counters.file_bytes = self.counters.file_bytes.saturating_sub(known.size);
+        if let Some(file) = fixed.file {
+            self.counters.file_bytes = self.counters.file_bytes.saturating_sub(fixed.size);
             self.doomed.files.push(file);
         }
         Ok(())
     }
 
     /// The stretch around a deleted message in which nothing is wanted: blocks are only given back whole,
-    /// and a small message alone fills none.
-    fn hole(&self, seq: i64, known: &Known) -> rusqlite::Result<Hole> {
-        let neighbour = |sql: &str| {
-            self.db
-                .prepare_cached(sql)?
-                .query_row([seq], |row| Ok((row.get::<_, i64>(0)?, unsigned(row, 1)?)))
-                .optional()
-                .map(|found| found.filter(|(segment, _)| *segment == known.segment))
+    /// and a small message alone fills none. Its neighbours bound it, if they are what they say.
+    fn hole(&self, fixed: &Fixed) -> rusqlite::Result<Hole> {
+        let alone = (fixed.segment, fixed.at, fixed.end());
+        if self.is_rescued(fixed.segment)? {
+            return Ok(alone);
+        }
+        let neighbour =
+            |sql: &str| self.db.prepare_cached(sql)?.query_row([fixed.seq], Fixed::read).optional();
+        let before =
+            "SELECT seq, id, received, size, attachment, segment, at, held, meta, file, sum
+                      FROM messages WHERE seq < ? ORDER BY seq DESC LIMIT 1";
+        let after = "SELECT seq, id, received, size, attachment, segment, at, held, meta, file, sum
+                     FROM messages WHERE seq > ? ORDER BY seq LIMIT 1";
+        let begin = match neighbour(before)? {
+            Some(Err(_damaged)) => fixed.at,
+            Some(Ok(it)) if it.segment == fixed.segment => it.end() + Head::LENGTH as u64,
+            Some(Ok(it)) if self.is_rescued(it.segment)? => fixed.at,
+            _ => Header::LENGTH as u64,
         };
-        let before = neighbour(
-            "SELECT segment, at + held + meta FROM messages WHERE seq < ? ORDER BY seq DESC LIMIT 1",
-        )?;
-        let after =
-            neighbour("SELECT segment, at FROM messages WHERE seq > ? ORDER BY seq LIMIT 1")?;
-        let begin = before.map_or(Header::LENGTH as u64, |(_, end)| end + Head::LENGTH as u64);
-        Ok((known.segment, begin, after.map_or(known.end, |(_, at)| at)))
+        let end = match neighbour(after)? {
+            Some(Ok(it)) if it.segment == fixed.segment => it.at,
+            _ => fixed.end(),
+        };
+        Ok((fixed.segment, begin, end))
+    }
+
+    /// True for a segment whose messages stand in any order.
+    fn is_rescued(&self, segment: i64) -> rusqlite::Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM segments WHERE segment = ? AND rescued)";
+        self.db.prepare_cached(sql)?.query_row([segment], |row| row.get(0))
     }
 
     /// Counts deleted messages off their segments, and forgets segments that are empty and finished.
@@ -442,8 +507,11 @@ impl<'a> Tx<'a> {
         for (segment, fewer) in released {
             statement.execute([fewer, segment])?;
         }
-        // All messages of a segment before this one are taken in, and so counted.
-        let sql = "DELETE FROM segments WHERE messages <= 0 AND segment < ? RETURNING segment";
+        // All messages of a segment before this one are taken in, and so counted. Before a file goes for
+        // good, its rows are looked for all the same: a count is a number that may be wrong.
+        let sql = "DELETE FROM segments WHERE messages <= 0 AND segment < ?
+                       AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.segment = segments.segment)
+                   RETURNING segment";
         let mut statement = self.db.prepare_cached(sql)?;
         let gone = statement.query_map([self.counters.segment], |row| row.get(0))?;
         self.doomed.segments.extend(gone.collect::<Result<Vec<i64>, _>>()?);
@@ -493,9 +561,9 @@ impl<'a> Tx<'a> {
     }
 }
 
-/// The `labels` column: a JSON array.
-fn labels(text: &str) -> rusqlite::Result<Vec<i64>> {
-    serde_json::from_str(text).map_err(unreadable)
+/// The `labels` column: a JSON array; none if it is not.
+pub(super) fn labels(text: &str) -> Option<Vec<i64>> {
+    serde_json::from_str(text).ok()
 }
 
 fn labels_text(labels: &[i64]) -> String {
@@ -510,7 +578,7 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 }
 
 /// SQLite's integers are signed; nobody has so many octets.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -125,7 +125,7 @@ impl Store for Shelf {
             found.map(|(_, raw)| match raw {
                 Raw::Inline(octets) => Raw::Inline(octets.clone()),
                 Raw::File(file, length) => Raw::File(file.try_clone().unwrap(), *length),
-                Raw::Remote(octets) => Raw::Remote(octets.clone()),
+                Raw::Pieces(octets) => Raw::Pieces(octets.clone()),
             })
         })
     }

@@ -76,7 +76,7 @@ fn a_hundred_megabytes_lie_in_gridfs() {
         [b"Subject: large\r\n\r\n".as_slice(), &line.repeat(100_000_000 / line.len())].concat();
     let before = resident();
     let id = block_on(put(&*store, &raw, "a@b.example"));
-    let Some(Raw::Remote(octets)) = block_on(store.raw(id)).unwrap() else { panic!("not remote") };
+    let Some(Raw::Pieces(octets)) = block_on(store.raw(id)).unwrap() else { panic!("not remote") };
     assert_eq!(octets.length(), raw.len() as u64);
     let (mut offset, mut piece) = (0, vec![0; 100_000]);
     while let taken @ 1.. = octets.read_at(&mut piece, offset as u64).unwrap() {

@@ -83,7 +83,7 @@ fn a_lost_body_file_does_not_end_searching() {
         caught_up(&store).await;
         assert_eq!(found(&store, find([words("after")])).await, 1);
         // Its octets are still asked for in vain, which is told.
-        assert!(matches!(store.raw(large).await, Err(Error::Io(_))));
+        assert!(matches!(store.raw(large).await, Err(Error::Damaged(_))));
         store.close().await.unwrap();
     });
 }
@@ -327,15 +327,26 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let path = options.path.join("smtpd.db");
     let text = "these are somebody's notes\n".repeat(200);
     fs::write(&path, &text).unwrap();
-    assert_eq!(refusal(&options), format!("{}: not a database of smtpd", path.display()));
+    assert_eq!(
+        refusal(&options),
+        format!("{}: not a database of smtpd; {MADE_AGAIN}", path.display())
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
+
+const MADE_AGAIN: &str = "if it was one, `smtpd repair` makes it again from the journal";
 
 /// Overwrites four octets of a database's header.
 fn patch(path: &Path, offset: usize, number: u32) {
     let mut octets = fs::read(path).unwrap();
     octets[offset..offset + 4].copy_from_slice(&number.to_be_bytes());
     fs::write(path, octets).unwrap();
+}
+
+/// Notes another layout.
+fn set_layout(path: &Path, layout: i64) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.execute("UPDATE notes SET value = ? WHERE name = 'layout'", [layout]).unwrap();
 }
 
 #[test]
@@ -350,11 +361,15 @@ fn other_versions_and_foreign_databases_are_refused() {
     let shown = path.display();
     patch(&path, USER_VERSION, 99);
     let why = refusal(&options);
-    let want = format!("{shown}: made by another version of smtpd (layout 99, this one knows 2)");
+    assert!(why.ends_with("; `smtpd repair` saves what can be saved"), "a wrong bit: {why}");
+    set_layout(&path, 99);
+    let why = refusal(&options);
+    let want = format!("{shown}: made by another version of smtpd (layout 99, this one knows 3)");
     assert_eq!(why, want);
-    patch(&path, USER_VERSION, 2);
+    patch(&path, USER_VERSION, 3);
+    set_layout(&path, 4);
     patch(&path, APPLICATION_ID, 0x1234_5678);
-    assert_eq!(refusal(&options), format!("{shown}: not a database of smtpd"));
+    assert_eq!(refusal(&options), format!("{shown}: not a database of smtpd; {MADE_AGAIN}"));
 }
 
 #[test]

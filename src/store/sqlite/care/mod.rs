@@ -5,8 +5,12 @@
 
 mod backup;
 mod check;
+mod old;
 mod repair;
+mod replace;
+mod rescue;
 
+pub(super) use self::replace::is_interrupted as is_repair_interrupted;
 pub(in crate::store) use self::{backup::backup, check::check, repair::repair};
 
 use std::path::Path;
@@ -15,10 +19,12 @@ use rusqlite::Connection;
 
 use super::{
     BODIES, DATABASE, JOURNAL,
-    bodies::Bodies,
-    journal::{Head, Segments, open_meta},
+    bodies::{Bodies, BodyName},
+    fixed::{Damaged, Fixed},
+    journal::{Facts, Head, Segments, open_meta},
+    row,
     schema::{self, failed},
-    tx::unsigned,
+    tx::{Kind, labels},
 };
 use crate::{id::MessageId, store::Error};
 
@@ -29,16 +35,27 @@ struct Folder {
     bodies: Bodies,
 }
 
-/// Where a message stands, as its row says.
+/// A row of the database.
 struct Row {
     seq: i64,
-    id: MessageId,
-    segment: i64,
-    at: u64,
-    held: u64,
-    meta: u64,
-    size: u64,
-    file: Option<String>,
+    fixed: Result<Fixed, Damaged>,
+    /// None if they cannot be read.
+    labels: Option<Vec<i64>>,
+}
+
+impl Row {
+    /// What to call the message.
+    fn name(&self) -> String {
+        let id = match &self.fixed {
+            Ok(fixed) => Some(fixed.id),
+            Err(damaged) => damaged.id,
+        };
+        id.map_or_else(|| format!("message number {}", self.seq), |id| format!("message {id}"))
+    }
+
+    fn size(&self) -> u64 {
+        self.fixed.as_ref().map_or(0, |fixed| fixed.size)
+    }
 }
 
 impl Folder {
@@ -66,21 +83,14 @@ impl Folder {
 
     /// Rows behind a seq, in order, some at a time; none at the end.
     fn rows(&self, behind: i64) -> Result<Vec<Row>, Error> {
-        let sql = "SELECT seq, id, segment, at, held, meta, size, file FROM messages
-                   WHERE seq > ? ORDER BY seq LIMIT ?";
+        let sql =
+            "SELECT seq, id, received, size, attachment, segment, at, held, meta, file, sum, labels
+                   FROM messages WHERE seq > ? ORDER BY seq LIMIT ?";
         let read = || -> rusqlite::Result<Vec<Row>> {
             let mut statement = self.db.prepare_cached(sql)?;
             let rows = statement.query_map([behind, PIECE], |row| {
-                Ok(Row {
-                    seq: row.get(0)?,
-                    id: MessageId::from_bytes(row.get(1)?),
-                    segment: row.get(2)?,
-                    at: unsigned(row, 3)?,
-                    held: unsigned(row, 4)?,
-                    meta: unsigned(row, 5)?,
-                    size: unsigned(row, 6)?,
-                    file: row.get(7)?,
-                })
+                let labels = row.get_ref(11)?.as_str().ok().and_then(labels);
+                Ok(Row { seq: row.get(0)?, fixed: Fixed::read(row)?, labels })
             })?;
             rows.collect()
         };
@@ -94,40 +104,87 @@ impl Folder {
         ask().map_err(|error: rusqlite::Error| failed(&error))
     }
 
-    /// What is wrong with the octets of a message; nothing if they are as they were received.
+    /// What is wrong with a message; nothing if its octets are as they were received, and its row says
+    /// of them what its record says.
     fn fault(&self, row: &Row) -> Option<String> {
-        self.read(row).err()
+        self.compare(row).err()
     }
 
-    fn read(&self, row: &Row) -> Result<(), String> {
-        use std::os::unix::fs::FileExt as _;
-        let said = |error: std::io::Error| {
-            format!("{}: {error}", self.segments.path(row.segment).display())
-        };
-        let damaged = || {
-            let path = self.segments.path(row.segment);
-            format!("{}: damaged at octet {}", path.display(), row.at)
-        };
-        let segment = self.segments.file(row.segment).map_err(said)?;
-        let length = Head::LENGTH as u64 + row.held + row.meta;
-        let mut record = vec![0; usize::try_from(length).map_err(|_| damaged())?];
-        segment.read_exact_at(&mut record, row.at).map_err(said)?;
+    fn compare(&self, row: &Row) -> Result<(), String> {
+        let fixed = row.fixed.as_ref().map_err(Damaged::to_string)?;
+        let facts = self.read(fixed)?;
+        let says = |what: &str| format!("smtpd.db: {what} of it are not those of its record");
+        if (facts.received_ms, facts.files) != (fixed.received_ms, fixed.files) {
+            return Err(says("the facts"));
+        }
+        let labels = row.labels.as_ref().ok_or("smtpd.db: the labels of it cannot be read")?;
+        let mailboxes = self.mailboxes(labels).map_err(|error| error.to_string())?;
+        if mailboxes != facts.mailboxes {
+            return Err(says("the mailboxes"));
+        }
+        match self.seq(fixed.id).map_err(|error| error.to_string())? {
+            Some(seq) if seq == fixed.seq => Ok(()),
+            _ => Err("smtpd.db: it cannot be found by its id".into()),
+        }
+    }
+
+    fn seq(&self, id: MessageId) -> rusqlite::Result<Option<i64>> {
+        use rusqlite::OptionalExtension as _;
+        let sql = "SELECT seq FROM messages WHERE id = ?";
+        self.db.prepare_cached(sql)?.query_row([id.as_bytes()], |row| row.get(0)).optional()
+    }
+
+    /// The names of those labels that are mailboxes, sorted.
+    fn mailboxes(&self, labels: &[i64]) -> rusqlite::Result<Vec<String>> {
+        let mut statement =
+            self.db.prepare_cached("SELECT name FROM labels WHERE label = ? AND kind = ?")?;
+        let mut names = Vec::with_capacity(labels.len());
+        for label in labels {
+            let rows = statement.query_map((label, Kind::Mailbox as i64), |row| row.get(0))?;
+            names.extend(rows.collect::<rusqlite::Result<Vec<String>>>()?);
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Reads all octets of a message; what its record says of it.
+    fn read(&self, fixed: &Fixed) -> Result<Facts, String> {
+        let path = self.segments.path(fixed.segment);
+        let damaged = || format!("{}: damaged at octet {}", path.display(), fixed.at);
+        let record = self.record(fixed).map_err(|error| format!("{}: {error}", path.display()))?;
         let head = record.first_chunk().and_then(Head::read).ok_or_else(damaged)?;
         let is_it = (head.seq, head.id, head.held, u64::from(head.meta), head.size)
-            == (row.seq, row.id, row.held, row.meta, row.size);
-        let body_end = Head::LENGTH + usize::try_from(row.held).map_err(|_| damaged())?;
+            == (fixed.seq, fixed.id, fixed.held, fixed.meta, fixed.size);
+        let body_end = Head::LENGTH + usize::try_from(fixed.held).map_err(|_| damaged())?;
         let held = record.get(Head::LENGTH..body_end).ok_or_else(damaged)?;
-        let meta = record.get(body_end..).and_then(open_meta);
-        if !is_it || meta.is_none() || crc32fast::hash(held) != head.held_crc {
+        if !is_it || crc32fast::hash(held) != head.held_crc {
             return Err(damaged());
         }
-        let Some(name) = &row.file else { return Ok(()) };
-        let file = self.bodies.read(name).and_then(|file| file.metadata());
-        match file {
-            Ok(file) if file.len() == row.size => Ok(()),
-            Ok(file) => Err(format!("body {name}: {} octets instead of {}", file.len(), row.size)),
-            Err(error) => Err(format!("body {name}: {error}")),
+        let meta = record.get(body_end..).and_then(open_meta).ok_or_else(damaged)?;
+        let (envelope, summary) = row::read(meta).map_err(|error| error.to_string())?;
+        if head.is_file {
+            let name = BodyName::read(held).ok_or_else(damaged)?;
+            if fixed.file.as_ref() != Some(&name.name) {
+                return Err("smtpd.db: it names another body".into());
+            }
+            let body = self.bodies.read(&name, fixed.size).map_err(|error| error.to_string())?;
+            body.verify().map_err(|error| format!("body {}: {error}", name.name))?;
         }
+        Ok(Facts::new(&envelope, &summary))
+    }
+
+    /// The octets of a record, right or wrong.
+    fn record(&self, fixed: &Fixed) -> std::io::Result<Vec<u8>> {
+        use std::os::unix::fs::FileExt as _;
+        let segment = self.segments.file(fixed.segment)?;
+        let length = fixed.end().saturating_sub(fixed.at);
+        // A length that is wrong must not take all memory.
+        if segment.metadata()?.len() < fixed.end() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut record = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+        segment.read_exact_at(&mut record, fixed.at)?;
+        Ok(record)
     }
 }
 

@@ -1,269 +1,339 @@
 //! Saving what can be saved.
 //!
-//! If the database is sound, messages whose octets are damaged are taken out of it. If it is not, it is
-//! moved aside and made again from the journal, with those marks that can still be read in the old one.
-//! Either way whatever is whole in the journal behind the place where the database stopped is taken in.
+//! Where anything is not as it should be, the database is made anew from the journal. The old one is asked
+//! which messages were deleted, and for marks and tags, as far as it can be believed. A message whose record
+//! is damaged is made again of what is whole of it. What is given up is left where it is in the journal, and
+//! bodies that no message has any more go to `lost+found`.
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use rusqlite::Connection;
 
 use super::{
     super::{
-        DATABASE, INDEX, JOURNAL,
-        journal::{Header, Segments, salvage},
-        lock, make_private,
+        journal::{Header, Of, Placed, Rescue, Segments, begin_anew, key, salvage},
+        lock::Lock,
         schema::{self, failed},
+        start::bring_back,
         tx::{Counters, Tx},
     },
-    Folder, check,
+    Folder,
+    check::check,
+    old::{Old, OldRow},
+    replace::{Workshop, is_interrupted},
+    rescue::rescue,
 };
 use crate::{
     id::MessageId,
-    store::{Change, Checked, Error},
+    store::{Checked, Error},
 };
+
+/// Repairs the folder. What is told was lost or made again; `messages` and `bytes` are what is there now.
+pub(in crate::store) fn repair(folder: &Path) -> Result<Checked, Error> {
+    let told = |error: io::Error| Error::from_io(&error);
+    let _lock = Lock::take(folder)?;
+    schema::refuse_newer(&folder.join(super::DATABASE))?;
+    if is_interrupted(folder) {
+        Workshop::interrupted(folder).finish().map_err(told)?;
+    }
+    if let Ok(checked) = check(folder)
+        && checked.fault_count == 0
+    {
+        return Ok(checked);
+    }
+    let workshop = Workshop::begin(folder).map_err(told)?;
+    let mut repair = Repair::begin(folder, &workshop)?;
+    repair.segments()?;
+    repair.rows()?;
+    repair.end()?;
+    let Repair { new, counters, mut told, .. } = repair;
+    let lost = unknown_bodies(&new)?;
+    if !lost.is_empty() {
+        told.tell(format!("{} bodies that no message has are in lost+found", lost.len()));
+    }
+    new.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map_err(|error| failed(&error))?;
+    drop(new);
+    workshop.mark(&lost).map_err(|error| Error::from_io(&error))?;
+    match workshop.finish().map_err(|error| Error::from_io(&error))? {
+        Some(aside) => {
+            told.tell(format!("smtpd.db: made again; the old one is {}", aside.display()))
+        }
+        None => told.tell("smtpd.db: made again".into()),
+    }
+    (told.messages, told.bytes) = (counters.messages, counters.bytes);
+    Ok(told)
+}
+
+/// A database that is being made.
+struct Repair {
+    old: Old,
+    /// The new database, in the old folder.
+    new: Folder,
+    counters: Counters,
+    identity: i64,
+    key: u32,
+    /// Every number and id that was ever given is below these.
+    next_seq: i64,
+    last_id: Option<MessageId>,
+    last_segment: i64,
+    told: Checked,
+}
+
+impl Repair {
+    fn begin(folder: &Path, workshop: &Workshop) -> Result<Self, Error> {
+        let new = Folder::around(schema::open_writer(&workshop.new_database())?, folder)?;
+        let mut old = Old::open(&workshop.old(), &new.segments);
+        bring_back(folder, &new.bodies).map_err(|error| Error::from_io(&error))?;
+        let identity = identity(&new.segments, &old).map_err(|error| Error::from_io(&error))?;
+        // What belongs to another journal says nothing of this one.
+        if old.identity != Some(identity) && old.counters.is_some() {
+            old = Old::default();
+        }
+        let mut counters = Counters::load(&new.db).map_err(|error| failed(&error))?;
+        counters.identity = identity;
+        // The index of the old database is not that of the new one.
+        counters.epoch = old.counters.map_or(0, |old| old.epoch) + 1;
+        counters.save(&new.db).map_err(|error| failed(&error))?;
+        let mut told = Checked::default();
+        if !old.is_complete {
+            told.tell(
+                "smtpd.db: not all of it can be read: messages that were deleted may be back, and marks \
+                 may be lost"
+                    .into(),
+            );
+        }
+        let next_seq = old.counters.map_or(1, |old| old.next_seq);
+        let last_id = old.counters.and_then(|old| old.last_id).map(MessageId::from_bytes);
+        let key = key(identity);
+        Ok(Self { old, new, counters, identity, key, next_seq, last_id, last_segment: 0, told })
+    }
+
+    /// Takes in what is whole in the journal.
+    fn segments(&mut self) -> Result<(), Error> {
+        let cannot = |error: io::Error| Error::from_io(&error);
+        let numbers = self.new.segments.numbers().map_err(cannot)?;
+        for (place, &number) in numbers.iter().enumerate() {
+            self.last_segment = number;
+            let path = self.new.segments.path(number);
+            let header = self.new.segments.header(number).map_err(cannot)?;
+            if header.is_some_and(|header| header.identity != self.identity) {
+                self.told.tell(format!("{}: of another store", path.display()));
+                continue;
+            }
+            let later = &numbers[place + 1..];
+            let next = later.iter().find_map(|next| self.new.segments.header(*next).ok()?);
+            let below = next.map_or(i64::MAX, |next| next.kept_below);
+            let of = Of { key: Some(self.key), is_old: header.map(|header| header.is_old), below };
+            let found = salvage(&self.new.segments, number, of);
+            let found = found.map_err(cannot)?;
+            let first = found.placed.first().map(|one| one.head.seq);
+            let header = match header {
+                Some(header) => header,
+                None => self.write_header(number, first)?,
+            };
+            self.next_seq = self.next_seq.max(header.first_seq);
+            for (head, _) in &found.broken {
+                self.saw(head.seq, head.id);
+            }
+            // In front of that place, what was deleted leaves edges that look the same.
+            let known = self.old.counters.map(|old| (old.segment, old.at));
+            for (from, to) in found.unread {
+                if known.is_some_and(|known| (number, from) >= known) {
+                    let path = path.display();
+                    self.told
+                        .tell(format!("{path}: nothing could be read from octet {from} to {to}"));
+                }
+            }
+            for piece in found.placed.chunks(PIECE) {
+                self.take_in(piece, header.is_rescued)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn saw(&mut self, seq: i64, id: MessageId) {
+        self.next_seq = self.next_seq.max(seq + 1);
+        self.last_id = self.last_id.max(Some(id));
+    }
+
+    /// Writes a header in place of a damaged one.
+    fn write_header(&mut self, number: i64, first: Option<i64>) -> Result<Header, Error> {
+        let first_seq = first.unwrap_or(self.next_seq);
+        // What a repair wrote is older than what stands before it.
+        let is_rescued = first_seq < self.counters.next_seq;
+        let first_seq = first_seq.max(self.counters.next_seq);
+        let identity = self.identity;
+        let kept_below = first_seq;
+        let header =
+            Header { identity, number, first_seq, kept_below, is_rescued, ..Header::default() };
+        self.new.segments.write_header(header).map_err(|error| Error::from_io(&error))?;
+        let path = self.new.segments.path(number);
+        self.told.tell(format!("{}: its header was damaged and is written again", path.display()));
+        Ok(header)
+    }
+
+    /// Takes in those messages that were not deleted, with what people had done to them.
+    fn take_in(&mut self, placed: &[Placed], is_rescued: bool) -> Result<(), Error> {
+        let mut wanted = Vec::with_capacity(placed.len());
+        for one in placed {
+            self.saw(one.head.seq, one.head.id);
+            if self.old.has(one) && !self.new.has(one.head.seq)? {
+                wanted.push(one.clone());
+            }
+        }
+        self.check_bodies(&mut wanted);
+        self.store(&wanted, is_rescued)
+    }
+
+    /// Leaves out messages whose body is damaged.
+    fn check_bodies(&mut self, wanted: &mut Vec<Placed>) {
+        let bodies = &self.new.bodies;
+        let told = &mut self.told;
+        wanted.retain(|one| {
+            let Some(name) = &one.file else { return true };
+            let body = bodies.read(name, one.head.size).and_then(|body| body.verify());
+            if let Err(error) = &body {
+                told.tell(format!("message {}: lost: body {}: {error}", one.head.id, name.name));
+            }
+            body.is_ok()
+        });
+    }
+
+    fn store(&mut self, wanted: &[Placed], is_rescued: bool) -> Result<(), Error> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let next_seq = self.counters.next_seq;
+        let old = &self.old;
+        let put = |db: &Connection, before: Counters| {
+            let mut tx = Tx::begin(db, before, false)?;
+            tx.take_in(wanted)?;
+            for row in wanted.iter().filter_map(|one| old.row(one.head.seq)) {
+                row.marks.iter().try_for_each(|change| tx.change(&[row.seq], change).map(drop))?;
+            }
+            if is_rescued {
+                let sql = "UPDATE segments SET rescued = 1 WHERE segment = ?";
+                wanted.iter().try_for_each(|one| db.execute(sql, [one.segment]).map(drop))?;
+            }
+            tx.commit(&before)
+        };
+        let put = put(&self.new.db, self.counters).map_err(|error| failed(&error))?;
+        self.counters = put.0;
+        self.counters.next_seq = self.counters.next_seq.max(next_seq);
+        Ok(())
+    }
+
+    /// Makes those messages again that have a row and no whole record.
+    fn rows(&mut self) -> Result<(), Error> {
+        let last = self.old.last_seq().unwrap_or(self.next_seq).min(self.next_seq + PIECE as i64);
+        let mut segment = None;
+        let mut from = 0;
+        while from <= last {
+            let to = from + PIECE as i64;
+            for row in self.old.rows(from, to) {
+                if !self.new.has(row.seq)? && !self.is_known(&row)? {
+                    self.rescue(&row, &mut segment)?;
+                }
+            }
+            from = to + 1;
+        }
+        Ok(())
+    }
+
+    /// True if the message of a damaged row was found by its id.
+    fn is_known(&self, row: &OldRow) -> Result<bool, Error> {
+        let Err(damaged) = row.fixed else { return Ok(false) };
+        let Some(id) = damaged.id else { return Ok(false) };
+        self.new.seq(id).map(|seq| seq.is_some()).map_err(|error| failed(&error))
+    }
+
+    fn rescue(&mut self, row: &OldRow, segment: &mut Option<Rescue>) -> Result<(), Error> {
+        let cannot = |error: io::Error| Error::from_io(&error);
+        let name = match &row.fixed {
+            Ok(fixed) => fixed.id.to_string(),
+            Err(damaged) => damaged.id.map_or(format!("number {}", row.seq), |id| id.to_string()),
+        };
+        let (message, done) = match rescue(&self.new, row, self.key) {
+            Ok(rescued) => rescued,
+            Err(why) => {
+                self.told.tell(format!("message {name}: lost: {why}"));
+                return Ok(());
+            }
+        };
+        self.saw(message.seq, message.id);
+        let segment = match segment {
+            Some(segment) => segment,
+            none => none.insert(
+                Rescue::begin(&self.new.segments, self.next_header(true), self.key)
+                    .map_err(cannot)?,
+            ),
+        };
+        let placed = segment.add(&message).map_err(cannot)?;
+        self.last_segment = placed.segment;
+        self.store(&[placed], true)?;
+        self.told.tell(format!("message {name}: saved: {done}"));
+        Ok(())
+    }
+
+    /// The header of the segment behind all that there are.
+    fn next_header(&self, is_rescued: bool) -> Header {
+        Header {
+            identity: self.identity,
+            number: self.last_segment + 1,
+            first_seq: self.next_seq,
+            kept_below: self.next_seq,
+            is_rescued,
+            ..Header::default()
+        }
+    }
+
+    /// Mail goes on in a segment behind everything.
+    fn end(&mut self) -> Result<(), Error> {
+        let header = self.next_header(false);
+        begin_anew(&self.new.segments, header).map_err(|error| Error::from_io(&error))?;
+        self.counters.next_seq = self.next_seq;
+        self.counters.last_id = self.last_id.map(|id| *id.as_bytes());
+        (self.counters.segment, self.counters.at) = (header.number, Header::LENGTH as u64);
+        self.counters.save(&self.new.db).map_err(|error| failed(&error))
+    }
+}
+
+/// The random name of the store: what most segments say, or else the old database.
+fn identity(segments: &Segments, old: &Old) -> io::Result<i64> {
+    let mut named: Vec<i64> = Vec::new();
+    for number in segments.numbers()? {
+        named.extend(segments.header(number)?.map(|header| header.identity));
+    }
+    let votes = |identity: &i64| {
+        let is_old = old.identity == Some(*identity);
+        (named.iter().filter(|other| *other == identity).count(), is_old)
+    };
+    if let Some(most) = named.iter().copied().max_by_key(votes) {
+        return Ok(most);
+    }
+    if let Some(counters) = old.counters {
+        return Ok(counters.identity);
+    }
+    // All headers are damaged, and so is the database: the first record still says the key.
+    for number in segments.numbers()? {
+        let found = salvage(segments, number, Of { below: i64::MAX, ..Of::default() })?;
+        let origin = found.placed.first().and_then(|one| one.head.origin);
+        if let Some(origin) = origin {
+            return Ok(origin.key.into());
+        }
+    }
+    Ok(old.identity.unwrap_or_default())
+}
+
+fn unknown_bodies(new: &Folder) -> Result<Vec<String>, Error> {
+    let names = || -> rusqlite::Result<_> {
+        let sql = "SELECT file FROM messages WHERE file IS NOT NULL";
+        new.db.prepare(sql)?.query_map((), |row| row.get(0))?.collect()
+    };
+    let known = names().map_err(|error| failed(&error))?;
+    let leftovers = new.bodies.leftovers(&known);
+    leftovers.map(|found| found.complete).map_err(|error| Error::from_io(&error))
+}
 
 /// Messages that are taken in in one transaction.
 const PIECE: usize = 500;
-
-/// What people had done to a message.
-#[derive(Default)]
-struct Marks {
-    read: bool,
-    starred: bool,
-    tags: Vec<String>,
-}
-
-/// Repairs the folder. What is told was lost; `messages` and `bytes` are what is there now.
-pub(in crate::store) fn repair(folder: &Path) -> Result<Checked, Error> {
-    let _lock = lock(folder)?;
-    let database = folder.join(DATABASE);
-    let mut lost = Checked::default();
-    let marks = match sound(&database) {
-        Ok(()) => None,
-        Err(why) => {
-            let marks = old_marks(&database);
-            let aside = move_aside(folder).map_err(|error| Error::from_io(&error))?;
-            lost.tell(format!("smtpd.db: {why}: moved to {}, made again", aside.display()));
-            Some(marks)
-        }
-    };
-    for name in ["", "-wal", "-shm"].map(|end| format!("{INDEX}{end}")) {
-        let _ = fs::remove_file(folder.join(name));
-    }
-    make_private(&database).map_err(|error| Error::from_io(&error))?;
-    let db = schema::open_writer(&database)?;
-    let segments = Segments::open(folder.join(JOURNAL)).map_err(|error| Error::from_io(&error))?;
-    if marks.is_some() {
-        take_identity(&db, &segments)?;
-    }
-    take_in(&db, &segments, &mut lost)?;
-    let folder = Folder::around(db, folder)?;
-    if let Some(marks) = marks {
-        apply(&folder.db, marks).map_err(|error| failed(&error))?;
-    }
-    take_out(&folder, &mut lost)?;
-    recount(&folder.db).map_err(|error| failed(&error))?;
-    let counters = Counters::load(&folder.db).map_err(|error| failed(&error))?;
-    (lost.messages, lost.bytes) = (counters.messages, counters.bytes);
-    Ok(lost)
-}
-
-/// Whether the database can be used; else why not.
-fn sound(database: &Path) -> Result<(), String> {
-    if !database.is_file() {
-        return Err("missing".into());
-    }
-    let db = schema::open_writer(database).map_err(|error| error.to_string())?;
-    let mut checked = Checked::default();
-    check::integrity(&db, &mut checked).map_err(|error| error.to_string())?;
-    if let Some(fault) = checked.faults.into_iter().next() {
-        return Err(fault);
-    }
-    // An empty database that was made because the right one was lost.
-    let counters = Counters::load(&db).map_err(|error| error.to_string())?;
-    let folder = database.parent().unwrap_or(Path::new("."));
-    let segments = Segments::open(folder.join(JOURNAL)).map_err(|error| error.to_string())?;
-    let numbers = segments.numbers().map_err(|error| error.to_string())?;
-    let is_other = |number: i64| {
-        let header = segments.header(number).ok().flatten();
-        header.is_some_and(|header| header.identity != counters.identity)
-    };
-    match counters.next_seq == 1 && numbers.into_iter().any(is_other) {
-        true => Err("it does not belong to the journal".into()),
-        false => Ok(()),
-    }
-}
-
-/// As much of people's marks as can be read.
-fn old_marks(database: &Path) -> HashMap<[u8; 12], Marks> {
-    let mut marks = HashMap::new();
-    let mut read = || -> rusqlite::Result<()> {
-        let db = schema::open_reader(database)?;
-        let sql = "SELECT id, read, starred,
-                       (SELECT json_group_array(name) FROM json_each(messages.labels)
-                        JOIN labels ON label = value WHERE kind = 1)
-                   FROM messages WHERE read OR starred OR tagged";
-        let mut statement = db.prepare(sql)?;
-        let mut rows = statement.query(())?;
-        while let Some(row) = rows.next()? {
-            let tags = serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default();
-            marks.insert(row.get(0)?, Marks { read: row.get(1)?, starred: row.get(2)?, tags });
-        }
-        Ok(())
-    };
-    // Up to the first page that cannot be read.
-    let _ = read();
-    marks
-}
-
-fn move_aside(folder: &Path) -> io::Result<PathBuf> {
-    let free = |number: &u32| !folder.join(format!("{DATABASE}.damaged-{number}")).exists();
-    let number = (1..).find(free).unwrap_or(1);
-    let aside = folder.join(format!("{DATABASE}.damaged-{number}"));
-    for end in ["", "-wal", "-shm"] {
-        let mut to = aside.clone().into_os_string();
-        to.push(end);
-        match fs::rename(folder.join(format!("{DATABASE}{end}")), to) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(aside)
-}
-
-/// The new database is that of the segments.
-fn take_identity(db: &Connection, segments: &Segments) -> Result<(), Error> {
-    let numbers = segments.numbers().map_err(|error| Error::from_io(&error))?;
-    for number in numbers {
-        if let Ok(Some(header)) = segments.header(number) {
-            let set = db.execute("UPDATE counters SET identity = ?", [header.identity]);
-            return set.map(drop).map_err(|error| failed(&error));
-        }
-    }
-    Ok(())
-}
-
-/// Takes in what is whole behind the place up to which the database knows the journal.
-fn take_in(db: &Connection, segments: &Segments, lost: &mut Checked) -> Result<(), Error> {
-    let told = |error: io::Error| Error::from_io(&error);
-    let mut counters = Counters::load(db).map_err(|error| failed(&error))?;
-    let mut numbers = segments.numbers().map_err(told)?;
-    numbers.retain(|number| *number >= counters.segment);
-    let mut expected = counters.next_seq;
-    let begun_anew = counters.segment == 0;
-    for (place, &number) in numbers.iter().enumerate() {
-        let header = segments.header(number).map_err(told)?;
-        if header.is_some_and(|header| header.identity != counters.identity) {
-            lost.tell(format!("{}: of another store", segments.path(number).display()));
-            continue;
-        }
-        let next = numbers[place + 1..].iter().find_map(|next| segments.header(*next).ok()?);
-        let from = if number == counters.segment { counters.at } else { 0 };
-        let below = next.map_or(i64::MAX, |next| next.first_seq);
-        let last_id = counters.last_id.map(MessageId::from_bytes);
-        let found =
-            salvage(segments, number, from, counters.next_seq, below, last_id).map_err(told)?;
-        let first = found.placed.first().map_or(expected, |one| one.head.seq);
-        // Holes leave the edges of what was deleted, which only the lost database could tell from mail.
-        for (from, to) in found.unread.iter().filter(|_| !begun_anew) {
-            let path = segments.path(number);
-            let path = path.display();
-            lost.tell(format!("{path}: nothing could be read from octet {from} to {to}"));
-        }
-        if header.is_none() {
-            let header = Header { identity: counters.identity, number, first_seq: first };
-            segments.write_header(header).map_err(told)?;
-            lost.tell(format!("{}: its header was damaged", segments.path(number).display()));
-        }
-        for piece in found.placed.chunks(PIECE) {
-            let before = counters;
-            let put = || {
-                let mut tx = Tx::begin(db, before, false)?;
-                tx.take_in(piece)?;
-                tx.commit(&before)
-            };
-            counters = put().map_err(|error| failed(&error))?.0;
-        }
-        // An empty or unreadable rest is passed over, so that the next start does not stop at it.
-        if number > counters.segment || found.end > counters.at {
-            let before = counters;
-            (counters.segment, counters.at) = (number, found.end);
-            if let Some(header) = header.filter(|header| header.first_seq > counters.next_seq) {
-                counters.next_seq = header.first_seq;
-            }
-            let skip = || Tx::begin(db, counters, false)?.commit(&before);
-            counters = skip().map_err(|error| failed(&error))?.0;
-        }
-        expected = counters.next_seq;
-    }
-    Ok(())
-}
-
-/// Deletes messages whose octets are lost.
-fn take_out(folder: &Folder, lost: &mut Checked) -> Result<(), Error> {
-    let mut behind = i64::MIN;
-    loop {
-        let rows = folder.rows(behind)?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        behind = last.seq;
-        let mut gone = Vec::new();
-        for row in &rows {
-            if let Some(fault) = folder.fault(row) {
-                lost.tell(format!("message {}: {fault}", row.id));
-                gone.push(row.seq);
-            }
-        }
-        let delete = || {
-            let counters = Counters::load(&folder.db)?;
-            let mut tx = Tx::begin(&folder.db, counters, false)?;
-            tx.delete(&gone)?;
-            tx.commit(&counters).map(drop)
-        };
-        delete().map_err(|error| failed(&error))?;
-    }
-}
-
-fn apply(db: &Connection, marks: HashMap<[u8; 12], Marks>) -> rusqlite::Result<()> {
-    let before = Counters::load(db)?;
-    let mut tx = Tx::begin(db, before, false)?;
-    for (id, marks) in marks {
-        let seqs = tx.seqs(&[MessageId::from_bytes(id)])?;
-        if marks.read {
-            tx.change(&seqs, &Change::Read(true))?;
-        }
-        if marks.starred {
-            tx.change(&seqs, &Change::Starred(true))?;
-        }
-        for tag in marks.tags {
-            tx.change(&seqs, &Change::Tag(tag))?;
-        }
-    }
-    tx.commit(&before).map(drop)
-}
-
-/// Counts the totals that are kept.
-fn recount(db: &Connection) -> rusqlite::Result<()> {
-    db.execute_batch(
-        "BEGIN IMMEDIATE;
-         UPDATE counters SET
-             messages = (SELECT count(*) FROM messages),
-             unread = (SELECT count(*) FROM messages WHERE read = 0),
-             bytes = (SELECT coalesce(sum(size), 0) FROM messages),
-             file_bytes = (SELECT coalesce(sum(size), 0) FROM messages WHERE file IS NOT NULL),
-             epoch = epoch + 1;
-         UPDATE labels SET
-             messages = (SELECT count(*) FROM labelled WHERE labelled.label = labels.label),
-             unread = (SELECT count(*) FROM labelled JOIN messages USING (seq)
-                       WHERE labelled.label = labels.label AND read = 0);
-         DELETE FROM labels WHERE messages = 0;
-         DELETE FROM segments;
-         INSERT INTO segments SELECT segment, count(*) FROM messages GROUP BY segment;
-         COMMIT",
-    )?;
-    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
-}

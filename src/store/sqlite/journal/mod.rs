@@ -13,6 +13,8 @@
 
 mod record;
 mod replay;
+mod rescue;
+mod rest;
 mod salvage;
 mod segment;
 
@@ -33,14 +35,23 @@ use smol::{
 
 #[cfg(test)]
 pub(super) use self::segment::Fault;
-use self::{record::seal_meta, segment::Tail};
 pub(super) use self::{
-    record::{Head, open_meta},
-    replay::{Replayed, replay},
-    salvage::salvage,
+    record::{Head, key, open_meta},
+    replay::{Replayed, Torn, replay},
+    rescue::{Rescue, Rescued, begin_anew},
+    salvage::{Of, salvage},
     segment::{Header, Segments},
 };
-use super::{Shared, bodies::BodyFile, row, writer::Writer};
+use self::{
+    record::{Origin, seal_meta},
+    segment::Tail,
+};
+use super::{
+    Shared,
+    bodies::{BodyFile, BodyName},
+    row,
+    writer::Writer,
+};
 use crate::{
     id::{IdSource, MessageId},
     message::{Envelope, Summary},
@@ -78,8 +89,8 @@ pub(super) struct Placed {
     pub(super) segment: i64,
     /// Where its record begins.
     pub(super) at: u64,
-    /// Name of the body's file, if it has one.
-    pub(super) file: Option<String>,
+    /// The body's file, if it has one.
+    pub(super) file: Option<BodyName>,
 }
 
 /// What the database says of a message besides its place.
@@ -113,7 +124,11 @@ struct Appender {
     shared: Arc<Shared>,
     writer: Writer,
     ids: IdSource,
+    /// What the records of this store are known by.
+    key: u32,
     next_seq: i64,
+    /// Numbers from here to `next_seq` were given to messages that were refused.
+    kept_below: i64,
     next_segment: i64,
     /// None at the beginning and after a failure.
     tail: Option<Tail>,
@@ -138,11 +153,14 @@ impl Journal {
         };
         let (next_seq, next_segment) = (end.next_seq, end.next_segment);
         let trouble = Trouble::default();
+        let key = key(shared.counters().identity);
         let appender = Arc::new(Mutex::new(Appender {
             shared: shared.clone(),
             writer,
             ids,
+            key,
             next_seq,
+            kept_below: next_seq,
             next_segment,
             tail,
             trouble: trouble.clone(),
@@ -244,27 +262,40 @@ impl Entry {
         envelope: &Envelope,
         summary: &Summary,
     ) -> Result<Self, serde_json::Error> {
-        let begin = record.len();
-        let held = record.get(Head::LENGTH..).unwrap_or_default();
-        let mut head = Head {
-            seq: 0,
-            id: MessageId::from_bytes([0; 12]),
-            is_file: file.is_some(),
-            held: held.len() as u64,
-            held_crc: crc32fast::hash(held),
-            meta: 0,
-            size: summary.size,
-        };
-        row::write(&mut record, envelope, summary)?;
-        seal_meta(&mut record, begin);
-        head.meta = u32::try_from(record.len() - begin).unwrap_or(u32::MAX);
+        let head = complete(&mut record, file.is_some(), envelope, summary)?;
         Ok(Self { record, head, facts: Facts::new(envelope, summary), file })
     }
 }
 
+/// Adds envelope and summary to a record that has its body, or the name of its file, behind the room for
+/// the head; returns the head, which has neither number nor id nor origin yet.
+fn complete(
+    record: &mut Vec<u8>,
+    is_file: bool,
+    envelope: &Envelope,
+    summary: &Summary,
+) -> Result<Head, serde_json::Error> {
+    let begin = record.len();
+    let held = record.get(Head::LENGTH..).unwrap_or_default();
+    let mut head = Head {
+        seq: 0,
+        id: MessageId::from_bytes([0; 12]),
+        is_file,
+        held: held.len() as u64,
+        held_crc: crc32fast::hash(held),
+        meta: 0,
+        size: summary.size,
+        origin: None,
+    };
+    row::write(record, envelope, summary)?;
+    seal_meta(record, begin);
+    head.meta = u32::try_from(record.len() - begin).unwrap_or(u32::MAX);
+    Ok(head)
+}
+
 impl Facts {
     /// The facts of a message.
-    fn new(envelope: &Envelope, summary: &Summary) -> Self {
+    pub(super) fn new(envelope: &Envelope, summary: &Summary) -> Self {
         let mut mailboxes: Vec<_> =
             envelope.forward_paths.iter().map(|path| mailbox_key(&path.address)).collect();
         mailboxes.sort_unstable();
@@ -392,9 +423,10 @@ impl Appender {
 
     /// The database must have room for what is in the journal, and the reserve is for deleting.
     fn check_room(&self) -> Result<(), Error> {
-        let is_roomy =
-            self.shared.reserve.is_kept() && self.shared.segments.free_bytes() >= LOW_WATER;
-        if is_roomy { Ok(()) } else { Err(Error::Full) }
+        match self.shared.reserve.lack() {
+            Some(why) => Err(why),
+            None => self.shared.segments.check_room(),
+        }
     }
 
     /// Appends a batch. When this returns `Ok`, it is on the disk.
@@ -413,8 +445,9 @@ impl Appender {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let (mut seq, mut at) = (self.next_seq, tail.end);
         let mut placed = Vec::with_capacity(batch.len());
-        for Commit { entry, id, .. } in batch.iter_mut() {
+        for (batch_index, Commit { entry, id, .. }) in (0..).zip(batch.iter_mut()) {
             entry.head.seq = seq;
+            entry.head.origin = Some(Origin { key: self.key, batch_index });
             entry.head.id = id.unwrap_or_else(|| self.ids.next(seconds));
             if let Some(room) = entry.record.first_chunk_mut() {
                 *room = entry.head.octets();
@@ -424,20 +457,22 @@ impl Appender {
                 facts: std::mem::take(&mut entry.facts),
                 segment: tail.number,
                 at,
-                file: entry.file.as_ref().map(|file| file.name().to_owned()),
+                file: entry.file.as_ref().map(BodyFile::body_name),
             };
             (seq, at) = (seq + 1, one.end());
             placed.push(one);
         }
         match tail.append(batch.iter().map(|commit| commit.entry.record.as_slice())) {
             Ok(()) => {
-                self.next_seq = seq;
+                (self.next_seq, self.kept_below) = (seq, seq);
                 self.tail = Some(tail);
                 self.trouble.set(None);
                 Ok(placed)
             }
             Err(error) => {
                 tail.give_up();
+                // Nobody knows what the disk has of these: their numbers are not given again.
+                self.next_seq = seq;
                 Err(Error::from_io(&error))
             }
         }
@@ -450,8 +485,14 @@ impl Appender {
         {
             return Ok(tail);
         }
-        let (number, first_seq) = (self.next_segment, self.next_seq);
-        let header = Header { identity: self.shared.counters().identity, number, first_seq };
+        let number = self.next_segment;
+        let header = Header {
+            identity: self.shared.counters().identity,
+            number,
+            first_seq: self.next_seq,
+            kept_below: self.kept_below,
+            ..Header::default()
+        };
         let tail = self.shared.segments.create(header)?;
         self.next_segment += 1;
         Ok(tail)
@@ -494,13 +535,10 @@ impl Drop for Drain {
 
 /// Messages that wait at most; whoever comes then waits to be let in.
 const QUEUE: usize = 256;
-/// Messages in one batch at most,
+/// Messages in one batch at most, so that a record can say its place in 16 bits,
 const BATCH_MESSAGES: usize = 1000;
 /// and octets, roughly: bounds how long the first waits for the last.
 const BATCH_OCTETS: usize = 16 * 1024 * 1024;
-/// Free octets of the disk below which no mail is taken: the database takes in what waits for it with
-/// room to spare.
-const LOW_WATER: u64 = 8 * 1024 * 1024;
 /// Between two looks whether messages can be stored again.
 const RETRY: Duration = Duration::from_secs(1);
 /// A segment of so many octets gets no more records.

@@ -1,21 +1,30 @@
 //! Reading the journal from where the database stopped taking it in.
 //!
-//! A record counts if its checksums hold and its number is the next one. The first that does not ends
-//! its segment: it was being written when the lights went out, and nobody was told 250 for it. Whatever
-//! stands in a segment from the first message of the next segment on was refused, and is passed over.
+//! A record counts if its checksums hold and its number is the next one. What stands in a segment from the
+//! number on from which the next one says that messages were refused is passed over. Anything else that is
+//! no record ends the reading. Where it can only be what was being written when the lights went out, the
+//! journal goes on in a new segment, with numbers behind it. Where acknowledged mail stands behind it, or
+//! should stand there, that mail would be hidden, so this is an error.
 
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
-use super::{Facts, Head, Header, Placed, Segments, open_meta};
-use crate::store::{
-    Error,
-    sqlite::{bodies, row},
+use super::{
+    Facts, Head, Header, Placed, Segments, open_meta,
+    record::{Whose, key},
+    rest::{Rest, rest},
+};
+use crate::{
+    id::MessageId,
+    store::{
+        Error,
+        sqlite::{bodies::BodyName, row},
+    },
 };
 
 /// Where the journal ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store::sqlite) struct Replayed {
-    /// The segment to go on with, and where.
+    /// The segment to go on with, and where; none if a new one must be begun.
     pub(in crate::store::sqlite) tail: Option<(i64, u64)>,
     /// Of the next message.
     pub(in crate::store::sqlite) next_seq: i64,
@@ -23,6 +32,18 @@ pub(in crate::store::sqlite) struct Replayed {
     pub(in crate::store::sqlite) next_segment: i64,
     /// Messages that were read.
     pub(in crate::store::sqlite) messages: u64,
+    /// What stands behind the last message and was not acknowledged, if anything does.
+    pub(in crate::store::sqlite) torn: Option<Torn>,
+}
+
+/// A batch that was being written when the lights went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store::sqlite) struct Torn {
+    pub(in crate::store::sqlite) segment: i64,
+    /// Where it begins.
+    pub(in crate::store::sqlite) at: u64,
+    /// The newest id in it that can be read.
+    pub(in crate::store::sqlite) last_id: Option<MessageId>,
 }
 
 /// Gives `take` every message from `next_seq` on, in order and in pieces. The message stands at or
@@ -30,39 +51,34 @@ pub(in crate::store::sqlite) struct Replayed {
 pub(in crate::store::sqlite) fn replay(
     segments: &Segments,
     identity: i64,
-    (segment, at): (i64, u64),
+    from: (i64, u64),
     next_seq: i64,
     mut take: impl FnMut(Vec<Placed>) -> Result<(), Error>,
 ) -> Result<Replayed, Error> {
-    let mut numbers = segments.numbers().map_err(|error| Error::from_io(&error))?;
-    numbers.retain(|number| *number >= segment);
+    let told = |error: io::Error| Error::from_io(&error);
+    let mut numbers = segments.numbers().map_err(told)?;
+    numbers.retain(|number| *number >= from.0);
     let headers = headers(segments, identity, &numbers)?;
-    let next_segment = headers.last().map_or(segment, |last| last.number) + 1;
-    let mut end = Replayed { tail: None, next_seq, next_segment, messages: 0 };
+    reaches(segments, &headers, from)?;
+    let next_segment = headers.last().map_or(from.0, |last| last.number) + 1;
+    let mut end = Replayed { tail: None, next_seq, next_segment, messages: 0, torn: None };
     for (place, header) in headers.iter().enumerate() {
-        let next = headers.get(place + 1);
-        if header.first_seq > end.next_seq {
-            return Err(Error::Open(format!(
-                "{}: messages {} to {} are missing in front of it",
-                segments.path(header.number).display(),
-                end.next_seq,
-                header.first_seq - 1
-            )));
+        if header.kept_below > end.next_seq {
+            return Err(end.missing_before(segments, header));
         }
-        let file = segments.file(header.number).map_err(|error| Error::from_io(&error))?;
+        let is_first = header.number == from.0;
+        end.next_seq = if is_first { end.next_seq } else { end.next_seq.max(header.first_seq) };
+        let file = segments.file(header.number).map_err(told)?;
         let mut walk = Walk {
             file: &file,
             segment: header.number,
-            at: if header.number == segment {
-                at.max(Header::LENGTH as u64)
-            } else {
-                Header::LENGTH as u64
-            },
-            seq: if header.number == segment { end.next_seq } else { header.first_seq },
-            below: next.map_or(i64::MAX, |next| next.first_seq),
+            whose: Whose { key: key(identity), is_old: header.is_old },
+            at: if is_first { from.1.max(Header::LENGTH as u64) } else { Header::LENGTH as u64 },
+            seq: if is_first { end.next_seq } else { header.first_seq },
+            below: headers.get(place + 1).map_or(i64::MAX, |next| next.kept_below),
         };
         loop {
-            let mut piece = walk.piece().map_err(|error| Error::from_io(&error))?;
+            let mut piece = walk.piece().map_err(told)?;
             if piece.is_empty() {
                 break;
             }
@@ -73,7 +89,44 @@ pub(in crate::store::sqlite) fn replay(
         end.next_seq = end.next_seq.max(walk.seq);
         end.tail = Some((header.number, walk.at));
     }
+    if let Some(last) = headers.last() {
+        end.pass_over_torn(segments, Whose { key: key(identity), is_old: last.is_old })?;
+        if last.is_old {
+            end.tail = None;
+        }
+    }
     Ok(end)
+}
+
+impl Replayed {
+    fn missing_before(&self, segments: &Segments, header: &Header) -> Error {
+        let (from, to) = (self.next_seq, header.kept_below - 1);
+        Error::needs_repair(
+            &segments.path(header.number),
+            &format!("messages {from} to {to} are missing in front of it, or damaged"),
+        )
+    }
+
+    /// Looks at what stands behind the last message.
+    fn pass_over_torn(&mut self, segments: &Segments, whose: Whose) -> Result<(), Error> {
+        let Some((segment, at)) = self.tail else { return Ok(()) };
+        let file = segments.file(segment).map_err(|error| Error::from_io(&error))?;
+        match rest(&file, at, whose, self.next_seq).map_err(|error| Error::from_io(&error))? {
+            Rest::Empty => Ok(()),
+            Rest::Torn { next_seq, last_id } => {
+                self.torn = Some(Torn { segment, at, last_id });
+                (self.next_seq, self.tail) = (next_seq, None);
+                Ok(())
+            }
+            Rest::Acknowledged { seq } => Err(Error::needs_repair(
+                &segments.path(segment),
+                &format!(
+                    "message {} is damaged at octet {at}, and message {seq} stands behind it",
+                    self.next_seq
+                ),
+            )),
+        }
+    }
 }
 
 /// The headers of these segments. The last may have none, and nothing else: its making was interrupted,
@@ -85,13 +138,39 @@ fn headers(segments: &Segments, identity: i64, numbers: &[i64]) -> Result<Vec<He
         match segments.header(number).map_err(|error| Error::from_io(&error))? {
             Some(header) if header.identity == identity => headers.push(header),
             Some(_) => {
-                return Err(Error::Open(format!("{}: of another store", path.display())));
+                let what = "it and smtpd.db are of different stores";
+                return Err(Error::needs_repair(&path, what));
             }
             None if place + 1 == numbers.len() && is_begun_only(&path) => {}
-            None => return Err(Error::Open(format!("{}: its header is damaged", path.display()))),
+            None => return Err(Error::needs_repair(&path, "its header is damaged")),
         }
     }
     Ok(headers)
+}
+
+/// An error unless the journal reaches to where the database knows it.
+fn reaches(
+    segments: &Segments,
+    headers: &[Header],
+    (segment, at): (i64, u64),
+) -> Result<(), Error> {
+    if segment == 0 {
+        return Ok(());
+    }
+    let path = segments.path(segment);
+    let length = match headers.first() {
+        Some(first) if first.number == segment => std::fs::metadata(&path).map(|file| file.len()),
+        // It was given back, and the next one shows whether anything is missing between them.
+        Some(_) => return Ok(()),
+        None if at <= Header::LENGTH as u64 => return Ok(()),
+        None => return Err(Error::needs_repair(&path, "missing")),
+    };
+    match length.map_err(|error| Error::from_io(&error))? {
+        length if length < at => {
+            Err(Error::needs_repair(&path, &format!("it ends at octet {length} instead of {at}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// True if nothing was ever written behind the header: that happens only after it is on the disk.
@@ -103,6 +182,7 @@ fn is_begun_only(path: &Path) -> bool {
 struct Walk<'a> {
     file: &'a File,
     segment: i64,
+    whose: Whose,
     at: u64,
     seq: i64,
     below: i64,
@@ -127,9 +207,8 @@ impl Walk<'_> {
         if self.seq >= self.below || !read(self.file, &mut octets, self.at)? {
             return Ok(None);
         }
-        let Some(head) = Head::read(&octets).filter(|head| head.seq == self.seq) else {
-            return Ok(None);
-        };
+        let is_next = |head: &Head| head.seq == self.seq && self.whose.has(head);
+        let Some(head) = Head::read(&octets).filter(is_next) else { return Ok(None) };
         // The checksum of the head holds, so these are lengths that we wrote.
         let mut rest = vec![0; (head.record_length() as usize).saturating_sub(Head::LENGTH)];
         if !read(self.file, &mut rest, self.at + Head::LENGTH as u64)? {
@@ -141,7 +220,7 @@ impl Walk<'_> {
         }
         let Some(json) = open_meta(meta) else { return Ok(None) };
         let (envelope, summary) = row::read(json).map_err(io::Error::other)?;
-        let file = if head.is_file { bodies::name(held) } else { None };
+        let file = if head.is_file { BodyName::read(held) } else { None };
         if head.is_file && file.is_none() {
             return Ok(None);
         }
@@ -169,7 +248,10 @@ mod tests {
     use std::fs;
 
     use super::{
-        super::{record::seal_meta, segment::Tail},
+        super::{
+            record::{Origin, seal_meta},
+            segment::Tail,
+        },
         *,
     };
     use crate::{
@@ -178,6 +260,10 @@ mod tests {
     };
 
     fn record(seq: i64, body: &[u8]) -> Vec<u8> {
+        record_of(seq, body, 0)
+    }
+
+    fn record_of(seq: i64, body: &[u8], batch_index: u16) -> Vec<u8> {
         let mut meta = Vec::new();
         row::write(&mut meta, &Envelope::default(), &Summary::default()).unwrap();
         seal_meta(&mut meta, 0);
@@ -189,12 +275,15 @@ mod tests {
             held_crc: crc32fast::hash(body),
             meta: meta.len() as u32,
             size: body.len() as u64,
+            origin: Some(Origin { key: key(1), batch_index }),
         };
         [&head.octets(), body, &meta].concat()
     }
 
     fn segment(segments: &Segments, number: i64, first_seq: i64) -> Tail {
-        segments.create(Header { identity: 1, number, first_seq }).unwrap()
+        let kept_below = first_seq;
+        let header = Header { identity: 1, number, first_seq, kept_below, ..Header::default() };
+        segments.create(header).unwrap()
     }
 
     fn append(tail: &mut Tail, seqs: std::ops::Range<i64>) {
@@ -271,11 +360,11 @@ mod tests {
                 }
                 fs::write(&path, &torn).unwrap();
                 let (seen, found) = seqs(&segments, from, 1).unwrap();
-                assert_eq!(
-                    (seen, found.tail),
-                    (vec![1, 2], Some((1, whole_until))),
-                    "{cut} {rest:?}"
-                );
+                assert_eq!(seen, [1, 2], "{cut} {rest:?}");
+                let is_empty = torn[whole_until as usize..].iter().all(|octet| *octet == 0);
+                let tail = is_empty.then_some((1, whole_until));
+                assert_eq!((found.tail, found.next_seq), (tail, if is_empty { 3 } else { 4 }));
+                assert_eq!(found.torn.map(|torn| torn.at), (!is_empty).then_some(whole_until));
             }
         }
         for changed in whole_until as usize..end {
@@ -283,7 +372,8 @@ mod tests {
             let mut octets = whole.clone();
             octets[changed] ^= 0x10;
             fs::write(&path, &octets).unwrap();
-            assert_eq!(seqs(&segments, from, 1).unwrap().0, [1, 2], "{changed}");
+            let (seen, found) = seqs(&segments, from, 1).unwrap();
+            assert_eq!((seen, found.tail, found.next_seq), (vec![1, 2], None, 4), "{changed}");
         }
     }
 
@@ -292,34 +382,79 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let segments = open(folder.path());
         append(&mut segment(&segments, 1, 1), 1..6);
-        // The sync of 4 and 5 failed, although they are there.
-        append(&mut segment(&segments, 2, 4), 4..7);
+        // The sync of 4 and 5 failed, although they are there: their numbers are not given again.
+        let (first_seq, kept_below) = (6, 4);
+        let header = Header { identity: 1, number: 2, first_seq, kept_below, ..Header::default() };
+        append(&mut segments.create(header).unwrap(), 6..9);
         let mut from = Vec::new();
         let end = replay(&segments, 1, (0, 0), 1, |piece| {
             from.extend(piece.iter().map(|one| (one.segment, one.head.seq)));
             Ok(())
         });
-        assert_eq!(from, [(1, 1), (1, 2), (1, 3), (2, 4), (2, 5), (2, 6)]);
-        assert_eq!(end.unwrap().next_seq, 7);
+        assert_eq!(from, [(1, 1), (1, 2), (1, 3), (2, 6), (2, 7), (2, 8)]);
+        assert_eq!(end.unwrap().next_seq, 9);
     }
 
-    #[test]
-    fn a_leftover_of_the_same_length_behind_the_end_is_cut_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let segments = open(folder.path());
-        let mut tail = segment(&segments, 1, 1);
+    /// A segment of message 1, and of 2 to 4, of which 2 is damaged; where 2 begins.
+    fn damaged(segments: &Segments, batch: [u16; 3]) -> u64 {
+        let mut tail = segment(segments, 1, 1);
         append(&mut tail, 1..2);
         let end = tail.end;
-        append(&mut tail, 2..4);
-        // The record of 2 was torn, that of 3 reached the disk: neither was acknowledged.
+        for (seq, batch_index) in (2..).zip(batch) {
+            tail.append([&record_of(seq, b"body", batch_index)[..]].into_iter()).unwrap();
+        }
         let path = segments.path(1);
         let mut octets = fs::read(&path).unwrap();
         octets[end as usize + 70] ^= 1;
         fs::write(&path, octets).unwrap();
+        end
+    }
+
+    #[test]
+    fn what_was_being_written_is_left_there_and_its_numbers_are_not_given_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let segments = open(folder.path());
+        // The record of 2 was torn, those behind it reached the disk: none was acknowledged.
+        let end = damaged(&segments, [0, 1, 2]);
+        let length = fs::metadata(segments.path(1)).unwrap().len();
         let (seen, found) = seqs(&segments, (0, 0), 1).unwrap();
-        assert_eq!((seen, found.tail), (vec![1], Some((1, end))));
-        append(&mut segments.resume(1, end).unwrap(), 2..3);
-        assert_eq!(seqs(&segments, (0, 0), 1).unwrap().0, [1, 2]);
+        let torn = Torn { segment: 1, at: end, last_id: Some(MessageId::from_bytes([4; 12])) };
+        assert_eq!((seen, found.tail, found.torn), (vec![1], None, Some(torn)));
+        assert_eq!((found.next_seq, found.next_segment), (5, 2));
+        append(&mut segment(&segments, 2, 5), 5..7);
+        assert_eq!(seqs(&segments, (1, end), 5).unwrap().0, [5, 6]);
+        assert_eq!(fs::metadata(segments.path(1)).unwrap().len(), length);
+    }
+
+    #[test]
+    fn acknowledged_mail_behind_a_damaged_record_is_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let segments = open(folder.path());
+        // 4 is of a batch that was begun after 2 and 3 had been synced.
+        let end = damaged(&segments, [0, 1, 0]) as usize;
+        let why = seqs(&segments, (0, 0), 1).unwrap_err().to_string();
+        assert!(why.contains("message 2 is damaged") && why.contains("smtpd repair"), "{why}");
+        // Octets of a mail that are made to look like such a record prove nothing.
+        let path = segments.path(1);
+        let mut octets = fs::read(&path).unwrap();
+        let last = end + 2 * record(4, b"body").len();
+        let head = Head::read(octets[last..].first_chunk().unwrap()).unwrap();
+        let origin = Some(Origin { key: 77, batch_index: 0 });
+        octets[last..last + Head::LENGTH].copy_from_slice(&Head { origin, ..head }.octets());
+        fs::write(&path, octets).unwrap();
+        assert_eq!(seqs(&segments, (0, 0), 1).unwrap().0, [1]);
+    }
+
+    #[test]
+    fn a_journal_that_ends_before_the_database_is_not_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let segments = open(folder.path());
+        let mut tail = segment(&segments, 1, 1);
+        append(&mut tail, 1..4);
+        let why = |from| seqs(&segments, from, 4).unwrap_err().to_string();
+        assert!(why((1, tail.end + 300_000)).contains("it ends at octet"));
+        fs::remove_file(segments.path(1)).unwrap();
+        assert!(why((1, tail.end)).contains("1.journal: missing"));
     }
 
     #[test]
@@ -333,16 +468,24 @@ mod tests {
         append(&mut segment(&segments, 1, 1), 1..3);
         append(&mut segment(&segments, 2, 5), 5..6);
         let shown = segments.path(2).display().to_string();
-        assert_eq!(why(&segments), format!("{shown}: messages 3 to 4 are missing in front of it"));
+        let repair = "; `smtpd repair` saves what can be saved";
+        assert_eq!(
+            why(&segments),
+            format!("{shown}: messages 3 to 4 are missing in front of it, or damaged{repair}")
+        );
         fs::write(segments.path(3), "").unwrap();
         fs::write(segments.path(2), "").unwrap();
-        assert_eq!(why(&segments), format!("{shown}: its header is damaged"));
-        segments.create(Header { identity: 2, number: 2, first_seq: 3 }).unwrap();
-        assert_eq!(why(&segments), format!("{shown}: of another store"));
+        assert_eq!(why(&segments), format!("{shown}: its header is damaged{repair}"));
+        let header = Header { identity: 2, number: 2, first_seq: 3, ..Header::default() };
+        segments.create(header).unwrap();
+        assert_eq!(
+            why(&segments),
+            format!("{shown}: it and smtpd.db are of different stores{repair}")
+        );
         // A segment whose making was interrupted is none, but a damaged one is not thrown away.
         fs::remove_file(segments.path(2)).unwrap();
         fs::write(segments.path(3), [0; 65]).unwrap();
-        assert!(why(&segments).ends_with("3.journal: its header is damaged"));
+        assert!(why(&segments).ends_with(&format!("3.journal: its header is damaged{repair}")));
         fs::write(segments.path(3), [0; 64]).unwrap();
         assert_eq!(seqs(&segments, (0, 0), 1).unwrap().1.next_segment, 2);
     }

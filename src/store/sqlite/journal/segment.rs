@@ -1,8 +1,9 @@
 //! The files of the journal. Only here does the journal touch the disk, and here tests make it fail.
 //!
-//! A segment begins with a header that says which store it belongs to, which number it has and which
-//! message comes first in it; records follow without gaps. What is behind the last record is nothing
-//! or zeros.
+//! A segment begins with a header that says which store it belongs to, which number it has, which message
+//! comes first in it, and from which number on messages in the segments before it were refused; records
+//! follow without gaps. What is behind the last record is nothing, or zeros, or what was being written when
+//! the lights went out. That is never cut off: nobody can be sure that it is no mail.
 
 use std::{
     collections::VecDeque,
@@ -16,6 +17,7 @@ use std::{
 use rustix::fs::FallocateFlags;
 
 use super::super::private;
+use crate::store::Error;
 
 /// The folder of segments.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub(in crate::store::sqlite) struct Segments {
 }
 
 /// What the header of a segment says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::store::sqlite) struct Header {
     /// Of the store.
     pub(in crate::store::sqlite) identity: i64,
@@ -37,6 +39,12 @@ pub(in crate::store::sqlite) struct Header {
     pub(in crate::store::sqlite) number: i64,
     /// Of the first message in it.
     pub(in crate::store::sqlite) first_seq: i64,
+    /// Messages of earlier segments count below this number only: from it on they were refused.
+    pub(in crate::store::sqlite) kept_below: i64,
+    /// `smtpd repair` wrote it: its messages are older than those before it, and stand in any order.
+    pub(in crate::store::sqlite) is_rescued: bool,
+    /// It and all its records are of layout 1. It is not gone on with.
+    pub(in crate::store::sqlite) is_old: bool,
 }
 
 /// A segment that is written.
@@ -92,21 +100,24 @@ impl Segments {
         #[cfg(test)]
         self.faults.strike(Fault::Create)?;
         let path = self.path(header.number);
-        let file = private().read(true).write(true).truncate(true).open(&path)?;
+        let file = private().read(true).write(true).open(&path)?;
+        if file.metadata()?.len() > Header::LENGTH as u64 {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("{} holds something already", path.display()),
+            ));
+        }
         file.write_all_at(&header.octets(), 0)?;
         file.sync_all()?;
         File::open(&self.folder)?.sync_all()?;
         Ok(self.tail(file, header.number, Header::LENGTH as u64))
     }
 
-    /// Goes on with a segment behind its last record, after cutting off what a crash left there.
+    /// Goes on with a segment behind its last record, where there is nothing but zeros.
     pub(super) fn resume(&self, number: i64, end: u64) -> io::Result<Tail> {
         let file = fs::OpenOptions::new().read(true).write(true).open(self.path(number))?;
-        if file.metadata()?.len() != end {
-            file.set_len(end)?;
-            file.sync_all()?;
-        }
-        Ok(self.tail(file, number, end))
+        let ahead = file.metadata()?.len();
+        Ok(Tail { ahead: ahead.max(end), ..self.tail(file, number, end) })
     }
 
     fn tail(&self, file: File, number: i64, end: u64) -> Tail {
@@ -186,10 +197,11 @@ impl Segments {
         }
     }
 
-    /// Octets that are free on the disk; as many as one can wish if it does not say.
-    pub(super) fn free_bytes(&self) -> u64 {
-        rustix::fs::statvfs(&self.folder)
-            .map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+    /// An error if less is free on the disk than mail needs. A disk that does not say has room.
+    pub(in crate::store::sqlite) fn check_room(&self) -> Result<(), Error> {
+        let free = rustix::fs::statvfs(&self.folder)
+            .map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        if free >= LOW_WATER { Ok(()) } else { Err(Error::Full) }
     }
 
     /// Octets that all segments take on the disk, holes not counted.
@@ -206,9 +218,11 @@ impl Header {
     fn octets(&self) -> [u8; Self::LENGTH] {
         let mut octets = [0; Self::LENGTH];
         octets[..8].copy_from_slice(&MAGIC);
+        octets[12] = u8::from(self.is_rescued);
         octets[16..24].copy_from_slice(&self.identity.to_le_bytes());
         octets[24..32].copy_from_slice(&self.number.to_le_bytes());
         octets[32..40].copy_from_slice(&self.first_seq.to_le_bytes());
+        octets[40..48].copy_from_slice(&self.kept_below.to_le_bytes());
         let crc = crc32fast::hash(&octets[12..]);
         octets[8..12].copy_from_slice(&crc.to_le_bytes());
         octets
@@ -218,8 +232,17 @@ impl Header {
         let number =
             |at: usize| i64::from_le_bytes(std::array::from_fn(|index| octets[at + index]));
         let crc = u32::from_le_bytes(std::array::from_fn(|index| octets[8 + index]));
-        let is_whole = octets[..8] == MAGIC && crc32fast::hash(&octets[12..]) == crc;
-        is_whole.then(|| Self { identity: number(16), number: number(24), first_seq: number(32) })
+        let is_old = octets[..8] == MAGIC_1;
+        let is_whole = (is_old || octets[..8] == MAGIC) && crc32fast::hash(&octets[12..]) == crc;
+        is_whole.then(|| Self {
+            identity: number(16),
+            number: number(24),
+            first_seq: number(32),
+            // Layout 1 gave the numbers of what was refused to what came next.
+            kept_below: if is_old { number(32) } else { number(40) },
+            is_rescued: octets[12] != 0,
+            is_old,
+        })
     }
 }
 
@@ -253,7 +276,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Cuts off what a failed append may have left, as well as it goes.
+    /// Cuts off what a failed append may have left, as well as it goes: all of it is told that it failed.
     pub(super) fn give_up(self) {
         if let Err(error) = self.file.set_len(self.end) {
             log::warn!("journal segment {}: cannot be cut back: {error}", self.number);
@@ -331,10 +354,15 @@ impl Faults {
     }
 }
 
-const MAGIC: [u8; 8] = *b"smtpd\0j1";
+const MAGIC: [u8; 8] = *b"smtpd\0j2";
+/// Of layout 1.
+const MAGIC_1: [u8; 8] = *b"smtpd\0j1";
 const SUFFIX: &str = ".journal";
 /// Octets of zeros that are written ahead of small records.
 const AHEAD: usize = 256 * 1024;
+/// Free octets of the disk below which no mail is taken: the database takes in what waits for it with
+/// room to spare.
+const LOW_WATER: u64 = 8 * 1024 * 1024;
 /// Slices that the kernel takes in one call (UIO_MAXIOV).
 const SLICES: usize = 1024;
 /// Segments open for reading at most.
@@ -352,7 +380,14 @@ mod tests {
     fn what_was_appended_stands_behind_the_header() {
         let folder = tempfile::tempdir().unwrap();
         let segments = segments(&folder);
-        let header = Header { identity: -5, number: 3, first_seq: 9 };
+        let header = Header {
+            identity: -5,
+            number: 3,
+            first_seq: 9,
+            kept_below: 8,
+            is_rescued: true,
+            is_old: false,
+        };
         let mut tail = segments.create(header).unwrap();
         let many = vec![&b"ab"[..]; 3000];
         tail.append(many.iter().copied()).unwrap();
@@ -363,16 +398,20 @@ mod tests {
         let mut octets = vec![0; 6003 + 1];
         segments.file(3).unwrap().read_exact_at(&mut octets, 64).unwrap();
         assert!(octets[..6000] == *b"ab".repeat(3000) && octets[6000..] == *b"end\0");
-        // A crash left something behind the end.
-        let resumed = segments.resume(3, 64 + 6000).unwrap();
-        assert_eq!(fs::metadata(segments.path(3)).unwrap().len(), resumed.end);
+        // What stands behind the place from which it goes on is not cut off.
+        let length = fs::metadata(segments.path(3)).unwrap().len();
+        let resumed = segments.resume(3, tail.end).unwrap();
+        assert_eq!((resumed.end, resumed.ahead), (tail.end, length));
+        assert_eq!(fs::metadata(segments.path(3)).unwrap().len(), length);
+        // Nor is a segment begun over another.
+        assert!(segments.create(header).is_err());
     }
 
     #[test]
     fn a_hole_gives_its_blocks_back() {
         let folder = tempfile::tempdir().unwrap();
         let segments = segments(&folder);
-        let mut tail = segments.create(Header { identity: 1, number: 1, first_seq: 1 }).unwrap();
+        let mut tail = segments.create(Header { number: 1, ..Header::default() }).unwrap();
         tail.append([&vec![b'x'; 1 << 20][..]].into_iter()).unwrap();
         let before = segments.disk_bytes();
         segments.punch(1, 64, tail.end);
