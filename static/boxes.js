@@ -19,9 +19,10 @@ export const lookAtBoxes = paced(async () => {
   if (!boxes()) return;
   const here = list() ? asked() : '';
   const answer = await fetch(`/boxes?${here}`);
+  if (!answer.ok) throw new Error(String(answer.status));
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   const fresh = page.getElementById('boxes');
-  if (answer.ok && fresh) take(fresh);
+  if (fresh) take(fresh);
 }, 100, PAUSE);
 
 function take(fresh) {

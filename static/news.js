@@ -113,7 +113,10 @@ const lookAtStale = paced(async () => {
   stale = new Set();
   for (let start = 0; start < ids.length; start += NAMED) {
     const named = ids.slice(start, start + NAMED);
-    const piece = await ask({ ids: named.join() });
+    const piece = await ask({ ids: named.join() }).catch((error) => {
+      for (const id of ids.slice(start)) stale.add(id);
+      throw error;
+    });
     const kept = new Set(piece.rows.map(idOf));
     for (const fresh of piece.rows) replace(fresh);
     removed(named.filter((id) => !kept.has(id)));

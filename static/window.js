@@ -160,9 +160,10 @@ export const again = paced(async () => {
   const url = new URL(location.href);
   url.searchParams.delete('before');
   const answer = await fetch(url, { headers: { accept: 'text/html' } });
+  if (!answer.ok) throw new Error(String(answer.status));
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   const fresh = page.getElementById('main');
-  if (!answer.ok || !fresh) return;
+  if (!fresh) return;
   document.getElementById('main').replaceChildren(...fresh.childNodes);
   document.dispatchEvent(new CustomEvent('main'));
 }, 30, PAUSE);

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "mongodb")]
-use super::mongo::Mongo;
+use super::mongo::{self, Mongo};
 use super::{
     Checked, Error, Store,
     memory::Memory,
@@ -122,7 +122,11 @@ pub fn open(options: &Options) -> Result<Arc<dyn Store>, Error> {
 
 /// Whether everything that was acknowledged is there and whole. An smtpd may run on it meanwhile. Blocks.
 pub fn check(options: &Options) -> Result<Checked, Error> {
-    sqlite::check(folder(options)?)
+    match options.kind {
+        #[cfg(feature = "mongodb")]
+        Kind::Mongodb => mongo::check(options),
+        _ => sqlite::check(folder(options)?),
+    }
 }
 
 /// Copies the store into a folder that does not exist yet. An smtpd may run on it meanwhile. Blocks.

@@ -63,6 +63,15 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator('#boxes [data-mailbox="carl@two.example"] .unread-count', { hasText: /^$/ }).waitFor({ state: "attached" });
   await second.locator(".mark.dot").click();
   await second.locator(".mark.star").click();
+
+  // A question that was not answered is asked again, without anything new to hear.
+  await other.locator("#rows .row.unread.starred", { hasText: "The second" }).waitFor();
+  let refused = 0;
+  await other.route(/\/(rows|boxes)\?/, (route) => { refused += 1; return route.fulfill({ status: 503, body: "" }); }, { times: 4 });
+  await second.locator(".mark.star").click();
+  await other.locator("#rows .row:not(.starred)", { hasText: "The second" }).waitFor();
+  check(refused >= 2, `the page was refused ${refused} times`);
+  await second.locator(".mark.star").click();
   await other.close();
 
   // The message opens beside the list, at an address of its own.

@@ -3,6 +3,7 @@
 // A helper of a test may fail it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod corrupt;
 mod dialog;
 mod doors;
 mod durable;

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use crc32fast::Hasher;
 use mongodb::bson::{Binary, DateTime, Document, doc, oid::ObjectId, spec::BinarySubtype};
 use smol::stream::StreamExt as _;
 
@@ -21,6 +22,8 @@ pub(super) struct Upload {
     shared: Arc<Shared>,
     id: ObjectId,
     length: u64,
+    /// Of all octets so far.
+    sum: Hasher,
     next: i32,
     kept: bool,
     /// Held while chunks are being written: what is removed meanwhile would come back.
@@ -40,6 +43,7 @@ impl Upload {
             shared: shared.clone(),
             id,
             length: 0,
+            sum: Hasher::new(),
             next: 0,
             kept: false,
             writing: Arc::default(),
@@ -70,6 +74,7 @@ impl Upload {
             self.next += 1;
         }
         self.length += octets.len() as u64;
+        self.sum.update(&octets);
         let writing = self.writing.clone();
         let insert = async move |there: Collections| {
             let _writing = writing.lock().await;
@@ -97,6 +102,11 @@ impl Upload {
         self.length
     }
 
+    /// CRC-32 of the octets so far.
+    pub(super) fn crc(&self) -> u32 {
+        self.sum.clone().finalize()
+    }
+
     /// The message is stored: it stays.
     pub(super) fn keep(mut self) {
         self.kept = true;
@@ -121,14 +131,25 @@ struct Remote {
     shared: Arc<Shared>,
     file: ObjectId,
     length: u64,
-    /// The piece that was fetched last, and where it begins.
-    piece: Mutex<(u64, Vec<u8>)>,
+    /// What the octets must sum up to; none in a message of an smtpd that did not write it down.
+    crc: Option<u32>,
+    piece: Mutex<Piece>,
+}
+
+/// What was fetched last.
+#[derive(Default)]
+struct Piece {
+    start: u64,
+    octets: Vec<u8>,
+    /// Of the octets from the first on, and how many these are, while they are read in their order.
+    sum: Hasher,
+    summed: u64,
 }
 
 /// The octets of a body.
-pub(super) fn read(shared: &Arc<Shared>, file: ObjectId, length: u64) -> Raw {
-    let piece = Mutex::new((0, Vec::new()));
-    Raw::Pieces(Arc::new(Remote { shared: shared.clone(), file, length, piece }))
+pub(super) fn read(shared: &Arc<Shared>, file: ObjectId, length: u64, crc: Option<u32>) -> Raw {
+    let piece = Mutex::default();
+    Raw::Pieces(Arc::new(Remote { shared: shared.clone(), file, length, crc, piece }))
 }
 
 impl ReadAt for Remote {
@@ -141,15 +162,19 @@ impl ReadAt for Remote {
             return Ok(0);
         }
         let mut piece = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
-        let (start, octets) = &mut *piece;
-        if offset < *start || offset - *start >= octets.len() as u64 {
+        if offset < piece.start || offset - piece.start >= piece.octets.len() as u64 {
             let first = offset / CHUNK as u64;
-            *octets = smol::block_on(self.fetch(first)).map_err(io::Error::other)?;
-            *start = first * CHUNK as u64;
+            piece.start = first * CHUNK as u64;
+            piece.octets = smol::block_on(self.fetch(first)).map_err(io::Error::other)?;
+            if let Err(error) = piece.sum_up(self) {
+                // Not to be given to who asks for them again.
+                piece.octets.clear();
+                return Err(error);
+            }
         }
-        let skip = usize::try_from(offset - *start).unwrap_or(usize::MAX);
-        let Some(rest) = octets.get(skip..).filter(|rest| !rest.is_empty()) else {
-            return Err(io::Error::other(format!("body {}: octet {offset} is missing", self.file)));
+        let skip = usize::try_from(offset - piece.start).unwrap_or(usize::MAX);
+        let Some(rest) = piece.octets.get(skip..).filter(|rest| !rest.is_empty()) else {
+            return Err(self.damaged(&format!("octet {offset} is missing")));
         };
         let taken = rest.len().min(buffer.len());
         buffer[..taken].copy_from_slice(&rest[..taken]);
@@ -157,25 +182,77 @@ impl ReadAt for Remote {
     }
 }
 
+impl Piece {
+    /// Sums up who reads from the first octet to the last, which costs nothing that can be felt beside
+    /// fetching them; an error if the last are here and the sum is not what it must be.
+    fn sum_up(&mut self, body: &Remote) -> io::Result<()> {
+        if self.start != self.summed {
+            return Ok(());
+        }
+        self.sum.update(&self.octets);
+        self.summed += self.octets.len() as u64;
+        match body.crc {
+            Some(crc) if self.summed >= body.length && self.sum.clone().finalize() != crc => {
+                Err(body.damaged("its octets are not those that were received"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Remote {
-    /// A few chunks from the one of this number on.
+    fn damaged(&self, how: &str) -> io::Error {
+        let said = format!("body {} is damaged: {how}", self.file);
+        log::error!("{said}");
+        io::Error::new(io::ErrorKind::InvalidData, said)
+    }
+
+    /// A few chunks from the one of this number on, up to one that is missing.
     async fn fetch(&self, first: u64) -> Result<Vec<u8>, Error> {
-        let first = signed(first);
+        let (file, length, first) = (self.file, self.length, signed(first));
         let range = doc! { "$gte": first, "$lt": first + CHUNKS as i64 };
-        let filter = doc! { "files_id": self.file, "n": range };
+        let filter = doc! { "files_id": file, "n": range };
         self.shared
             .read(async move |there| {
                 let mut found = there.chunks.find(filter).sort(doc! { "n": 1 }).await?;
-                let mut octets = Vec::new();
+                let (mut octets, mut next) = (Vec::new(), first);
                 while let Some(chunk) = found.try_next().await? {
-                    if let Ok(data) = chunk.get_binary_generic("data") {
-                        octets.extend_from_slice(data);
-                    }
+                    let Some(data) = part(&chunk, file, length, next) else { break };
+                    octets.extend_from_slice(data);
+                    next += 1;
                 }
                 Ok(octets)
             })
             .await
     }
+}
+
+/// The octets of a chunk, if it is that of this file and number, and as long as that must be.
+fn part(chunk: &Document, file: ObjectId, length: u64, number: i64) -> Option<&Vec<u8>> {
+    let is_of_file = chunk.get_object_id("files_id").is_ok_and(|id| id == file);
+    let is_next = chunk.get_i32("n").is_ok_and(|n| i64::from(n) == number);
+    let rest = length.saturating_sub(u64::try_from(number).ok()?.saturating_mul(CHUNK as u64));
+    let data = chunk.get_binary_generic("data").ok()?;
+    (is_of_file && is_next && data.len() as u64 == rest.min(CHUNK as u64)).then_some(data)
+}
+
+/// Length and CRC-32 of a body that shall have so many octets, as far as its chunks are there.
+pub(super) async fn sum(
+    there: &Collections,
+    file: ObjectId,
+    length: u64,
+) -> mongodb::error::Result<(u64, u32)> {
+    let of_file = doc! { "files_id": file };
+    let find = there.chunks.find(of_file).sort(doc! { "n": 1 });
+    let mut found = find.batch_size(CHUNKS as u32).await?;
+    let (mut summed, mut sum, mut next) = (0, Hasher::new(), 0);
+    while let Some(chunk) = found.try_next().await? {
+        let Some(data) = part(&chunk, file, length, next) else { break };
+        summed += data.len() as u64;
+        sum.update(data);
+        next += 1;
+    }
+    Ok((summed, sum.finalize()))
 }
 
 impl std::fmt::Debug for Remote {

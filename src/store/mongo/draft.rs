@@ -62,15 +62,16 @@ impl MongoDraft {
         if !matches!(self.place, Place::Memory) {
             self.spill(true).await?;
         }
-        let (body, upload) = match self.place {
+        let (body, crc, upload) = match self.place {
             Place::Bucket(upload) => {
                 upload.finish().await?;
                 summary.size = upload.length();
-                (Body::File(upload.id()), Some(upload))
+                (Body::File(upload.id()), upload.crc(), Some(upload))
             }
             _ => {
                 summary.size = self.buffer.len() as u64;
-                (Body::Inline(self.buffer), None)
+                let crc = crc32fast::hash(&self.buffer);
+                (Body::Inline(self.buffer), crc, None)
             }
         };
         let scanned = self.scanner.finish();
@@ -82,6 +83,7 @@ impl MongoDraft {
             outline: &scanned.outline,
             words: searched.as_ref().map(words::distinct),
             body,
+            crc,
             by: self.shared.me,
         }
         .to_document()?;

@@ -3,8 +3,9 @@
 //! A replica set tells by a change stream: new messages without their bodies, ids of those changed and
 //! deleted. Our own are left out, because who did them here has told already. When the stream breaks it
 //! goes on from its last token; when the set has forgotten that one, or there is too much to tell, it is
-//! told that something was missed, and browsers look again. A standalone mongod has no change streams and
-//! is asked every second.
+//! told that something was missed, and browsers look again. The same is told when the first stream opens:
+//! a page may have been drawn before it, and what others did in between stands in no stream. A standalone
+//! mongod has no change streams and is asked every second.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -146,26 +147,26 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 async fn watch(shared: &Arc<Shared>) {
-    let (mut token, mut gap) = (None, false);
+    let mut token = None;
     loop {
-        let Err(error) = stream(shared, &mut token, gap).await;
+        let Err(error) = stream(shared, &mut token).await;
         if health::code(&error).is_some_and(|code| FORGOTTEN.contains(&code)) {
             log::warn!("the change stream cannot go on where it was: {}", error.kind);
             token = None;
         } else {
             log::debug!("the change stream broke: {}", error.kind);
         }
-        gap = token.is_none();
         sleep(PAUSE).await;
     }
 }
 
-/// Tells what comes until the stream breaks, and first that there is a gap before it, if so.
+/// Tells what comes until the stream breaks, and first that there is a gap before it, if it does not go on
+/// from a token.
 async fn stream(
     shared: &Arc<Shared>,
     token: &mut Option<ResumeToken>,
-    gap: bool,
 ) -> mongodb::error::Result<Infallible> {
+    let gap = token.is_none();
     let watch = shared.there.messages.watch().pipeline(pipeline(shared.me));
     let watch = watch.max_await_time(AWAIT).read_concern(ReadConcern::majority());
     let mut stream = watch.resume_after(token.clone()).await?.with_type::<Document>();
@@ -260,7 +261,8 @@ async fn poll_once(
     }
     let known = changes.is_some();
     let total = shared.ledger.changes_of_others(&shared.there).await?;
-    if changes.replace(total).is_some_and(|before| before != total) {
+    // Nobody knows what others did before we looked for the first time.
+    if changes.replace(total) != Some(total) {
         shared.feed.missed();
     }
     if known {

@@ -42,10 +42,7 @@ pub(super) async fn find(
     }
     plan.filter.insert("$nor", [shared.stored.beyond(shared.me)]);
     let reads_each = plan.check == Check::Each && plan.reads_body;
-    let mut projection = of_record();
-    if reads_each {
-        projection.insert("raw", 1);
-    }
+    let projection = if reads_each { with_octets() } else { of_record() };
     let messages = shared.there.messages.clone_with_type::<Found>();
     let mut find = messages
         .find(plan.filter.clone())
@@ -85,7 +82,7 @@ async fn check(
     let raw = match plan.reads_body {
         // Its record has all that is asked for.
         false => Raw::Inline(Default::default()),
-        true => match message.take_raw() {
+        true => match message.take_raw()? {
             Some(raw) => raw,
             None => match self::raw(shared, message.id()).await? {
                 Some(raw) => raw,
@@ -106,17 +103,13 @@ async fn check(
 
 /// The octets of a message.
 pub(super) async fn raw(shared: &Arc<Shared>, id: MessageId) -> Result<Option<Raw>, Error> {
-    let mut projection = of_record();
-    projection.insert("raw", 1);
-    let Some(mut message) = one(shared, id, projection).await? else { return Ok(None) };
-    if let Some(raw) = message.take_raw() {
+    let Some(mut message) = one(shared, id, with_octets()).await? else { return Ok(None) };
+    if let Some(raw) = message.take_raw()? {
         return Ok(Some(raw));
     }
-    let file = message.file;
-    let length = message.into_record().summary.size;
-    Ok(Some(match file {
-        Some(file) => bodies::read(shared, file, length),
-        None => return Err(Error::Io(format!("message {id} has no body"))),
+    Ok(Some(match message.file {
+        Some(file) => bodies::read(shared, file, message.size(), message.crc()),
+        None => return Err(Error::Damaged(format!("message {id}: it has no body"))),
     }))
 }
 
@@ -129,7 +122,19 @@ async fn one(shared: &Shared, id: MessageId, projection: Document) -> Result<Opt
     let filter = doc! { "_id": object(id), "state": { "$exists": true } };
     let messages = shared.there.messages.clone_with_type::<Found>();
     let found = messages.find_one(filter).projection(projection).await;
-    found.map_err(|error| failed(&error))
+    let found = found.map_err(|error| failed(&error))?;
+    asked_for(id, found)
+}
+
+/// What was found, if it is what was asked for: an index that is damaged leads to somebody else's message.
+fn asked_for(id: MessageId, found: Option<Found>) -> Result<Option<Found>, Error> {
+    match found {
+        Some(other) if other.id() != id => {
+            let other = other.id();
+            Err(Error::Damaged(format!("message {id}: message {other} stands in its place")))
+        }
+        found => Ok(found),
+    }
 }
 
 /// The fields that make a record, and where its body is.
@@ -140,6 +145,13 @@ pub(super) fn of_record() -> Document {
     }
 }
 
+/// The same, and what the octets must be, with those that stand in the document.
+pub(super) fn with_octets() -> Document {
+    let mut fields = of_record();
+    fields.extend(doc! { "raw": 1, "crc": 1 });
+    fields
+}
+
 /// An id as the driver has it.
 pub(super) fn object(id: MessageId) -> ObjectId {
     ObjectId::from_bytes(*id.as_bytes())
@@ -148,3 +160,20 @@ pub(super) fn object(id: MessageId) -> ObjectId {
 /// Messages that come in one answer of the server, with their bodies and without.
 const FEW: u32 = 16;
 const MANY: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{DateTime, deserialize_from_document};
+
+    use super::*;
+
+    #[test]
+    fn who_is_found_for_another_is_not_shown() {
+        let [ann, bob] = [*b"a twelve oct", *b"b twelve oct"].map(MessageId::from_bytes);
+        let of_ann = doc! { "_id": object(ann), "received": DateTime::from_millis(0) };
+        let found = || Some(deserialize_from_document::<Found>(of_ann.clone()).unwrap());
+        assert_eq!(asked_for(ann, found()).unwrap().unwrap().id(), ann);
+        assert!(asked_for(bob, found()).unwrap_err().to_string().contains("damaged"));
+        assert!(asked_for(bob, None).unwrap().is_none());
+    }
+}

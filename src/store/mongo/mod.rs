@@ -13,6 +13,7 @@
 
 mod bodies;
 mod change;
+mod check;
 mod commit;
 mod draft;
 mod feed;
@@ -25,6 +26,8 @@ mod runtime;
 mod schema;
 mod tend;
 mod words;
+
+pub(super) use self::check::check;
 
 use std::{
     sync::{

@@ -23,6 +23,8 @@ pub(super) struct New<'a> {
     /// Words for the full-text index; none if there is none.
     pub(super) words: Option<Vec<&'a str>>,
     pub(super) body: Body,
+    /// CRC-32 of the octets.
+    pub(super) crc: u32,
     /// Who stores it.
     pub(super) by: ObjectId,
 }
@@ -58,6 +60,8 @@ pub(super) struct Found {
     summary: SummaryRow,
     /// The first one tells whether all are there, see [`super::words`].
     words: Option<Vec<String>>,
+    /// CRC-32 of the octets; none in a message of an smtpd that did not write it down.
+    crc: Option<i64>,
     pub(super) file: Option<ObjectId>,
     raw: Option<Binary>,
 }
@@ -80,6 +84,7 @@ impl New<'_> {
             attachment: !summary.attachments.is_empty(),
             mailboxes: mailboxes(envelope),
             by: self.by,
+            crc: i64::from(self.crc),
             file,
             envelope: (*envelope).into(),
             summary: (*summary).into(),
@@ -126,9 +131,43 @@ impl Found {
         self.words.as_ref().is_none_or(|words| words.first().is_some_and(String::is_empty))
     }
 
-    /// The octets, if they stand in the document and were asked for.
-    pub(super) fn take_raw(&mut self) -> Option<Raw> {
-        self.raw.take().map(|binary| Raw::Inline(binary.bytes.into()))
+    /// Octets of the message as received.
+    pub(super) fn size(&self) -> u64 {
+        u64::try_from(self.size).unwrap_or(0)
+    }
+
+    /// What its octets must sum up to, if anybody has written that down.
+    pub(super) fn crc(&self) -> Option<u32> {
+        self.crc.and_then(|crc| u32::try_from(crc).ok())
+    }
+
+    /// The octets, if they stand in the document and were asked for; an error if they are not those that
+    /// were received.
+    pub(super) fn take_raw(&mut self) -> Result<Option<Raw>, Error> {
+        match self.raw_fault() {
+            Some(fault) => Err(Error::Damaged(format!("message {}: {fault}", self.id()))),
+            None => Ok(self.raw.take().map(|binary| Raw::Inline(binary.bytes.into()))),
+        }
+    }
+
+    /// The octets stand in the document, and were asked for.
+    pub(super) fn has_raw(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// What is wrong with the octets that stand in the document, if any do.
+    pub(super) fn raw_fault(&self) -> Option<String> {
+        let octets = &self.raw.as_ref()?.bytes;
+        self.fault(octets.len() as u64, crc32fast::hash(octets))
+    }
+
+    /// What is wrong with octets of this length and sum; nothing if they are those that were received.
+    pub(super) fn fault(&self, length: u64, crc: u32) -> Option<String> {
+        if length != self.size() {
+            return Some(format!("{length} octets instead of {}", self.size()));
+        }
+        let is_other = self.crc().is_some_and(|wanted| wanted != crc);
+        is_other.then(|| "its octets are not those that were received".to_owned())
     }
 
     /// The message without its body.
@@ -158,6 +197,7 @@ struct Row<'a> {
     attachment: bool,
     mailboxes: Vec<String>,
     by: ObjectId,
+    crc: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<ObjectId>,
     envelope: EnvelopeRow,

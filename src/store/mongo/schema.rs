@@ -122,6 +122,12 @@ impl Collections {
         Ok(if replicated { Topology::Replicated } else { Topology::Standalone })
     }
 
+    /// An error if it cannot be looked at, or is of a newer schema. Changes nothing.
+    pub(super) async fn look(&self) -> Result<(), Error> {
+        let found = self.meta.find_one(doc! { "_id": "schema" }).await;
+        self.known(found.map_err(|error| Error::Open(error.kind.to_string()))?)
+    }
+
     async fn check_version(&self) -> Result<(), Error> {
         let this = doc! { "_id": "schema" };
         let update = doc! { "$setOnInsert": { "version": VERSION } };
@@ -134,8 +140,12 @@ impl Collections {
                 _ => failed(&error),
             });
         }
-        let found = self.meta.find_one(this).await.map_err(|error| failed(&error))?;
-        let version = found.and_then(|schema| schema.get_i32("version").ok()).unwrap_or(VERSION);
+        self.known(self.meta.find_one(this).await.map_err(|error| failed(&error))?)
+    }
+
+    /// An error if the schema is newer than we are.
+    fn known(&self, schema: Option<Document>) -> Result<(), Error> {
+        let version = schema.and_then(|schema| schema.get_i32("version").ok()).unwrap_or(VERSION);
         if version > VERSION {
             let db = self.db.name();
             return Err(Error::Open(format!(

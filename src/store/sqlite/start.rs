@@ -67,9 +67,8 @@ pub(super) fn begin(folder: &Path, index: bool) -> Result<Begun, Error> {
         ));
     }
     let end = catch_up(&segments, &db, &mut counters, index)?;
-    let leftovers = clear_leftovers(folder, &db, &bodies, &counters, &end);
-    leftovers.map_err(|error| cannot(folder, &error))?;
-    clear_segments(&db, &segments, &counters).map_err(|error| cannot(&journal, &error))?;
+    clear_leftovers(folder, &db, &bodies, &counters, &end)?;
+    clear_segments(&db, &segments, &counters)?;
     Ok(Begun { database, db, segments, bodies, counters, end })
 }
 
@@ -147,21 +146,22 @@ fn clear_leftovers(
     bodies: &Bodies,
     counters: &Counters,
     end: &Replayed,
-) -> io::Result<()> {
-    let (known, is_sound) = known_files(db).map_err(io::Error::other)?;
-    let Leftovers { complete, incomplete } = bodies.leftovers(&known)?;
+) -> Result<(), Error> {
+    let told = |error: io::Error| Error::from_io(&error);
+    let (known, is_sound) = known_files(db).map_err(|error| failed(&error))?;
+    let Leftovers { complete, incomplete } = bodies.leftovers(&known).map_err(told)?;
     incomplete.iter().for_each(|name| bodies.remove(name));
     if complete.is_empty() {
         return Ok(());
     }
     let count = complete.len();
     let adds_up = is_sound
-        && agrees(db, counters).map_err(io::Error::other)?
+        && agrees(db, counters).map_err(|error| failed(&error))?
         && known.iter().all(|name| bodies.path(name).exists());
     if !adds_up {
         log::warn!("{count} bodies without a message may be mail, and stay; see `smtpd check`");
     } else if end.torn.is_some() {
-        set_aside(folder, bodies, &complete)?;
+        set_aside(folder, bodies, &complete).map_err(told)?;
         let aside = folder.join(LOST_AND_FOUND);
         log::warn!("{count} bodies without a message may be mail: they are in {}", aside.display());
     } else {
@@ -229,18 +229,20 @@ fn agrees(db: &Connection, counters: &Counters) -> rusqlite::Result<bool> {
 }
 
 /// Segments without a message: those that a crash left between the commit that emptied them and their end.
-fn clear_segments(db: &Connection, segments: &Segments, counters: &Counters) -> io::Result<()> {
-    let in_use = |sql: &str| -> rusqlite::Result<HashSet<i64>> {
-        let mut statement = db.prepare(sql)?;
-        statement.query_map((), |row| row.get(0))?.collect()
+fn clear_segments(db: &Connection, segments: &Segments, counters: &Counters) -> Result<(), Error> {
+    let in_use = |sql: &str| -> Result<HashSet<i64>, Error> {
+        let ask = || -> rusqlite::Result<_> {
+            db.prepare(sql)?.query_map((), |row| row.get(0))?.collect()
+        };
+        ask().map_err(|error| failed(&error))
     };
-    let listed = in_use("SELECT segment FROM segments").map_err(io::Error::other)?;
-    let mut empty = segments.numbers()?;
+    let listed = in_use("SELECT segment FROM segments")?;
+    let mut empty = segments.numbers().map_err(|error| Error::from_io(&error))?;
     empty.retain(|number| *number < counters.segment && !listed.contains(number));
-    if empty.is_empty() || !agrees(db, counters).map_err(io::Error::other)? {
+    if empty.is_empty() || !agrees(db, counters).map_err(|error| failed(&error))? {
         return Ok(());
     }
-    let named = in_use("SELECT DISTINCT segment FROM messages").map_err(io::Error::other)?;
+    let named = in_use("SELECT DISTINCT segment FROM messages")?;
     empty.iter().filter(|number| !named.contains(number)).for_each(|it| segments.remove(*it));
     Ok(())
 }

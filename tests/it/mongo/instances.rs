@@ -25,7 +25,12 @@ fn start(database: &Database) -> Server {
 }
 
 async fn listen(server: &Server) -> Socket {
-    let request = format!("ws://{}/ws", server.http).into_client_request().unwrap();
+    listen_from(server, "").await
+}
+
+/// Listens as a page does that says what it knows.
+async fn listen_from(server: &Server, known: &str) -> Socket {
+    let request = format!("ws://{}/ws{known}", server.http).into_client_request().unwrap();
     let stream = Async::<TcpStream>::connect(server.http).await.unwrap();
     client_async(request, stream).await.unwrap().0
 }
@@ -89,9 +94,11 @@ fn what_one_does_the_other_shows(database: &Database) -> [Server; 2] {
     let (one, two) = (start(database), start(database));
     smol::block_on(async {
         let (mut at_one, mut at_two) = (listen(&one).await, listen(&two).await);
-        // Whoever listens has heard nothing so far.
-        assert_eq!(all_heard(&mut at_two).await, Vec::<String>::new());
-        all_heard(&mut at_one).await;
+        // Whoever listens has heard nothing so far, but that something may have been missed.
+        for socket in [&mut at_one, &mut at_two] {
+            let heard = all_heard(socket).await;
+            assert!(heard.iter().all(|event| event == "reload"), "{heard:?}");
+        }
         send(&one, "from one");
         send(&two, "from two");
         // Each is told once, wherever it came in.
@@ -135,6 +142,32 @@ fn on_a_standalone_that_is_asked() {
         // Said, but only once, however often it was asked meanwhile.
         assert_eq!(server.log().matches(ASKED).count(), 1, "{}", server.log());
     }
+}
+
+/// A page may have been drawn before an instance hears what the others do: what they did until then is in
+/// no stream, so it is told once to look again.
+fn who_looked_too_early_looks_again(database: &Database) {
+    let server = start(database);
+    let page = String::from_utf8(server.get("/")).unwrap();
+    let epoch = page.split("data-epoch=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    smol::block_on(async {
+        // As if it had been drawn before anything was told.
+        let mut page = listen_from(&server, &format!("?epoch={epoch}&after=0")).await;
+        assert_eq!(all_heard(&mut page).await, ["reload"]);
+    });
+}
+
+#[test]
+fn who_looked_before_the_stream_opened_looks_again() {
+    let Some(database) = Database::new() else { return };
+    who_looked_too_early_looks_again(&database);
+}
+
+#[test]
+fn who_looked_before_a_standalone_was_asked_looks_again() {
+    let Some(mongod) = Mongod::start(None) else { return };
+    let database = Database::on(format!("mongodb://127.0.0.1:{}", mongod.port), "early");
+    who_looked_too_early_looks_again(&database);
 }
 
 /// The driver's runtime is a thread of its own, and there is none where there is no MongoDB.

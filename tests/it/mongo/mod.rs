@@ -1,5 +1,6 @@
 //! A real mongod, and what only a store in MongoDB can do wrong. What every store must do is in `store`.
 
+mod damage;
 mod deploy;
 mod faults;
 mod instances;
