@@ -17,6 +17,7 @@ mod encoding_check;
 mod header;
 pub mod html;
 mod html_text;
+mod lead;
 mod links;
 mod outline;
 mod parameters;
@@ -31,7 +32,7 @@ mod tangled;
 pub mod text;
 mod trackers;
 mod types;
-mod utf7;
+mod unread;
 
 pub use codes::*;
 pub use links::*;
