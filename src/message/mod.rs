@@ -24,6 +24,7 @@ mod parameters;
 mod pdf;
 mod quotes;
 mod readable;
+mod references;
 mod scan;
 pub mod search;
 mod summary;
