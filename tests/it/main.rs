@@ -7,6 +7,7 @@ mod dialog;
 mod doors;
 mod durable;
 mod extensions;
+mod found;
 mod harness;
 mod hostile;
 mod http;
