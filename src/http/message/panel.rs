@@ -191,7 +191,7 @@ pub(super) struct Shown {
     pub(super) kind: PassageKind,
     pub(super) lines: u64,
     /// Depth of quoting, and the text cut at its links.
-    pub(super) runs: Vec<(usize, Vec<(String, Option<String>)>)>,
+    pub(super) runs: Vec<(usize, Pieces)>,
 }
 
 impl Text {
@@ -229,9 +229,12 @@ impl Shown {
     }
 }
 
+/// Stretches of text, each with where it leads if it is an address.
+type Pieces = Vec<(String, Option<String>)>;
+
 fn shown(text: &str) -> Vec<Shown> {
     let mut links = MOST_LINKS;
-    let mut pieces = |text: &str| -> Vec<(String, Option<String>)> {
+    let mut pieces = |text: &str| -> Pieces {
         let all = if links > 0 { spans(text) } else { Vec::new() };
         links = links.saturating_sub(all.iter().filter(|span| span.link.is_some()).count());
         match all.as_slice() {
