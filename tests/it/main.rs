@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod dialog;
+mod differential;
 mod doors;
 mod durable;
 mod extensions;
