@@ -119,7 +119,8 @@ impl Parser<'_> {
                     return from + at + 1;
                 }
                 _ => {
-                    if escaped {
+                    // Nothing else needs its backslash.
+                    if escaped && matches!(c, '"' | '\\') {
                         self.item.raw.push('\\');
                     }
                     escaped = false;
@@ -254,6 +255,8 @@ impl Item {
                         let name = name.strip_suffix(last).unwrap_or(&name);
                         (name.to_owned(), last.to_owned())
                     }
+                    // "No address": words are a name.
+                    Some(_) if !raw.contains('@') => (self.phrase, String::new()),
                     _ => (String::new(), raw.into_owned()),
                 }
             }
@@ -335,6 +338,7 @@ mod tests {
         check(r#"A <"a,>b"@a.example>"#, &[("A", r#""a,>b"@a.example"#)]);
         check("<@x.example,@y.example:ann@a.example>", &[("", "ann@a.example")]);
         check("MAILER-DAEMON", &[("", "MAILER-DAEMON")]);
+        check("No address", &[("No address", "")]);
     }
 
     #[test]

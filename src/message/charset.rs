@@ -161,7 +161,7 @@ impl Guess {
 }
 
 /// Octets over 127 that are too few for the detector.
-const FEW: usize = 3;
+const FEW: usize = 4;
 
 /// Octets looked at for a guess: more tell nothing new.
 const MOST_GUESSED: usize = 32 * 1024;

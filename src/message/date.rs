@@ -28,6 +28,7 @@ struct Found {
     month: Option<Month>,
     year: Option<i32>,
     time: Option<Time>,
+    is_leap: bool,
     /// Minutes east of Greenwich, by number and by name.
     zone: Option<i64>,
     zone_name: Option<i64>,
@@ -57,7 +58,10 @@ impl Found {
             Token::Word(word) => self.word(word, rest)?,
             Token::Number(digits) => self.number(digits)?,
             Token::Date(numbers, between) => self.date(numbers, between)?,
-            Token::Clock(clock) if self.time.is_none() => self.time = Some(time(clock)?),
+            Token::Clock(clock) if self.time.is_none() => {
+                let (time, is_leap) = time(clock)?;
+                (self.time, self.is_leap) = (Some(time), is_leap);
+            }
             Token::Clock(_) => return None,
             Token::Offset(is_east, digits) if self.time.is_some() => {
                 let minutes = offset(digits)?;
@@ -152,7 +156,7 @@ impl Found {
         let time = self.time.unwrap_or(Time::MIDNIGHT);
         let seconds = date.with_time(time).assume_utc().unix_timestamp();
         let zone = self.zone.or(self.zone_name).unwrap_or(0);
-        Some((seconds - zone * 60) * 1000)
+        Some((seconds + i64::from(self.is_leap) - zone * 60) * 1000)
     }
 }
 
@@ -230,13 +234,15 @@ fn behind_comment(from: &str) -> &str {
     ""
 }
 
-/// `hour:minute[:second]`; second 60 is a leap second (RFC 5322 §3.3), which computers do not count.
-fn time(token: &str) -> Option<Time> {
+/// `hour:minute[:second]`, and whether a second is to be added: second 60 is a leap second (RFC 5322
+/// §3.3), which computers count as the next.
+fn time(token: &str) -> Option<(Time, bool)> {
     let mut numbers = token.split(':').map(str::parse::<u8>);
     let hour = numbers.next()?.ok()?;
     let minute = numbers.next()?.ok()?;
     let second = numbers.next().map_or(Some(0), Result::ok).filter(|it| *it <= 60)?;
-    Time::from_hms(hour, minute, second.min(59)).ok().filter(|_| numbers.next().is_none())
+    let time = Time::from_hms(hour, minute, second.min(59)).ok()?;
+    numbers.next().is_none().then_some((time, second == 60))
 }
 
 /// The time that twelve hours and AM or PM mean. Some write PM behind an hour of 24.
@@ -337,7 +343,7 @@ mod tests {
         }
         assert_eq!(parse("6 Nov 1994 08:49 +0000"), Some(784_111_740_000));
         assert_eq!(parse("1 Jan 1970 00:00:00 +0000"), Some(0));
-        assert_eq!(parse("31 Dec 2016 23:59:60 +0000"), Some(1_483_228_799_000));
+        assert_eq!(parse("31 Dec 2016 23:59:60 +0000"), Some(1_483_228_800_000));
     }
 
     #[test]

@@ -140,7 +140,9 @@ impl<'a> Word<'a> {
         }
         let (octets, clean) = decode::decode(self.text.as_bytes(), Encoding::Base64);
         defects.insert_if(!clean, Defect::BadEncodedWord);
-        (clean || !octets.is_empty()).then_some(octets)
+        // With white space in it, and broken, it is no word that somebody meant.
+        let is_meant = clean || !self.text.contains(char::is_whitespace);
+        (clean || (is_meant && !octets.is_empty())).then_some(octets)
     }
 }
 
@@ -258,6 +260,7 @@ mod tests {
         check("=?utf-8?Q?never ends", "=?utf-8?Q?never ends", &[]);
         check("=?utf-8?B?aGVsbG8?=", "hello", &[Defect::BadEncodedWord]);
         check("=?utf-8?B?!?=", "=?utf-8?B?!?=", &[Defect::BadEncodedWord]);
+        check("=?utf-8?B?aGV sbG8?=", "=?utf-8?B?aGV sbG8?=", &[Defect::BadEncodedWord]);
         check("=?utf-8?Q?100=?=", "100=", &[Defect::BadEncodedWord]);
         check("=?nowhere?Q?caf=E9?=", "café", &[Defect::BadCharset]);
         check("=? =?=?=??=", "=? =?=?=??=", &[]);

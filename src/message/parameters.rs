@@ -35,6 +35,12 @@ enum Section {
     Piece(u16, bool),
 }
 
+impl Section {
+    fn is_same_piece(self, other: Self) -> bool {
+        matches!((self, other), (Self::Piece(one, _), Self::Piece(two, _)) if one == two)
+    }
+}
+
 impl<'a> Parameters<'a> {
     /// Reads an unfolded value.
     pub(super) fn parse(unfolded: &'a str) -> Self {
@@ -64,37 +70,50 @@ impl<'a> Parameters<'a> {
     /// §4.3), and of two the first.
     fn find(&self, name: &str, is_text: bool, defects: &mut Defects) -> Option<Cow<'_, str>> {
         let mut all: Vec<_> = self.list.iter().filter(|it| it.name == name).collect();
+        // Behind a piece that stands twice nobody knows of which of the two others are.
+        let is_twice =
+            |at: usize| all[..at].iter().any(|it| it.section.is_same_piece(all[at].section));
+        let end = (1..all.len()).find(|&at| is_twice(at)).unwrap_or(all.len());
+        let mut place = 0;
+        all.retain(|it| {
+            place += 1;
+            place <= end || !matches!(it.section, Section::Piece(..))
+        });
         all.sort_by_key(|it| it.section);
         let of = |section| all.iter().find(|it| it.section == section).map(|it| &*it.value);
         let words = |value: &'_ str, defects: &mut Defects| match is_text {
             true => decode_words(value, defects).into_owned(),
             false => value.to_owned(),
         };
-        if let Some(value) = of(Section::Extended) {
-            let is_word = value.starts_with("=?");
-            let text = if is_word { words(value, defects) } else { extended(value, defects) };
-            return Some(Cow::Owned(text));
+        let plain = of(Section::Plain);
+        let pieces = pieces(&all, plain.is_none());
+        let (text, clean) = match (of(Section::Extended), plain) {
+            (Some(value), _) if value.starts_with("=?") => (words(value, defects), true),
+            (Some(value), _) => extended(value),
+            (None, _) if pieces.iter().any(|(encoded, _)| *encoded) => joined(&pieces),
+            (None, _) if !pieces.is_empty() => {
+                let whole: String = pieces.iter().map(|(_, value)| *value).collect();
+                (words(&whole, defects), true)
+            }
+            (None, plain) => return plain.map(|plain| Cow::Owned(words(plain, defects))),
+        };
+        defects.insert_if(!clean, Defect::BadCharset);
+        // What stands there for old programs is better than broken letters.
+        match plain.filter(|_| !clean) {
+            Some(plain) => Some(Cow::Owned(words(plain, defects))),
+            None => Some(Cow::Owned(text)),
         }
-        let pieces = pieces(&all);
-        if pieces.iter().any(|(encoded, _)| *encoded) {
-            return Some(Cow::Owned(joined(&pieces, defects)));
-        }
-        if let Some(plain) = of(Section::Plain) {
-            return Some(Cow::Owned(words(plain, defects)));
-        }
-        let whole: String = pieces.iter().map(|(_, value)| *value).collect();
-        (!pieces.is_empty()).then(|| Cow::Owned(words(&whole, defects)))
     }
 }
 
-/// The pieces of a value in their order, up to the first that is missing.
-fn pieces<'p>(all: &[&'p Parameter<'_>]) -> Vec<(bool, &'p str)> {
+/// The pieces of a value in their order, up to the first that is missing. Some begin to count with 1.
+fn pieces<'p>(all: &[&'p Parameter<'_>], may_count_from_one: bool) -> Vec<(bool, &'p str)> {
     let mut pieces = Vec::new();
     let mut next = None;
     for parameter in all {
         let Section::Piece(number, encoded) = parameter.section else { continue };
-        // Some begin to count with 1. A number that stands twice counts once.
-        if number == next.unwrap_or(number.min(1)) && (next.is_some() || number < 2) {
+        let first = if may_count_from_one { number.min(1) } else { 0 };
+        if number == next.unwrap_or(first) {
             pieces.push((encoded, &*parameter.value));
             next = Some(number + 1);
         }
@@ -103,43 +122,35 @@ fn pieces<'p>(all: &[&'p Parameter<'_>]) -> Vec<(bool, &'p str)> {
 }
 
 /// Octets of neighbouring pieces that are percent-encoded belong together: a character may be split
-/// between them. The charset stands in the first of them.
-fn joined(pieces: &[(bool, &str)], defects: &mut Defects) -> String {
-    let mut out = String::new();
+/// between them. The charset stands in the first piece of all.
+fn joined(pieces: &[(bool, &str)]) -> (String, bool) {
+    let (mut out, mut clean) = (String::new(), true);
     let mut octets: Vec<u8> = Vec::new();
-    let mut charset = None;
-    for (encoded, value) in pieces {
-        if !encoded {
-            finish(&mut octets, charset.unwrap_or_default(), &mut out, defects);
+    let (charset, first) = match pieces.first() {
+        Some((true, value)) => split_charset(value),
+        _ => ("", ""),
+    };
+    for (at, (encoded, value)) in pieces.iter().enumerate() {
+        if *encoded {
+            let value = if at == 0 { first } else { value };
+            octets.extend(percent_encoding::percent_decode_str(value));
+        } else {
+            clean &= finish(&mut octets, charset, &mut out);
             out.push_str(value);
-            continue;
         }
-        let value = match charset {
-            Some(_) => value,
-            None => {
-                let (named, rest) = split_charset(value);
-                charset = Some(named);
-                rest
-            }
-        };
-        octets.extend(percent_encoding::percent_decode_str(value));
     }
-    finish(&mut octets, charset.unwrap_or_default(), &mut out, defects);
-    out
+    clean &= finish(&mut octets, charset, &mut out);
+    (out, clean)
 }
 
 /// `charset'language'percent-encoded`
-fn extended(value: &str, defects: &mut Defects) -> String {
-    let (charset, encoded) = split_charset(value);
-    let mut octets: Vec<u8> = percent_encoding::percent_decode_str(encoded).collect();
-    let mut out = String::new();
-    finish(&mut octets, charset, &mut out, defects);
-    out
+fn extended(value: &str) -> (String, bool) {
+    joined(&[(true, value)])
 }
 
-fn finish(octets: &mut Vec<u8>, charset: &str, out: &mut String, defects: &mut Defects) {
+fn finish(octets: &mut Vec<u8>, charset: &str, out: &mut String) -> bool {
     if octets.is_empty() {
-        return;
+        return true;
     }
     // Without a charset it is UTF-8, as everywhere else in a header.
     let charset = match charset {
@@ -147,9 +158,9 @@ fn finish(octets: &mut Vec<u8>, charset: &str, out: &mut String, defects: &mut D
         charset => charset,
     };
     let (text, clean) = charset::decode_text(octets, charset);
-    defects.insert_if(!clean, Defect::BadCharset);
     out.push_str(&text);
     octets.clear();
+    clean
 }
 
 /// Charset, and what is encoded in it. Some forget the language with its quote, some both.
@@ -288,6 +299,7 @@ impl<'a> Reader<'a> {
     /// A quoted string (RFC 5322 §3.2.4). One that never ends goes up to the next semicolon.
     fn quoted(&mut self) -> Cow<'a, str> {
         let inside = &self.rest[1..];
+        let is_path = is_windows_path(inside);
         let mut out: Option<String> = None;
         let (mut done, mut chars) = (0, inside.char_indices());
         while let Some((at, c)) = chars.next() {
@@ -296,8 +308,7 @@ impl<'a> Reader<'a> {
                     self.rest = &inside[at + 1..];
                     return piece(out, &inside[done..at]);
                 }
-                // Before a letter it is a Windows path, not an escape.
-                '\\' if inside[at + 1..].starts_with(['"', '\\']) => {
+                '\\' if !is_path || inside[at + 1..].starts_with(['"', '\\']) => {
                     out.get_or_insert_default().push_str(&inside[done..at]);
                     done = at + 1;
                     chars.next();
@@ -307,8 +318,17 @@ impl<'a> Reader<'a> {
         }
         let end = inside.find(';').unwrap_or(inside.len());
         self.rest = &inside[end..];
-        Cow::Borrowed(inside[..end].trim_end())
+        let before = out.filter(|_| done <= end);
+        let value = inside[if before.is_some() { done } else { 0 }..end].trim_end();
+        piece(before, value.strip_suffix('\\').filter(|_| !is_path).unwrap_or(value))
     }
+}
+
+/// True for `C:\temp` and `\\\\server`, as an old browser gave the name of a file: their backslashes
+/// escape nothing.
+fn is_windows_path(value: &str) -> bool {
+    let is_drive = value.starts_with(|c: char| c.is_ascii_alphabetic());
+    (is_drive && value[1..].starts_with(":\\")) || value.starts_with("\\\\")
 }
 
 fn piece(before: Option<String>, last: &str) -> Cow<'_, str> {
@@ -399,6 +419,12 @@ mod tests {
             ("x/y; name*1=b.txt; name*0=a", "ab.txt"),
             ("x/y; name*1=a; name*2=b.txt", "ab.txt"),
             ("x/y; name*0=a; name*2=c; name*0=z", "a"),
+            ("x/y; name*0=a; name*1=b; name*0=z; name*2=evil", "ab"),
+            ("x/y; name=old; name*0=a; name*1=b", "ab"),
+            ("x/y; name=old; name*1=a; name*2=b", "old"),
+            ("x/y; name*0=UTF-8''a; name*1*=%20UTF-8''%20b", "UTF-8''a UTF-8'' b"),
+            ("x/y; name=old.txt; name*=utf-8''n%E9w.txt", "old.txt"),
+            ("x/y; name=\"a\\b.txt\"", "ab.txt"),
             ("x/y; name*0=\"a%20\"; name*1*=b%20c.txt", "a%20b c.txt"),
             ("x/y; name=old.txt; name*0*=utf-8''n%C3%A9; name*1=w.txt", "néw.txt"),
             ("x/y; name*0=\"=?utf-8?Q?na=C3\"; name*1=\"=AFve.txt?=\"", "naïve.txt"),
