@@ -13,7 +13,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use mail_parser::{Addr, Address as Addresses, MessageParser, MimeHeaders};
+use ::mail_parser::{Addr, Address as Addresses, MessageParser, MimeHeaders};
 use serde_json::{Value, json};
 use smtpd::message::{Address, Scanner};
 
@@ -48,7 +48,7 @@ fn four_other_programs_agree() {
             (mail["name"].as_str().unwrap().to_owned(), octets)
         })
         .collect();
-    readers.push(mails.iter().map(|(name, octets)| (name.clone(), mail_parser(octets))).collect());
+    readers.push(mails.iter().map(|(name, octets)| (name.clone(), the_crate(octets))).collect());
 
     let (agreed, differences) = compare(&mails, &readers);
     let table = table(mails.len(), agreed, &differences);
@@ -168,7 +168,7 @@ fn smtpd(octets: &[u8]) -> Value {
     })
 }
 
-fn mail_parser(octets: &[u8]) -> Value {
+fn the_crate(octets: &[u8]) -> Value {
     let Some(message) = MessageParser::default().parse(octets) else { return json!({}) };
     let person = |it: &Addr<'_>| {
         format!("{} <{}>", it.name().unwrap_or_default(), it.address().unwrap_or_default())
