@@ -126,31 +126,36 @@ fn named(name: &str) -> Option<Charset> {
         "ansi" | "winansi" | "ansiinternational" => Charset::Web(WINDOWS_1252),
         "mac" | "macintosh" | "macroman" | "applemacroman" => Charset::Web(MACINTOSH),
         "maccyrillic" | "macukrainian" | "macukraine" => Charset::Web(X_MAC_CYRILLIC),
-        _ => Charset::Page(pages::find(match name {
-            "maccentraleurope" | "macce" | "maclatin2" | "maccenteuro" => "x-mac-ce",
-            "macgreek" => "x-mac-greek",
-            "macturkish" => "x-mac-turkish",
-            "maciceland" | "macicelandic" => "x-mac-icelandic",
-            "maccroatian" => "x-mac-croatian",
-            "macromania" | "macromanian" => "x-mac-romanian",
-            "koi8t" => "koi8-t",
-            "kz1048" | "strk10482002" | "rk1048" => "kz-1048",
-            "ptcp154" | "pt154" | "cp154" | "cyrillicasian" => "ptcp154",
-            "hproman8" | "roman8" | "r8" => "hp-roman8",
-            "viscii" | "viscii111" => "viscii",
-            "armscii8" => "armscii-8",
-            "georgianps" => "georgian-ps",
-            "pc8codepage437" => "cp437",
-            "pc775baltic" => "cp775",
-            "pc850multilingual" | "pcmultilingual850" => "cp850",
-            "pcp852" => "cp852",
-            "pcmultilingual850euro" => "cp858",
-            "pc862latinhebrew" => "cp862",
-            "ebcdiccpus" | "ebcdiccpca" | "ebcdiccpwt" | "ebcdiccpnl" | "ebcdic" => "cp037",
-            "ebcdiccpbe" | "ebcdiccpch" => "cp500",
-            "ebcdicus37euro" => "cp1140",
-            _ => return None,
-        })?),
+        _ => return page(name).and_then(pages::find).map(Charset::Page),
+    })
+}
+
+/// The name in [`pages`] of those that have names besides numbers.
+fn page(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "maccentraleurope" | "macce" | "maclatin2" | "maccenteuro" => "x-mac-ce",
+        "macgreek" => "x-mac-greek",
+        "macturkish" => "x-mac-turkish",
+        "maciceland" | "macicelandic" => "x-mac-icelandic",
+        "maccroatian" => "x-mac-croatian",
+        "macromania" | "macromanian" => "x-mac-romanian",
+        "koi8t" => "koi8-t",
+        "kz1048" | "strk10482002" | "rk1048" => "kz-1048",
+        "ptcp154" | "pt154" | "cp154" | "cyrillicasian" => "ptcp154",
+        "hproman8" | "roman8" | "r8" => "hp-roman8",
+        "viscii" | "viscii111" => "viscii",
+        "armscii8" => "armscii-8",
+        "georgianps" => "georgian-ps",
+        "pc8codepage437" => "cp437",
+        "pc775baltic" => "cp775",
+        "pc850multilingual" | "pcmultilingual850" => "cp850",
+        "pcp852" => "cp852",
+        "pcmultilingual850euro" => "cp858",
+        "pc862latinhebrew" => "cp862",
+        "ebcdiccpus" | "ebcdiccpca" | "ebcdiccpwt" | "ebcdiccpnl" | "ebcdic" => "cp037",
+        "ebcdiccpbe" | "ebcdiccpch" => "cp500",
+        "ebcdicus37euro" => "cp1140",
+        _ => return None,
     })
 }
 
@@ -327,6 +332,10 @@ mod tests {
             "shift_jis",
         );
         same(&["eucJP-win", "EUC_JP", "eucjp-ms", "ujis", "cp51932"], "euc-jp");
+    }
+
+    #[test]
+    fn and_in_east_asia_and_on_old_machines() {
         same(
             &[
                 "ks_c_5601",
