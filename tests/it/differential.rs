@@ -15,7 +15,7 @@ use std::{
 
 use ::mail_parser::{Addr, Address as Addresses, MessageParser, MimeHeaders};
 use serde_json::{Value, json};
-use smtpd::message::{Address, Scanner};
+use smtpd::message::{Address, Scanner, text::decode_text};
 
 use crate::harness::{file, have, not_tested};
 
@@ -42,11 +42,7 @@ fn four_other_programs_agree() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|mail| {
-            let octets = mail["octets"].as_str().unwrap().as_bytes();
-            let octets = data_encoding::BASE64.decode(octets).unwrap();
-            (mail["name"].as_str().unwrap().to_owned(), octets)
-        })
+        .map(|mail| (mail["name"].as_str().unwrap().to_owned(), octets(&mail["octets"])))
         .collect();
     readers.push(mails.iter().map(|(name, octets)| (name.clone(), the_crate(octets))).collect());
 
@@ -67,6 +63,56 @@ fn four_other_programs_agree() {
     } else {
         assert_eq!(fs::read_to_string(path).unwrap(), table, "differences.md is not true any more");
     }
+}
+
+/// Every character of the charsets that are ours to read is CPython's.
+#[test]
+fn code_pages_and_escapes_are_those_of_cpython() {
+    if !have(&["python3"]) {
+        return;
+    }
+    let checks = json(&ask("python3", "python_codecs.py", b""));
+    let checks = checks.as_array().unwrap();
+    assert!(checks.len() > 60_000, "only {}", checks.len());
+    let mut wrong = Vec::new();
+    for check in checks {
+        let label = check["label"].as_str().unwrap();
+        let octets = octets(&check["octets"]);
+        let (text, clean) = decode_text(&octets, label);
+        let same = match check["text"].as_str() {
+            Some(expected) => clean && (text == expected || is_a_twin(&text, expected)),
+            None => !clean,
+        };
+        if !same {
+            wrong.push(format!(
+                "{label} {}: {text:?} {clean}, not {}",
+                octets.escape_ascii(),
+                check["text"]
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Two characters for one place of a standard, of which the Web and Windows have one and CPython the
+/// other.
+fn is_a_twin(text: &str, expected: &str) -> bool {
+    TWINS.contains(&(text, expected))
+}
+
+const TWINS: [(&str, &str); 8] = [
+    ("￢", "¬"),
+    ("￡", "£"),
+    ("￠", "¢"),
+    ("～", "〜"),
+    ("－", "−"),
+    ("∥", "‖"),
+    ("—", "―"),
+    ("·", "・"),
+];
+
+fn octets(value: &Value) -> Vec<u8> {
+    data_encoding::BASE64.decode(value.as_str().unwrap().as_bytes()).unwrap()
 }
 
 /// The standard output of a script beside `reasons.toml`.

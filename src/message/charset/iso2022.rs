@@ -11,6 +11,8 @@ use encoding_rs::{EUC_JP, EUC_KR, Encoding, GBK, ISO_8859_7, WINDOWS_1252};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Set {
     Ascii,
+    /// The other half of JIS X 0201: ASCII with a yen sign and an overline.
+    Roman,
     /// JIS X 0201 katakana, one octet.
     Kana,
     Jis0208,
@@ -72,7 +74,7 @@ struct Reader {
 
 impl Reader {
     fn character<'a>(&mut self, set: Set, first: u8, tail: &'a [u8]) -> &'a [u8] {
-        if matches!(set, Set::Ascii | Set::Kana) {
+        if matches!(set, Set::Ascii | Set::Roman | Set::Kana) {
             self.out.put(set, &[first]);
             return tail;
         }
@@ -94,9 +96,9 @@ impl Reader {
             [b'(', set, rest @ ..] => {
                 self.g0 = match set {
                     b'I' => Set::Kana,
-                    // ASCII, JIS X 0201's Roman half (a yen sign for the backslash, which mail does not
-                    // mean) and the wrong name for it.
-                    b'B' | b'J' | b'H' => Set::Ascii,
+                    b'B' => Set::Ascii,
+                    // H is an old mistake for J.
+                    b'J' | b'H' => Set::Roman,
                     _ => Set::Unknown,
                 };
                 rest
@@ -195,7 +197,9 @@ impl Output {
     /// A character of a set, in seven bits.
     fn put(&mut self, set: Set, character: &[u8]) {
         let (prefix, encoding): (&[u8], _) = match set {
-            Set::Ascii => (b"", WINDOWS_1252),
+            Set::Roman if character == b"\\" => return self.say('¥'),
+            Set::Roman if character == b"~" => return self.say('‾'),
+            Set::Ascii | Set::Roman => (b"", WINDOWS_1252),
             Set::Kana => (b"\x8e", EUC_JP),
             Set::Jis0208 => (b"", EUC_JP),
             Set::Jis0212 => (b"\x8f", EUC_JP),
@@ -213,15 +217,19 @@ impl Output {
             self.flush();
             self.encoding = Some(encoding);
         }
-        let high = if set == Set::Ascii { 0 } else { 0x80 };
+        let high = if matches!(set, Set::Ascii | Set::Roman) { 0 } else { 0x80 };
         self.octets.extend_from_slice(prefix);
         self.octets.extend(character.iter().map(|octet| octet | high));
     }
 
     fn fail(&mut self) {
-        self.flush();
         self.failed = true;
-        self.text.push(char::REPLACEMENT_CHARACTER);
+        self.say(char::REPLACEMENT_CHARACTER);
+    }
+
+    fn say(&mut self, character: char) {
+        self.flush();
+        self.text.push(character);
     }
 
     fn flush(&mut self) {
@@ -248,7 +256,7 @@ mod tests {
         for (octets, text) in [
             (&b"\x1b$BF|K\\\x1b(B!"[..], "日本!"),
             (b"\x1b$B\x1b$BF|\x1b(B\x1b(B", "日"),
-            (b"\x1b$@F|\x1b(J\\", "日\\"),
+            (b"\x1b$@F|\x1b(J\\a~\x1b(B~", "日¥a‾~"),
             (b"\x1b$B-!\x1b(I1\x1b(B", "①ｱ"),
             (b"\x1b$(D0!\x1b(B", "丂"),
             (b"\x1b$ADc\x1b$(C>H\x1b(B", "你안"),
