@@ -64,6 +64,8 @@ struct Link {
 struct Code {
     /// Without the spaces that group its digits.
     value: String,
+    /// `high` where the text says that this is the code, else `low`.
+    confidence: &'static str,
 }
 
 #[derive(Serialize)]
@@ -180,8 +182,12 @@ impl<'a> Whole<'a> {
         self.links.extend(links.into_iter().map(link));
     }
 
-    pub(super) fn add_codes(&mut self, codes: Vec<String>) {
-        self.codes.extend(codes.into_iter().map(|value| Code { value }));
+    pub(super) fn add_codes(&mut self, codes: Vec<crate::message::Code>) {
+        let code = |crate::message::Code { value, is_sure }| Code {
+            value,
+            confidence: if is_sure { "high" } else { "low" },
+        };
+        self.codes.extend(codes.into_iter().map(code));
     }
 }
 

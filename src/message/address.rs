@@ -3,6 +3,8 @@
 //! People write worse than the grammar allows (open quotes, missing commas, names without brackets),
 //! so this reads for what was meant: every piece of the list becomes an [`Address`] of some kind.
 
+use std::borrow::Cow;
+
 use super::{Address, defects::Defects, encoded_word};
 
 /// Adds the mailboxes of an unfolded value to `list`, groups opened up, [`MAX_ADDRESSES`] at most.
@@ -12,16 +14,18 @@ pub(super) fn parse(value: &str, list: &mut Vec<Address>, defects: &mut Defects)
         last_quote: value.rfind('"'),
         last_parenthesis: value.rfind(')'),
         item: Item::default(),
+        held: Vec::new(),
         group: None,
     };
     let mut at = 0;
     while let Some(c) = value[at..].chars().next() {
-        if list.len() >= MAX_ADDRESSES {
+        if list.len() + parser.held.len() >= MAX_ADDRESSES {
             return;
         }
         at = parser.step(at, c, list, defects);
     }
     parser.flush(list, defects);
+    parser.release(list, defects);
     parser.end_group(list, defects);
 }
 
@@ -31,6 +35,9 @@ struct Parser<'a> {
     last_quote: Option<usize>,
     last_parenthesis: Option<usize>,
     item: Item,
+    /// Pieces without an address: the beginning of a name whose comma nobody put into quotes, if an
+    /// address in brackets follows, and else local names.
+    held: Vec<Item>,
     /// The name of an open group, and whether it has no member yet.
     group: Option<(String, bool)>,
 }
@@ -62,6 +69,7 @@ impl Parser<'_> {
             ',' => self.flush(list, defects),
             ';' => {
                 self.flush(list, defects);
+                self.release(list, defects);
                 self.end_group(list, defects);
             }
             '"' if self.last_quote > Some(at) => return self.quoted(next),
@@ -69,6 +77,7 @@ impl Parser<'_> {
             '<' => return self.angle(next),
             '>' if self.item.angle.is_some() => {}
             ':' if self.is_group() => {
+                self.release(list, defects);
                 let name = std::mem::take(&mut self.item).phrase;
                 self.group = Some((name, true));
             }
@@ -110,7 +119,8 @@ impl Parser<'_> {
                     return from + at + 1;
                 }
                 _ => {
-                    if escaped {
+                    // Nothing else needs its backslash.
+                    if escaped && matches!(c, '"' | '\\') {
                         self.item.raw.push('\\');
                     }
                     escaped = false;
@@ -172,13 +182,37 @@ impl Parser<'_> {
         };
         // "<<a@b>>" and "<a@b> <c@d>": the first that says something.
         if self.item.angle.as_deref().is_none_or(str::is_empty) {
-            self.item.angle = Some(address.trim().to_owned());
+            let address = without_comments(address);
+            self.item.angle = Some(compact(address.trim()).into_owned());
         }
         after
     }
 
+    /// An item has ended.
     fn flush(&mut self, list: &mut Vec<Address>, defects: &mut Defects) {
-        let item = std::mem::take(&mut self.item);
+        let mut item = std::mem::take(&mut self.item);
+        if item.is_name_only() {
+            self.held.push(item);
+            return;
+        }
+        if item.goes_on_with_a_name() {
+            // "Foo, Joe <joe@b.example>": the grammar has two addresses here, people mean one.
+            let before: String =
+                self.held.drain(..).map(|it| it.phrase.trim().to_owned() + ", ").collect();
+            item.phrase = before + item.phrase.trim();
+        }
+        self.release(list, defects);
+        self.add(item, list, defects);
+    }
+
+    /// What was held back is no part of a name.
+    fn release(&mut self, list: &mut Vec<Address>, defects: &mut Defects) {
+        for item in std::mem::take(&mut self.held) {
+            self.add(item, list, defects);
+        }
+    }
+
+    fn add(&mut self, item: Item, list: &mut Vec<Address>, defects: &mut Defects) {
         if let Some(address) = item.into_address(defects) {
             list.push(address);
             if let Some((_, empty)) = &mut self.group {
@@ -199,30 +233,76 @@ impl Parser<'_> {
 }
 
 impl Item {
+    fn is_name_only(&self) -> bool {
+        self.angle.is_none() && !self.at_sign && !self.raw.trim().is_empty()
+    }
+
+    fn goes_on_with_a_name(&self) -> bool {
+        let is_address = self.angle.as_ref().is_some_and(|angle| angle.contains('@'));
+        is_address && !self.phrase.trim().is_empty()
+    }
+
     fn into_address(self, defects: &mut Defects) -> Option<Address> {
         let (phrase, address) = match self.angle {
             Some(address) => (self.phrase, address),
             None => {
                 let raw = self.raw.trim();
+                let raw = compact(raw);
                 match raw.rsplit_once(char::is_whitespace) {
                     // "John Doe john@a.example": brackets were forgotten.
                     Some((_, last)) if last.contains('@') && !last.contains('"') => {
-                        let name = self.phrase.trim_end();
-                        let name = name.strip_suffix(last).unwrap_or(name);
+                        let name = compact(self.phrase.trim());
+                        let name = name.strip_suffix(last).unwrap_or(&name);
                         (name.to_owned(), last.to_owned())
                     }
-                    _ => (String::new(), raw.to_owned()),
+                    // "No address": words are a name.
+                    Some(_) if !raw.contains('@') => (self.phrase, String::new()),
+                    _ => (String::new(), raw.into_owned()),
                 }
             }
         };
         let mut name = readable(&phrase, defects);
-        if name.is_empty() {
+        // A comment alone is nobody.
+        if name.is_empty() && !address.is_empty() {
             name = readable(&self.comment, defects);
         }
         // Encoded words have no place in an address, but a reader wants to see what was meant.
         let address = readable(&address, defects);
         (!name.is_empty() || !address.is_empty()).then_some(Address { name, address })
     }
+}
+
+/// An address without the white space that may stand around its dots and its sign (RFC 5322 §4.4);
+/// a text that is none, as it is.
+fn compact(text: &str) -> Cow<'_, str> {
+    if !text.contains('@') || !text.contains(char::is_whitespace) || text.contains('"') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !(out.is_empty() || out.ends_with(['.', '@']) || word.starts_with(['.', '@'])) {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    Cow::Owned(out)
+}
+
+/// What stands between brackets, without comments that end there.
+fn without_comments(text: &str) -> Cow<'_, str> {
+    if !text.contains('(') || !text.contains(')') || text.contains('"') {
+        return Cow::Borrowed(text);
+    }
+    let (mut out, mut depth) = (String::with_capacity(text.len()), 0_usize);
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            c if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// Encoded words decoded, control characters and repeated spaces gone.
@@ -258,6 +338,7 @@ mod tests {
         check(r#"A <"a,>b"@a.example>"#, &[("A", r#""a,>b"@a.example"#)]);
         check("<@x.example,@y.example:ann@a.example>", &[("", "ann@a.example")]);
         check("MAILER-DAEMON", &[("", "MAILER-DAEMON")]);
+        check("No address", &[("No address", "")]);
     }
 
     #[test]
@@ -280,6 +361,30 @@ mod tests {
         check("=?utf-8?Q?Lee, Ann?= <a@a.example>", &[("Lee, Ann", "a@a.example")]);
         check("<<a@a.example>>", &[("", "a@a.example")]);
         check("<>", &[]);
+    }
+
+    #[test]
+    fn commas_in_names() {
+        check("Joe Foo, PhD <j@b.example>", &[("Joe Foo, PhD", "j@b.example")]);
+        check(
+            "Foo, Joe <j@b.example>, Ann <a@a.example>",
+            &[("Foo, Joe", "j@b.example"), ("Ann", "a@a.example")],
+        );
+        check("Foo, Joe, PhD <j@b.example>", &[("Foo, Joe, PhD", "j@b.example")]);
+        check("Team: Foo, Joe <j@b.example>;", &[("Foo, Joe", "j@b.example")]);
+        // Nothing goes on with a name here.
+        check("root, <a@a.example>", &[("", "root"), ("", "a@a.example")]);
+        check("root, a@a.example, bob", &[("", "root"), ("", "a@a.example"), ("", "bob")]);
+    }
+
+    #[test]
+    fn comments_and_white_space() {
+        check("(nobody), Hidden recipients :(nobody);", &[("Hidden recipients", "")]);
+        check("(c)a(c)@(c)b.example", &[("c", "a@b.example")]);
+        check("so . many @ here . example", &[("", "so.many@here.example")]);
+        check("Ann < ann (x) @ a.example >", &[("Ann", "ann@a.example")]);
+        check("Ann <ann@a . example> (work)", &[("Ann", "ann@a.example")]);
+        check("Ann ann @ a.example", &[("Ann", "ann@a.example")]);
     }
 
     #[test]

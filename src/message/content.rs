@@ -13,25 +13,40 @@ pub(super) fn read(
     defects: &mut Defects,
 ) -> Option<String> {
     let first = |name: &str| fields.iter().find(|field| field.is(name));
-    let parsed = |name: &str| first(name).map(|field| Parameters::parse(&field.value));
-    let content_type = parsed("Content-Type").unwrap_or_default();
-    let disposition = parsed("Content-Disposition").unwrap_or_default();
+    let content_type = parsed(fields, "Content-Type");
+    let disposition = parsed(fields, "Content-Disposition");
 
     part.content_type = media_type(&content_type.value, default_type);
     part.charset = content_type.get("charset").unwrap_or_default().trim().to_ascii_lowercase();
     part.encoding = encoding(first("Content-Transfer-Encoding"), defects);
     part.is_attachment = disposition.value == "attachment";
-    part.file_name = disposition
-        .text("filename", defects)
-        .filter(|name| !name.trim().is_empty())
-        .or_else(|| content_type.text("name", defects))
-        .map(|name| cut(&super::header::one_line(&name), MAX_FILE_NAME))
-        .unwrap_or_default();
+    part.file_name = named(&disposition, &content_type, defects);
     part.content_id = first("Content-ID")
         .map(|field| cut(field.value.trim().trim_matches(['<', '>']), MAX_CONTENT_ID))
         .unwrap_or_default();
     part.flowed = flowed(&content_type);
     content_type.get("boundary").map(|boundary| boundary.trim_end().to_owned())
+}
+
+/// The file name that the fields give a part.
+pub(super) fn file_name(fields: &[Field<'_>], defects: &mut Defects) -> String {
+    named(&parsed(fields, "Content-Disposition"), &parsed(fields, "Content-Type"), defects)
+}
+
+fn named(
+    disposition: &Parameters<'_>,
+    content_type: &Parameters<'_>,
+    defects: &mut Defects,
+) -> String {
+    let given = disposition.text("filename", defects).filter(|name| !name.trim().is_empty());
+    let name = given.or_else(|| content_type.text("name", defects)).unwrap_or_default();
+    cut(&super::header::one_line(&name), MAX_FILE_NAME)
+}
+
+/// The first field of this name.
+fn parsed<'a>(fields: &'a [Field<'_>], name: &str) -> Parameters<'a> {
+    let first = fields.iter().find(|field| field.is(name));
+    first.map(|field| Parameters::parse(&field.value)).unwrap_or_default()
 }
 
 /// `type/subtype`, or the default where it is missing or no such thing (RFC 2045 §5.2).
@@ -65,7 +80,7 @@ fn encoding(field: Option<&Field<'_>>, defects: &mut Defects) -> Encoding {
     }
 }
 
-fn flowed(content_type: &Parameters) -> Option<Flowed> {
+fn flowed(content_type: &Parameters<'_>) -> Option<Flowed> {
     let is = |name: &str, value: &str| {
         content_type.get(name).is_some_and(|given| given.trim().eq_ignore_ascii_case(value))
     };

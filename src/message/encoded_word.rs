@@ -30,6 +30,17 @@ pub(super) fn decode_words<'a>(value: &'a str, defects: &mut Defects) -> Cow<'a,
             out.push_str(before);
         }
         match word.octets(defects) {
+            // Letters that are there already need no decoding.
+            Some(_) if !word.base64 && !word.text.is_ascii() => {
+                for piece in word.text.split_inclusive(|c: char| !c.is_ascii()) {
+                    let ascii = piece.trim_end_matches(|c: char| !c.is_ascii());
+                    let (octets, _) = q_decode(ascii);
+                    run.add(word.charset, &octets, &mut out, defects);
+                    run.flush(&mut out, defects);
+                    out.push_str(&piece[ascii.len()..]);
+                }
+                run.open = true;
+            }
             Some(octets) => run.add(word.charset, &octets, &mut out, defects),
             None => {
                 run.flush(&mut out, defects);
@@ -46,6 +57,41 @@ pub(super) fn decode_words<'a>(value: &'a str, defects: &mut Defects) -> Cow<'a,
 /// The length of the encoded word at the beginning of `text`, if there is one.
 pub(super) fn word_length(text: &str) -> Option<usize> {
     Word::parse(text).map(|word| word.length)
+}
+
+/// Raw octets inside of `Q` words as such a word should have written them, if they are no UTF-8: the
+/// word says what charset they are in, whatever the rest of the field is.
+pub(super) fn quote_raw(value: &[u8]) -> Cow<'_, [u8]> {
+    if value.is_ascii() {
+        return Cow::Borrowed(value);
+    }
+    let mut out = Vec::with_capacity(value.len() + 32);
+    let (mut rest, mut left) = (value, MAX_QUOTED);
+    while let Some(at) = memchr::memmem::find(rest, b"=?").filter(|_| left > 0) {
+        let (before, from) = rest.split_at(at);
+        left -= 1;
+        out.extend_from_slice(before);
+        // Octet for octet a character, so that places are the same.
+        let near: String =
+            from.iter().take(MAX_CHARSET + MAX_WORD).map(|&it| char::from(it)).collect();
+        let length = Word::parse(&near)
+            .filter(|word| !word.base64)
+            .map(|word| near[..word.length].chars().count());
+        let (word, after) = from.split_at(length.unwrap_or(2));
+        if std::str::from_utf8(word).is_ok() {
+            out.extend_from_slice(word);
+        } else {
+            for &octet in word {
+                match octet {
+                    0x80.. => out.extend_from_slice(format!("={octet:02X}").as_bytes()),
+                    _ => out.push(octet),
+                }
+            }
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    Cow::Owned(out)
 }
 
 struct Word<'a> {
@@ -94,7 +140,9 @@ impl<'a> Word<'a> {
         }
         let (octets, clean) = decode::decode(self.text.as_bytes(), Encoding::Base64);
         defects.insert_if(!clean, Defect::BadEncodedWord);
-        (clean || !octets.is_empty()).then_some(octets)
+        // With white space in it, and broken, it is no word that somebody meant.
+        let is_meant = clean || !self.text.contains(char::is_whitespace);
+        (clean || (is_meant && !octets.is_empty())).then_some(octets)
     }
 }
 
@@ -163,6 +211,9 @@ const MAX_CHARSET: usize = 75;
 /// whole subject into one word, which 1,000 octets hold.
 const MAX_WORD: usize = 1_000;
 
+/// Most places of one value looked at for a word with raw octets: each costs as much as the longest.
+const MAX_QUOTED: usize = 1_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +241,18 @@ mod tests {
     }
 
     #[test]
+    fn raw_octets_in_words() {
+        check("=?iso-8859-1?Q?caf=E9_für?= x", "café für x", &[]);
+        for (value, quoted) in [
+            (&b"=?iso-8859-1?Q?Fr\xf6sche?= \xf6"[..], &b"=?iso-8859-1?Q?Fr=F6sche?= \xf6"[..]),
+            ("=?iso-8859-1?Q?ö?= =?".as_bytes(), "=?iso-8859-1?Q?ö?= =?".as_bytes()),
+            (b"=?\xf6?= =?a?B?\xf6?=", b"=?\xf6?= =?a?B?\xf6?="),
+        ] {
+            assert_eq!(quote_raw(value), quoted, "{}", value.escape_ascii());
+        }
+    }
+
+    #[test]
     fn broken_words() {
         check("=?utf-8?Q?what??=", "what?", &[]);
         check("=?utf-8?Q?two words?=", "two words", &[]);
@@ -197,6 +260,7 @@ mod tests {
         check("=?utf-8?Q?never ends", "=?utf-8?Q?never ends", &[]);
         check("=?utf-8?B?aGVsbG8?=", "hello", &[Defect::BadEncodedWord]);
         check("=?utf-8?B?!?=", "=?utf-8?B?!?=", &[Defect::BadEncodedWord]);
+        check("=?utf-8?B?aGV sbG8?=", "=?utf-8?B?aGV sbG8?=", &[Defect::BadEncodedWord]);
         check("=?utf-8?Q?100=?=", "100=", &[Defect::BadEncodedWord]);
         check("=?nowhere?Q?caf=E9?=", "café", &[Defect::BadCharset]);
         check("=? =?=?=??=", "=? =?=?=??=", &[]);

@@ -2,7 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{Defect, charset, defects::Defects, encoded_word::decode_words};
+use super::{
+    Defect,
+    charset::{self, Guess},
+    defects::Defects,
+    encoded_word::{self, decode_words},
+    lead,
+    parameters::Parameters,
+};
 
 /// The header that is being read.
 #[derive(Debug, Default)]
@@ -15,6 +22,8 @@ pub(super) struct Buffer {
     pub(super) body: Option<usize>,
     /// Octets were dropped.
     pub(super) cut: bool,
+    /// Lines before the first field that may be passed over, so far.
+    pub(super) lead: usize,
 }
 
 impl Buffer {
@@ -34,7 +43,7 @@ impl Buffer {
 
     pub(super) fn clear(&mut self) {
         self.octets.clear();
-        (self.line, self.body, self.cut) = (0, None, false);
+        (self.line, self.body, self.cut, self.lead) = (0, None, false, 0);
     }
 }
 
@@ -43,7 +52,7 @@ impl Buffer {
 pub(super) struct Field<'a> {
     /// The name as given.
     pub(super) name: &'a str,
-    /// The value in one line. Octets over 127 are UTF-8 or, failing that, taken as windows-1252.
+    /// The value in one line. Octets over 127 are UTF-8 or, failing that, read as [`fields`] says.
     pub(super) value: Cow<'a, str>,
 }
 
@@ -62,23 +71,79 @@ impl Field<'_> {
     }
 }
 
-/// The fields of a header, [`MAX_FIELDS`] at most. Lines that are none are passed over.
-pub(super) fn fields<'a>(header: &'a [u8], defects: &mut Defects) -> Vec<Field<'a>> {
-    let mut fields = Vec::with_capacity(16);
-    let mut rest = header;
+/// The fields of a header, and whether some of them are a guess.
+#[derive(Debug)]
+pub(super) struct Fields<'a> {
+    /// In their order, [`MAX_FIELDS`] at most.
+    pub(super) list: Vec<Field<'a>>,
+    /// Octets of them are no UTF-8, and nothing said what else they are.
+    pub(super) is_guess: bool,
+}
+
+/// Reads a header. Lines that are no fields are passed over.
+///
+/// Raw octets are UTF-8 (RFC 6532), failing that in the charset that the header names for its body,
+/// failing that in `charset`, which the message names for its text elsewhere, and failing that in the
+/// one that they look like.
+pub(super) fn fields<'a>(header: &'a [u8], charset: &str, defects: &mut Defects) -> Fields<'a> {
+    let mut list = Vec::with_capacity(16);
+    let mut raw = Vec::new();
+    let has_escapes = memchr::memchr(b'\x1b', header).is_some();
+    let (mut rest, indent) = lead::passed_over(header);
     while !rest.is_empty() {
-        let (line, after) = rest.split_at(field_length(rest));
+        let (line, after) = rest.split_at(lead::field_length(rest, indent));
         rest = after;
-        let Some((name, value)) = split(line) else {
+        let Some((name, value)) = split(line.strip_prefix(indent).unwrap_or(line)) else {
             continue;
         };
-        if fields.len() == MAX_FIELDS {
+        if list.len() == MAX_FIELDS {
             defects.insert(Defect::TooManyHeaders);
             break;
         }
-        fields.push(Field { name, value: unfold(value, defects) });
+        let value = value.trim_ascii();
+        let text = match std::str::from_utf8(value) {
+            Ok(text) if !(has_escapes && charset::is_raw(value)) => unfold(Cow::Borrowed(text)),
+            _ => {
+                raw.push((list.len(), encoded_word::quote_raw(value)));
+                Cow::Borrowed("")
+            }
+        };
+        list.push(Field { name, value: text });
     }
-    fields
+    let is_guess = !raw.is_empty() && read_raw(&raw, charset, &mut list);
+    defects.insert_if(!raw.is_empty(), Defect::RawEightBitHeader);
+    Fields { list, is_guess }
+}
+
+/// Fills in the values that are no UTF-8; true if they are a guess.
+fn read_raw<'a>(raw: &[(usize, Cow<'a, [u8]>)], charset: &str, list: &mut [Field<'a>]) -> bool {
+    let own = list
+        .iter()
+        .find(|field| field.is("Content-Type"))
+        .and_then(|field| Parameters::parse(&field.value).get("charset").map(Cow::into_owned));
+    let named =
+        [own.as_deref().unwrap_or_default(), charset].into_iter().find(|it| charset::tells(it));
+    let mut guess = None;
+    for (index, octets) in raw {
+        let said =
+            named.map(|charset| charset::decode_text(octets, charset)).filter(|(_, clean)| *clean);
+        let text = match said {
+            Some((text, _)) => text,
+            None if octets.is_ascii() && !charset::is_raw(octets) => {
+                String::from_utf8_lossy(octets).into_owned()
+            }
+            None => guess
+                .get_or_insert_with(|| Guess::of(raw.iter().map(|(_, octets)| &**octets)))
+                .decode(octets),
+        };
+        list[*index].value = Cow::Owned(unfold(Cow::Owned(text)).into_owned());
+    }
+    guess.is_some()
+}
+
+/// Names and values as people read them.
+pub(super) fn told(fields: &[Field<'_>], defects: &mut Defects) -> Vec<(String, String)> {
+    fields.iter().map(|it| (it.name.to_owned(), it.text(defects).into_owned())).collect()
 }
 
 /// True if a line begins a field: `name:` of printable ASCII (RFC 5322 §2.2), perhaps with white
@@ -87,12 +152,8 @@ pub(super) fn is_field(line: &[u8]) -> bool {
     split(line).is_some()
 }
 
-/// The line before each message of an mbox file, which some programs send along.
-pub(super) fn is_mbox_line(line: &[u8]) -> bool {
-    line.starts_with(b"From ") || line.starts_with(b">From ")
-}
-
-fn split(line: &[u8]) -> Option<(&str, &[u8])> {
+/// The name and the value of a line, if it is a field.
+pub(super) fn split(line: &[u8]) -> Option<(&str, &[u8])> {
     let colon = memchr::memchr(b':', line)?;
     let (name, value) = line.split_at(colon);
     let name = name.trim_ascii_end();
@@ -101,25 +162,9 @@ fn split(line: &[u8]) -> Option<(&str, &[u8])> {
     Some((name, &value[1..]))
 }
 
-/// Octets up to the line that does not begin with white space.
-fn field_length(rest: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', rest)
-        .map(|at| at + 1)
-        .find(|&end| !matches!(rest.get(end), Some(b' ' | b'\t')))
-        .unwrap_or(rest.len())
-}
-
-/// The value in one line (RFC 5322 §2.2.3), in UTF-8.
-fn unfold<'a>(value: &'a [u8], defects: &mut Defects) -> Cow<'a, str> {
-    let value = value.trim_ascii();
-    let text = match std::str::from_utf8(value) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => {
-            defects.insert(Defect::RawEightBitHeader);
-            Cow::Owned(charset::guess(value))
-        }
-    };
-    if memchr::memchr(b'\n', value).is_none() {
+/// The value in one line (RFC 5322 §2.2.3).
+fn unfold(text: Cow<'_, str>) -> Cow<'_, str> {
+    if memchr::memchr(b'\n', text.as_bytes()).is_none() {
         return text;
     }
     Cow::Owned(text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect())
@@ -160,8 +205,8 @@ mod tests {
     #[track_caller]
     fn check(header: &[u8], expected: &[(&str, &str)], defects: &[Defect]) {
         let mut found = Defects::default();
-        let fields = fields(header, &mut found);
-        let fields: Vec<_> = fields.iter().map(|f| (f.name, &*f.value)).collect();
+        let fields = fields(header, "", &mut found);
+        let fields: Vec<_> = fields.list.iter().map(|f| (f.name, &*f.value)).collect();
         assert_eq!(fields, expected, "{}", header.escape_ascii());
         assert_eq!(found.into_vec(), defects, "{}", header.escape_ascii());
     }
@@ -186,6 +231,26 @@ mod tests {
     }
 
     #[test]
+    fn raw_octets_by_the_charset_that_is_named() {
+        let value = |header: &[u8], charset: &str| {
+            let fields = fields(header, charset, &mut Defects::default());
+            (fields.list[0].value.clone().into_owned(), fields.is_guess)
+        };
+        let named = b"A: \xf0\xd2\xc9\xd7\xc5\xd4\nContent-Type: text/plain; charset=koi8-r\n";
+        assert_eq!(value(named, "windows-1251"), ("Привет".into(), false));
+        assert_eq!(value(b"A: \xf0\xd2\xc9\xd7\xc5\xd4", "koi8-r"), ("Привет".into(), false));
+        assert_eq!(
+            value(b"A: \xe4\xee\xec\nB: \xcf\xf0\xe8\xe2\xe5\xf2 \xe2\xf1\xe5\xec", "us-ascii"),
+            ("дом".into(), true)
+        );
+        assert_eq!(value(b"A: \x1b$BF|K\\\x1b(B", "iso-2022-jp"), ("日本".into(), false));
+        assert_eq!(value(b"A: \x1b$BF|K\\\x1b(B", ""), ("日本".into(), true));
+        assert_eq!(value("A: é".as_bytes(), "koi8-r"), ("é".into(), false));
+        // Where the charset that is named lacks them, they are in another.
+        assert_eq!(value(b"A: caf\xe9", "iso-2022-jp"), ("café".into(), true));
+    }
+
+    #[test]
     fn no_control_characters_come_out() {
         let field = Field { name: "A", value: "=?utf-8?Q?a=0D=0AB:_c=00?=".into() };
         assert_eq!(field.text(&mut Defects::default()), "a B: c\u{fffd}");
@@ -194,7 +259,7 @@ mod tests {
     #[test]
     fn many_fields_are_cut() {
         let mut defects = Defects::default();
-        assert_eq!(fields(&b"a:\n".repeat(5_000), &mut defects).len(), MAX_FIELDS);
+        assert_eq!(fields(&b"a:\n".repeat(5_000), "", &mut defects).list.len(), MAX_FIELDS);
         assert!(defects.contains(Defect::TooManyHeaders));
     }
 }

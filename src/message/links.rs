@@ -1,11 +1,17 @@
 //! Where a message leads: the addresses in its HTML and in its text.
 
-use super::{html_text::html_to_text, tags::tags, text::beginning};
+use super::{
+    html_text::html_to_text,
+    spans::spans,
+    tags::tags,
+    target::{Base, target},
+    text::beginning,
+};
 
 /// An address that a reader may follow, with the words that lead there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
-    /// `http`, `https`, `mailto` or `tel`, as given.
+    /// Where a browser goes: absolute, of any scheme but those that run script or lead nowhere.
     pub url: String,
     /// The words of the link in one line; empty for a picture, or an address that stands in text.
     pub text: String,
@@ -28,17 +34,16 @@ impl Link {
 /// The links of a document, each once, [`MOST_LINKS`] at most.
 pub fn links_in_html(html: &str) -> Vec<Link> {
     let mut links = Links::default();
+    let base = Base::of(html);
     for tag in tags(html).filter(|tag| !tag.is_closing && (tag.is("a") || tag.is("area"))) {
-        let Some(url) = tag.attribute("href") else { continue };
-        let url = url.trim();
-        if !is_followed(url) {
+        let Some(url) = tag.attribute("href").and_then(|href| target(&href, &base)) else {
             continue;
-        }
+        };
         let words = match tag.is("a") {
             true => words(tag.after),
             false => tag.attribute("alt").unwrap_or_default().into_owned(),
         };
-        if !links.add(url, words) {
+        if !links.add(&url, words) {
             break;
         }
     }
@@ -48,41 +53,10 @@ pub fn links_in_html(html: &str) -> Vec<Link> {
 /// The addresses that stand in a text, each once, [`MOST_LINKS`] at most.
 pub fn links_in_text(text: &str) -> Vec<Link> {
     let mut links = Links::default();
-    for span in spans(text).into_iter().filter(|span| span.is_link) {
-        links.add(span.text, String::new());
+    for url in spans(text).into_iter().filter_map(|span| span.link) {
+        links.add(&url, String::new());
     }
     links.found
-}
-
-/// A stretch of text: plain, or an address to go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span<'a> {
-    /// What stands there.
-    pub text: &'a str,
-    /// It is an address.
-    pub is_link: bool,
-}
-
-/// Splits a text so that the addresses in it can be followed, [`MOST_LINKS`] at most.
-pub fn spans(text: &str) -> Vec<Span<'_>> {
-    let mut spans = Vec::new();
-    let (mut done, mut links) = (0, 0);
-    for colon in memchr::memchr_iter(b':', text.as_bytes()) {
-        let Some(start) = address_start(text, done, colon) else { continue };
-        let end = start + address_length(&text[start..]);
-        if end <= colon + 3 || links == MOST_LINKS {
-            continue;
-        }
-        if start > done {
-            spans.push(Span { text: &text[done..start], is_link: false });
-        }
-        spans.push(Span { text: &text[start..end], is_link: true });
-        (done, links) = (end, links + 1);
-    }
-    if done < text.len() {
-        spans.push(Span { text: &text[done..], is_link: false });
-    }
-    spans
 }
 
 /// The host of an `http` or `https` URL in lower case, without its port.
@@ -129,47 +103,6 @@ fn words(after: &str) -> String {
     beginning(&words.join(" "), LONGEST_WORDS).to_owned()
 }
 
-fn is_followed(url: &str) -> bool {
-    SCHEMES.iter().any(|scheme| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-            && url.as_bytes().get(scheme.len()) == Some(&b':')
-    })
-}
-
-/// Where the address begins whose scheme ends at this colon, if one does, not before `done`.
-fn address_start(text: &str, done: usize, colon: usize) -> Option<usize> {
-    let before = text.get(done..colon)?;
-    let scheme = ["https", "http", "mailto"].into_iter().find(|scheme| {
-        let start = before.len().checked_sub(scheme.len());
-        start.and_then(|at| before.get(at..)).is_some_and(|it| it.eq_ignore_ascii_case(scheme))
-    })?;
-    let start = colon - scheme.len();
-    let stands_alone = !text[done..start].ends_with(|c: char| c.is_alphanumeric());
-    let slashes = scheme == "mailto" || text[colon + 1..].starts_with("//");
-    (stands_alone && slashes).then_some(start)
-}
-
-/// The octets of the address at the beginning of a text; the dot of a sentence is not part of it, and
-/// neither is a bracket that was opened before it.
-fn address_length(text: &str) -> usize {
-    let end = text.find(|c: char| c.is_whitespace() || c.is_control() || "<>\"`{}|".contains(c));
-    let mut address = &text[..end.unwrap_or(text.len())];
-    let count = |c: char| address.chars().filter(|&it| it == c).count();
-    // Brackets that were opened before the address, and so end behind it.
-    let mut round = count(')').saturating_sub(count('('));
-    let mut square = count(']').saturating_sub(count('['));
-    while let Some(last) = address.chars().next_back() {
-        match last {
-            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' => {}
-            ')' if round > 0 => round -= 1,
-            ']' if square > 0 => square -= 1,
-            _ => break,
-        }
-        address = &address[..address.len() - 1];
-    }
-    address.len()
-}
-
 /// The host that the words of a link name, if they are nothing else than an address.
 fn host_in_words(words: &str) -> Option<String> {
     let words = words.trim().trim_end_matches(['/', '.']);
@@ -193,8 +126,6 @@ fn bare(host: &str) -> String {
     host.strip_prefix("www.").unwrap_or(host).to_owned()
 }
 
-const SCHEMES: [&str; 4] = ["http", "https", "mailto", "tel"];
-
 /// Most links told of one text; a list of ten thousand addresses is no letter.
 pub const MOST_LINKS: usize = 1_000;
 
@@ -211,39 +142,10 @@ const LONGEST_WORDS: usize = 500;
 mod tests {
     use super::*;
 
-    fn in_text(text: &str) -> Vec<String> {
-        links_in_text(text).into_iter().map(|link| link.url).collect()
-    }
-
     #[test]
-    fn addresses_in_text() {
-        let text = "See https://a.example/x?y=1. Or (http://b.example) <HTTPS://c.example/>! mailto:a@b.example";
-        assert_eq!(
-            in_text(text),
-            [
-                "https://a.example/x?y=1",
-                "http://b.example",
-                "HTTPS://c.example/",
-                "mailto:a@b.example"
-            ]
-        );
-        assert_eq!(
-            in_text("https://e.example/A_(b) [https://f.example/]"),
-            ["https://e.example/A_(b)", "https://f.example/"]
-        );
-        for none in ["javascript:alert(1) ftp://x", "xhttp://y", "http:// x", "http:", "a: b"] {
-            assert_eq!(in_text(none), Vec::<String>::new(), "{none}");
-        }
-        let whole: String = spans(text).into_iter().map(|span| span.text).collect();
-        assert_eq!(whole, text);
-    }
-
-    #[test]
-    fn a_long_text_takes_no_square_of_its_length() {
-        let text = "http://a.example/ ".repeat(100_000) + &":".repeat(1_000_000);
-        assert_eq!(spans(&text).len(), 2 * MOST_LINKS);
-        spans(&format!("http://{}", ")".repeat(1_000_000)));
+    fn a_long_document_takes_no_square_of_its_length() {
         links_in_html(&"<a href=http://x/>".repeat(20_000));
+        links_in_html(&"<base>".repeat(100_000));
     }
 
     #[test]
@@ -264,6 +166,50 @@ mod tests {
                 pair("http://e.example", ""),
             ]
         );
+    }
+
+    #[test]
+    fn what_a_browser_opens() {
+        let urls = |html: &str| -> Vec<String> {
+            links_in_html(html).into_iter().map(|link| link.url).collect()
+        };
+        let base = "<base href='https://shop.example/a/'><base href=https://evil.example>";
+        for (html, url) in [
+            (format!("{base}<a href=/confirm/1>x</a>"), "https://shop.example/confirm/1"),
+            (format!("{base}<a href=b?c#d>x</a>"), "https://shop.example/a/b?c#d"),
+            (format!("{base}<a href=//c.example/d>x</a>"), "https://c.example/d"),
+            (
+                "<a href='myapp://verify?token=abc&tenantId=public'>x</a>".into(),
+                "myapp://verify?token=abc&tenantId=public",
+            ),
+            ("<a href=' https://a.example/x\n y\tz '>x</a>".into(), "https://a.example/x%20yz"),
+            (
+                "<a href='https://x.example/?id=1&copy=2&reg=eu'>x</a>".into(),
+                "https://x.example/?id=1&copy=2&reg=eu",
+            ),
+            (
+                "<a href='com.example.app:/callback?code=1'>x</a>".into(),
+                "com.example.app:/callback?code=1",
+            ),
+            ("<a href='sms:+49123'>x</a>".into(), "sms:+49123"),
+        ] {
+            assert_eq!(urls(&html), [url], "{html}");
+        }
+        for html in [
+            "<a href='java\nscript:alert(1)'>x</a>",
+            "<a href='&#1;javascript:alert(1)'>x</a>",
+            "<a href='VBScript:x'>x</a>",
+            "<a href='data:text/html,x'>x</a>",
+            "<a href=relative>x</a>",
+            "<base href=/a><a href=b>x</a>",
+            "<base href='javascript:a'><a href=b>x</a>",
+            "<a href='cid:x'>x</a>",
+            "<a href='file:///etc'>x</a>",
+            "<a href=''>x</a>",
+            "<a href=':x'>x</a>",
+        ] {
+            assert_eq!(urls(html), [""; 0], "{html}");
+        }
     }
 
     #[test]

@@ -10,9 +10,10 @@ use super::{
     defects::Defects,
     encoding_check::EncodingCheck,
     header::{self, Buffer},
-    readable,
+    lead, readable,
     readable::Captures,
     summary,
+    unread::Unread,
 };
 
 /// Takes the octets of a message in pieces of any size and tells what it is.
@@ -31,6 +32,7 @@ pub struct Scanner {
     line: Line,
     /// Octets of headers kept in the outline so far.
     headers_kept: usize,
+    unread: Unread,
 }
 
 /// What a whole message is.
@@ -112,6 +114,7 @@ impl Scanner {
             header: Buffer::default(),
             line: Line::default(),
             headers_kept: 0,
+            unread: Unread::default(),
         }
     }
 
@@ -150,6 +153,7 @@ impl Scanner {
         self.end_part(size);
         self.close_down_to(0, size);
         self.defects.insert_if(self.ends.carriage_returns > self.ends.pairs, Defect::BareCr);
+        self.unread.read(&mut self.outline, &mut self.summary, &mut self.defects);
 
         let (text, other_texts) = self.captures.texts(&self.outline, &mut self.defects);
         let mut summary = Summary {
@@ -359,13 +363,8 @@ impl Scanner {
         let after = self.line.start + self.line.length;
         match line {
             b"\r\n" | b"\n" => self.end_header(self.header.body.unwrap_or(length), after),
-            // The first line tells whether there is a header at all; "From " is from an mbox file.
-            _ if self.header.line == 0
-                && !header::is_field(line)
-                && !header::is_mbox_line(line) =>
-            {
-                self.end_header(0, after);
-            }
+            // The first lines tell whether there is a header at all.
+            _ if self.header.line == 0 || self.header.lead > 0 => self.lead_line(line, after),
             [b' ' | b'\t', ..] => self.header.line = length,
             _ if header::is_field(line) => {
                 self.defects.insert_if(self.header.body.take().is_some(), Defect::MalformedHeader);
@@ -377,6 +376,28 @@ impl Scanner {
                 }
                 self.header.line = length;
             }
+        }
+    }
+
+    /// A line before which there was no field yet.
+    fn lead_line(&mut self, line: &[u8], after: u64) {
+        let parent = self.outline.parts.last().and_then(|part| part.parent);
+        let is_message = parent.is_none_or(|parent| self.outline.parts[parent].is_message());
+        let length = self.header.octets.len();
+        if header::is_field(line) && self.header.lead == 0 {
+            self.header.line = length;
+        } else if is_message && lead::begins_header(line, self.header.lead) {
+            self.defects.insert(Defect::MalformedHeader);
+            (self.header.line, self.header.lead, self.header.body) = (length, 0, None);
+        } else if lead::is_mbox_line(line) || (is_message && lead::may_lead(line, self.header.lead))
+        {
+            self.header.lead += usize::from(!lead::is_mbox_line(line));
+            self.header.line = length;
+            if !self.header.cut {
+                self.header.body = Some(0);
+            }
+        } else {
+            self.end_header(0, after);
         }
     }
 
@@ -427,21 +448,22 @@ impl Scanner {
 
     /// The header of the last part is known: what is its body?
     fn read_header(&mut self, octets: &[u8]) {
-        let fields = header::fields(octets, &mut self.defects);
+        let header::Fields { list: fields, is_guess } =
+            header::fields(octets, "", &mut self.defects);
         if self.outline.parts.len() == 1 {
             summary::read(&fields, &mut self.summary, &mut self.defects);
         }
         let default_type = self.default_type();
         let index = self.outline.parts.len() - 1;
+        if is_guess {
+            self.unread.keep(index, octets);
+        }
         let part = &mut self.outline.parts[index];
         let boundary = content::read(&fields, default_type, part, &mut self.defects);
 
         self.headers_kept += octets.len();
         if self.headers_kept <= MAX_HEADERS_KEPT {
-            part.headers = fields
-                .iter()
-                .map(|field| (field.name.to_owned(), field.text(&mut self.defects).into_owned()))
-                .collect();
+            part.headers = header::told(&fields, &mut self.defects);
         } else {
             self.defects.insert(Defect::LongHeader);
         }

@@ -26,7 +26,8 @@ fn read_field(field: &Field<'_>, summary: &mut Summary, defects: &mut Defects) {
         4 if field.is("From") => &mut summary.from,
         8 if field.is("Reply-To") => &mut summary.reply_to,
         4 if field.is("Date") && summary.date_ms.is_none() => {
-            summary.date_ms = date::parse(&field.value);
+            // Some encode whatever they write.
+            summary.date_ms = date::parse(&field.text(defects));
             return;
         }
         7 if field.is("Subject") && summary.subject.is_empty() => {

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use super::html_text::{behind, behind_element, behind_tag, unescape};
+use super::{
+    html_text::{behind, behind_element, behind_tag},
+    references::{Place, unescape},
+};
 
 /// A tag as it stands in the document.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +53,7 @@ impl<'a> Tag<'a> {
                 _ => value.split_at(value.find(char::is_whitespace).unwrap_or(value.len())),
             };
             rest = after;
-            Some((name, unescape(value)))
+            Some((name, unescape(value, Place::Attribute)))
         })
     }
 

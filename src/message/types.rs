@@ -114,13 +114,13 @@ pub enum Defect {
     LongLine,
     /// No empty line between header and body, or no header at all.
     NoHeader,
-    /// A line in a header that is neither a field nor a continuation.
+    /// A line in a header that is neither a field nor a continuation, or something before the first.
     MalformedHeader,
     /// More header fields than we read; the rest is only in the source.
     TooManyHeaders,
     /// A header longer than we read.
     LongHeader,
-    /// Octets over 127 in a header that are not valid UTF-8.
+    /// Octets in a header that are no UTF-8, or escapes of ISO-2022.
     RawEightBitHeader,
     /// From is missing (RFC 5322 §3.6).
     NoFrom,

@@ -341,7 +341,7 @@ pub(crate) fn am_root() -> bool {
 }
 
 /// Says loudly that something was not tested, and fails where everything must be.
-fn not_tested(why: &str) {
+pub(crate) fn not_tested(why: &str) {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     assert!(std::env::var_os("TEST_EVERYTHING").is_none(), "{test}: {why}");
     // Written past the capture of the test harness: nobody should think that this was tested.

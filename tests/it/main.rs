@@ -5,9 +5,11 @@
 
 mod corrupt;
 mod dialog;
+mod differential;
 mod doors;
 mod durable;
 mod extensions;
+mod found;
 mod harness;
 mod hostile;
 mod http;

@@ -276,7 +276,7 @@ fn render_part(octets: &[u8], index: usize, part: &Part, out: &mut String) {
     writeln!(out, "{indent}body {body:?} {}{more}", shown.escape_ascii()).unwrap();
 }
 
-fn corpus() -> impl Iterator<Item = PathBuf> {
+pub(crate) fn corpus() -> impl Iterator<Item = PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mime");
     let mut paths: Vec<_> = fs::read_dir(folder)
         .unwrap()

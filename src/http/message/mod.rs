@@ -31,7 +31,7 @@ use super::{
     words::{WORDS, Words, message},
 };
 use crate::{
-    message::{Defect, codes, search},
+    message::{Code, Defect, codes, search},
     store::{self, Change, Record, Selection},
 };
 
@@ -148,7 +148,7 @@ struct MessagePage<'a> {
     people: Vec<People<'a>>,
     facts: [Group; 3],
     sent: Option<When>,
-    codes: Vec<String>,
+    codes: Vec<Code>,
     defects: &'a [Defect],
     attached: Attached,
     /// The id of the next older message.
@@ -161,7 +161,7 @@ struct MessagePage<'a> {
 }
 
 /// The one-time codes of a message: in its subject and its texts.
-pub(super) fn found_codes(opened: &Opened) -> Vec<String> {
+pub(super) fn found_codes(opened: &Opened) -> Vec<Code> {
     let subject = opened.record.summary.subject.as_str();
     codes(std::iter::once(subject).chain(opened.scanned.texts()))
 }

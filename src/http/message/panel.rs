@@ -191,7 +191,7 @@ pub(super) struct Shown {
     pub(super) kind: PassageKind,
     pub(super) lines: u64,
     /// Depth of quoting, and the text cut at its links.
-    pub(super) runs: Vec<(usize, Vec<(String, bool)>)>,
+    pub(super) runs: Vec<(usize, Pieces)>,
 }
 
 impl Text {
@@ -229,14 +229,20 @@ impl Shown {
     }
 }
 
+/// Stretches of text, each with where it leads if it is an address.
+type Pieces = Vec<(String, Option<String>)>;
+
 fn shown(text: &str) -> Vec<Shown> {
     let mut links = MOST_LINKS;
-    let mut pieces = |text: &str| -> Vec<(String, bool)> {
+    let mut pieces = |text: &str| -> Pieces {
         let all = if links > 0 { spans(text) } else { Vec::new() };
-        links = links.saturating_sub(all.iter().filter(|span| span.is_link).count());
+        links = links.saturating_sub(all.iter().filter(|span| span.link.is_some()).count());
         match all.as_slice() {
-            [] => vec![(text.to_owned(), false)],
-            all => all.iter().map(|span| (span.text.to_owned(), span.is_link)).collect(),
+            [] => vec![(text.to_owned(), None)],
+            all => all
+                .iter()
+                .map(|span| (span.text.to_owned(), span.link.as_deref().map(str::to_owned)))
+                .collect(),
         }
     };
     let passages = passages(text).into_iter();
@@ -437,7 +443,7 @@ mod tests {
         let links: usize = shown(&text)
             .iter()
             .flat_map(|shown| &shown.runs)
-            .map(|(_, pieces)| pieces.iter().filter(|(_, is_link)| *is_link).count())
+            .map(|(_, pieces)| pieces.iter().filter(|(_, link)| link.is_some()).count())
             .sum();
         assert!((MOST_LINKS..2 * MOST_LINKS).contains(&links), "{links}");
     }

@@ -344,11 +344,13 @@ fn defect(defect: Defect) -> &'static str {
             "A line is longer than 998 octets (RFC 5322 §2.1.1). Servers on the way may cut or refuse it."
         }
         Defect::NoHeader => "No empty line separates header and body, or there is no header.",
-        Defect::MalformedHeader => "A line of the header is neither a field nor a continuation.",
+        Defect::MalformedHeader => {
+            "A line of the header is neither a field nor a continuation, or something stands before the first."
+        }
         Defect::TooManyHeaders => "There are more header fields than we read; see the source.",
         Defect::LongHeader => "The header is longer than we read; see the source.",
         Defect::RawEightBitHeader => {
-            "The header has octets above 127 that are not UTF-8. They should be encoded (RFC 2047)."
+            "The header has octets above 127 or escapes that are not UTF-8. They should be encoded (RFC 2047)."
         }
         Defect::NoFrom => "The From field is missing (RFC 5322 §3.6).",
         Defect::NoDate => "The Date field is missing or cannot be read (RFC 5322 §3.6.1).",
