@@ -50,6 +50,7 @@ def messages():
     for path in sorted((ROOT / "tests/mime").glob("*.eml")):
         octets = path.read_bytes()
         put("mime", path.stem, b"\5" + octets)
+        put("body", path.stem, octets)
         put("content", path.stem, b"\5" + octets)
         if b"<" in octets:
             put("html", path.stem, octets)

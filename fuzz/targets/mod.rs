@@ -4,6 +4,7 @@
 //! (`fuzz/run.sh`); where there is no nightly compiler, `tests/it/hostile.rs` includes this very file
 //! and replays the corpus.
 
+pub mod body;
 pub mod command;
 pub mod config;
 pub mod content;

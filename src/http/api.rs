@@ -18,7 +18,7 @@ use super::{
     actions::check_tags,
     body,
     error::Error,
-    list, message,
+    leaves, list, message,
     parameters::{Pairs, Parameters, Query},
     shapes::{Message, Whole},
     status::json,
@@ -27,7 +27,6 @@ use super::{
 };
 use crate::{
     id::{MessageId, NotAnId},
-    message::Part,
     store::{self, Change, Page, Record, Selection},
 };
 
@@ -75,14 +74,10 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let opened = site.opened(&id).await?;
-    let outline = &opened.scanned.outline;
-    let text = async |part: Option<&Part>| match part {
-        Some(part) => opened.text_of(part).await.map(|excerpt| Some(excerpt.text)),
-        None => Ok(None),
-    };
-    let mut whole = Whole::new(&opened);
-    whole.text = text(outline.plain_text()).await?;
-    whole.html = text(outline.html()).await?;
+    let letter = opened.letter();
+    let mut whole = Whole::new(&opened, &letter);
+    whole.text = leaves::plain(&opened, &letter).await?.map(|excerpt| excerpt.text);
+    whole.html = leaves::html(&opened, &letter).await?.map(|excerpt| excerpt.text);
     whole.add_links(message::links(&opened).await?);
     whole.add_codes(message::found_codes(&opened));
     json(&headers, &whole).await

@@ -19,7 +19,7 @@ use super::{
     zip::{self, Zip},
 };
 use crate::{
-    message::{Part, decode::Decoder},
+    message::{Extract, Outline},
     store::Raw,
 };
 
@@ -30,16 +30,13 @@ pub(super) async fn attachments(
 ) -> Result<Response, Error> {
     let opened = site.opened(&id).await?;
     let outline = &opened.scanned.outline;
-    let numbers = outline.letter(None).attachments;
-    let parts: VecDeque<_> = numbers
-        .into_iter()
-        .filter_map(|number| Some((files::name(outline.parts.get(number)?, number), number)))
-        .filter_map(|(name, number)| Some((name, outline.parts.get(number)?.clone())))
-        .collect();
+    let numbers = opened.letter().attachments;
+    let parts: VecDeque<_> =
+        numbers.into_iter().filter_map(|number| File::new(outline, number)).collect();
     if parts.is_empty() {
         return Err(Error::no_page());
     }
-    let length: u64 = parts.iter().map(|(_, part)| part.content_length).sum();
+    let length: u64 = parts.iter().map(|file| file.length).sum();
     if length > zip::MOST_OCTETS {
         let text = WORDS.errors.zip_too_large;
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, text));
@@ -59,12 +56,33 @@ pub(super) async fn attachments(
     Ok(answer)
 }
 
+/// An attachment that is to be packed.
+struct File {
+    name: String,
+    length: u64,
+    shrinks: bool,
+    content: Extract,
+}
+
+impl File {
+    fn new(outline: &Outline, number: usize) -> Option<Self> {
+        let part = outline.parts.get(number)?;
+        Some(Self {
+            name: files::name(part, number),
+            length: part.content_length,
+            shrinks: files::shrinks(&part.content_type),
+            content: outline.content(number)?,
+        })
+    }
+}
+
 /// An archive on its way out.
 struct Packing {
     raw: Arc<Raw>,
     /// What is still to be packed.
-    parts: VecDeque<(String, Part)>,
-    open: Option<(Range<u64>, Decoder)>,
+    parts: VecDeque<File>,
+    /// What is still to be read of the present one.
+    open: Option<(Range<u64>, Extract)>,
     /// None once it is finished.
     zip: Option<Zip>,
 }
@@ -74,18 +92,18 @@ impl Packing {
     fn step(&mut self) -> io::Result<Option<Vec<u8>>> {
         let Some(zip) = &mut self.zip else { return Ok(None) };
         loop {
-            let Some((left, decoder)) = &mut self.open else {
-                let Some((name, part)) = self.parts.pop_front() else {
+            let Some((left, content)) = &mut self.open else {
+                let Some(file) = self.parts.pop_front() else {
                     let end = zip.finish();
                     self.zip = None;
                     return Ok(Some(end));
                 };
-                self.open = Some((part.body.clone(), Decoder::new(part.content_encoding())));
-                return Ok(Some(zip.begin(&name, files::shrinks(&part.content_type))));
+                self.open = Some((file.content.range(), file.content));
+                return Ok(Some(zip.begin(&file.name, file.shrinks)));
             };
             let mut decoded = Vec::new();
-            if left.is_empty() {
-                decoder.finish(&mut decoded);
+            if left.is_empty() || content.is_done() {
+                content.finish(&mut decoded);
                 self.open = None;
                 let mut packed = zip.push(&decoded);
                 packed.extend(zip.end());
@@ -98,7 +116,7 @@ impl Packing {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             left.start += read as u64;
-            decoder.push(chunk.get(..read).unwrap_or_default(), &mut decoded);
+            content.push(chunk.get(..read).unwrap_or_default(), &mut decoded);
             let packed = zip.push(&decoded);
             if !packed.is_empty() {
                 return Ok(Some(packed));

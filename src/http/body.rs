@@ -20,10 +20,7 @@ use super::{
     view::CHUNK,
     words::WORDS,
 };
-use crate::{
-    message::{Encoding, Part, decode::Decoder},
-    store::Raw,
-};
+use crate::{message::Extract, store::Raw};
 
 /// The fields of a form that a page of ours sent.
 pub(super) async fn form<T: Parameters>(site: &Site, request: Request) -> Result<T, Error> {
@@ -65,14 +62,13 @@ pub(super) fn octets(raw: Arc<Raw>, range: Range<u64>) -> Body {
 
 /// These octets of the content of a part, decoded, as a body. What stands before them is decoded and
 /// dropped, for no encoding tells where its octets are.
-pub(super) fn content(raw: Arc<Raw>, part: &Part, wanted: Range<u64>) -> Body {
-    let encoding = part.content_encoding();
-    if encoding == Encoding::Identity {
-        let end = part.body.end;
-        let place = |at: u64| part.body.start.saturating_add(at).min(end);
+pub(super) fn content(raw: Arc<Raw>, content: Extract, wanted: Range<u64>) -> Body {
+    let left = content.range();
+    if content.is_identity() {
+        let place = |at: u64| left.start.saturating_add(at).min(left.end);
         return octets(raw, place(wanted.start)..place(wanted.end));
     }
-    let start = Content { left: part.body.clone(), decoder: Some(Decoder::new(encoding)), wanted };
+    let start = Content { left, decoder: Some(content), wanted };
     Body::from_stream(stream::try_unfold(start, move |mut content| {
         let raw = raw.clone();
         async move { Ok::<_, io::Error>(content.next(raw).await?.map(|chunk| (chunk, content))) }
@@ -84,7 +80,7 @@ struct Content {
     /// Octets still to be read.
     left: Range<u64>,
     /// None when all is read.
-    decoder: Option<Decoder>,
+    decoder: Option<Extract>,
     /// What is still to be sent, counted from where the decoder is.
     wanted: Range<u64>,
 }

@@ -2,6 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::message::file_name;
+
 /// The value of Content-Disposition for a file to be saved under this name.
 pub(super) fn attachment(name: &str) -> String {
     let name = safe_name(name);
@@ -15,8 +17,8 @@ pub(super) fn attachment(name: &str) -> String {
 /// A name without folders, control characters and tricks of writing direction.
 pub(super) fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let kept: String =
-        last.chars().filter(|&c| !c.is_control() && !is_invisible(c)).take(LONGEST_NAME).collect();
+    let kept: String = last.chars().filter(|&c| !c.is_control() && !is_invisible(c)).collect();
+    let kept = file_name::shortened(&kept, LONGEST_NAME);
     // No hidden files, no `..`; Windows drops dots and spaces at the end.
     let kept = kept.trim_matches(['.', ' ']);
     if kept.is_empty() { "unnamed".to_owned() } else { kept.to_owned() }
@@ -35,8 +37,8 @@ fn is_invisible(c: char) -> bool {
 const REST: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
 
-/// Longest file name that we pass on, in characters; file systems take 255 octets.
-const LONGEST_NAME: usize = 120;
+/// Longest file name that we pass on, in octets; file systems take 255, and a number may be added.
+const LONGEST_NAME: usize = 240;
 
 #[cfg(test)]
 mod tests {
@@ -57,6 +59,7 @@ mod tests {
             assert_eq!(safe_name(given), safe, "{given:?}");
         }
         assert_eq!(safe_name(&"x".repeat(500)).len(), LONGEST_NAME);
+        assert!(safe_name(&format!("{}.pdf", "日本".repeat(100))).ends_with("日.pdf"));
     }
 
     #[test]

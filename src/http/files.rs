@@ -17,6 +17,7 @@ use super::{
     media::{self, Viewer},
     parameters::{Pairs, Parameters, Query},
     range::{self, Wanted},
+    view::Opened,
 };
 use crate::message::Part;
 
@@ -80,12 +81,13 @@ pub(super) async fn part(
     let opened = site.opened(&id).await?;
     let (number, part) = opened.part(&number)?;
     let etag = format!("\"{}-{number}\"", opened.record.id);
+    let content = opened.scanned.outline.content(number).ok_or_else(Error::no_page)?;
     let mut answer = ranged(&headers, &etag, part.content_length, |range| {
-        body::content(opened.raw.clone(), part, range)
+        body::content(opened.raw.clone(), content, range)
     })?;
     let viewer = match if how.inline { Viewer::of(part) } else { Viewer::None } {
         // Whatever page asks for it.
-        Viewer::Pdf if !opened.is_quiet_pdf(part).await? => Viewer::None,
+        Viewer::Pdf if !opened.is_quiet_pdf(number).await? => Viewer::None,
         viewer => viewer,
     };
     set(&mut answer, header::CONTENT_TYPE, served_type(part, viewer))?;
@@ -158,6 +160,18 @@ fn served_type(part: &Part, viewer: Viewer) -> &str {
         "application/pdf" if viewer == Viewer::Pdf => media,
         _ => "application/octet-stream",
     }
+}
+
+/// Where the content of a part is to be had.
+pub(super) fn path(opened: &Opened, number: usize) -> String {
+    format!("/messages/{}/parts/{number}", opened.record.id)
+}
+
+/// The same for a picture in a frame, whose origin is nobody's: it comes without the cookie of a session.
+pub(super) fn picture(opened: &Opened, number: usize) -> String {
+    let path = path(opened, number);
+    let stamp = opened.passes.as_ref().map(|passes| passes.stamp(&path));
+    format!("{path}?inline{}", stamp.unwrap_or_default())
 }
 
 /// The name of a part as a file.

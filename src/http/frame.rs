@@ -14,11 +14,12 @@ use axum::{
 use super::{
     Site,
     error::Error,
+    files,
     guard::Host,
+    leaves,
     media::Viewer,
     page,
     parameters::{Pairs, Parameters, Query},
-    pass::Passes,
     view::{self, Excerpt, Opened},
 };
 use crate::message::{
@@ -55,11 +56,11 @@ pub(super) async fn whole(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let opened = site.glanced(&id).await?;
-    let number = opened.scanned.outline.letter(None).html.ok_or_else(Error::no_page)?;
-    answer(&opened, number, &look, &host, &headers).await
+    let rendered = leaves::rendered(&opened, &opened.letter(), &look).await?;
+    answer(rendered, &look, &host, &headers).await
 }
 
-/// `GET /messages/{id}/parts/{part}/frame`: the same for any part that is HTML.
+/// `GET /messages/{id}/parts/{part}/frame`: the same for any part that is HTML, or a message with HTML.
 pub(super) async fn part(
     State(site): State<Site>,
     Path((id, number)): Path<(String, String)>,
@@ -69,20 +70,23 @@ pub(super) async fn part(
 ) -> Result<Response, Error> {
     let opened = site.glanced_at(&id, &number).await?;
     let (number, part) = opened.part(&number)?;
-    if Viewer::of(part) != Viewer::Html {
-        return Err(Error::no_page());
-    }
-    answer(&opened, number, &look, &host, &headers).await
+    let rendered = match Viewer::of(part) {
+        Viewer::Html => rendered(&opened, number, &look).await?,
+        Viewer::Letter => {
+            let letter = opened.scanned.outline.letter(Some(number));
+            leaves::rendered(&opened, &letter, &look).await?
+        }
+        _ => return Err(Error::no_page()),
+    };
+    answer(rendered, &look, &host, &headers).await
 }
 
 async fn answer(
-    opened: &Opened,
-    number: usize,
+    Rendered { sanitised, .. }: Rendered,
     look: &Look,
     host: &Host,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let Rendered { sanitised, .. } = rendered(opened, number, look).await?;
     let head = if look.is_dark() { DARK } else { LIGHT };
     let page = format!("{HEAD}<style>{head}{STYLE}</style><body>{}", sanitised.html);
     let mut answer = page::answer(headers, "text/html; charset=utf-8", page).await;
@@ -98,7 +102,7 @@ pub(super) async fn rendered(
 ) -> Result<Rendered, Error> {
     let parts = &opened.scanned.outline.parts;
     let part = parts.get(number).ok_or_else(Error::no_page)?;
-    let Excerpt { text, is_cut } = opened.text_of(part).await?;
+    let Excerpt { text, is_cut } = opened.text_of(number).await?;
     let pictures = Pictures::new(opened, part);
     let find = move |reference: Reference<'_>| pictures.find(reference);
     let (remote, is_dark) = (look.is_remote(), look.is_dark());
@@ -167,11 +171,7 @@ impl Pictures {
             if Viewer::of(part) != Viewer::Picture {
                 continue;
             }
-            let path = format!("/messages/{}/parts/{number}", opened.record.id);
-            // The frame's origin is nobody's, so its pictures come without the cookie of a session.
-            let stamp = |passes: &Passes| passes.stamp(&path);
-            let url =
-                format!("{path}?inline{}", opened.passes.as_ref().map(stamp).unwrap_or_default());
+            let url = files::picture(opened, number);
             if let Some(location) = location(part) {
                 let absolute = join(&pictures.base, &location);
                 pictures.by_location.entry(absolute).or_insert_with(|| url.clone());

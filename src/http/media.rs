@@ -4,7 +4,7 @@
 //! The sender's word is taken, but a file that is declared as mere octets is judged by its name, as
 //! people do. A wrong guess is harmless: every type below is, as it leaves us.
 
-use crate::message::Part;
+use crate::message::{Part, pictures};
 
 /// How a part can be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,7 @@ impl Viewer {
             "application/pdf" => Self::Pdf,
             _ if part.is_message() => Self::Letter,
             _ if media.starts_with("text/") || TEXTS.contains(&media) => Self::Text,
+            _ if media.starts_with("message/") => Self::Text,
             _ if media.ends_with("+json") || media.ends_with("+xml") => Self::Text,
             _ => Self::None,
         }
@@ -132,8 +133,8 @@ impl Kind {
 /// The type of a part; that of its name if it is declared as mere octets.
 pub(super) fn media_type(part: &Part) -> &str {
     let declared = part.content_type.as_str();
-    if declared == "image/jpg" {
-        return "image/jpeg";
+    if let Some(picture) = part.picture_type() {
+        return picture;
     }
     if !["application/octet-stream", "application/binary", "application/x-download"]
         .contains(&declared)
@@ -147,10 +148,7 @@ pub(super) fn media_type(part: &Part) -> &str {
 
 /// True for pictures made of pixels, which cannot act.
 pub(super) fn is_picture(media: &str) -> bool {
-    matches!(
-        media,
-        "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "image/bmp" | "image/avif"
-    )
+    pictures::known(media).is_some()
 }
 
 /// The ending of a file of this type.
@@ -186,7 +184,7 @@ pub(super) fn shrinks(media: &str) -> bool {
 }
 
 /// Texts that are not called so.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 10] = [
     "application/json",
     "application/xml",
     "application/javascript",
@@ -197,8 +195,6 @@ const TEXTS: [&str; 12] = [
     "application/x-sh",
     "application/sql",
     "application/ics",
-    "message/delivery-status",
-    "message/disposition-notification",
 ];
 
 const ENDINGS: [(&str, &str); 24] = [
@@ -265,6 +261,11 @@ mod tests {
             ("application/atom+xml", Viewer::Text),
             ("message/rfc822", Viewer::Letter),
             ("message/delivery-status", Viewer::Text),
+            ("message/feedback-report", Viewer::Text),
+            ("message/global-delivery-status", Viewer::Text),
+            ("message/global-headers", Viewer::Text),
+            ("image/x-png", Viewer::Picture),
+            ("image/pjpeg", Viewer::Picture),
             ("application/x-msdownload", Viewer::None),
             ("multipart/mixed", Viewer::None),
         ] {

@@ -21,6 +21,7 @@ mod files;
 mod frame;
 mod guard;
 mod help;
+mod leaves;
 mod list;
 mod live;
 mod login;

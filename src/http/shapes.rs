@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{message, row::When, view::Opened};
 use crate::{
-    message::{Address, Defect, Parameter, Part},
+    message::{Address, Defect, Letter, Parameter, Part, Protection, protections},
     store::{self, Record},
 };
 
@@ -41,14 +41,16 @@ pub(super) struct Whole<'a> {
     message: Message<'a>,
     /// The fields of its header in their order, decoded.
     headers: Vec<Field<'a>>,
-    /// The text/plain body, up to 2 MB.
+    /// The plain text of the body, its leaves one below the other, up to 2 MB; null if it has HTML only.
     pub(super) text: Option<String>,
-    /// The text/html body as sent, up to 2 MB.
+    /// The HTML of the body, likewise: as sent if it is one leaf.
     pub(super) html: Option<String>,
     /// Where its HTML and its text lead.
     links: Vec<Link>,
     /// The one-time codes in it, such as those of a sign-in; the best guess first.
     codes: Vec<Code>,
+    /// Whether it is signed or encrypted, and how: `pgp-signed`, `smime-encrypted` and so on.
+    protection: Vec<&'static str>,
     /// The MIME structure; the content of one is at `/messages/{id}/parts/{number}`.
     parts: Vec<Piece<'a>>,
 }
@@ -84,6 +86,8 @@ struct Piece<'a> {
     file_name: &'a str,
     content_id: &'a str,
     is_attachment: bool,
+    /// It is shown as part of the body, as HTML or as text.
+    is_shown: bool,
     /// Octets as they stand in the message.
     encoded_size: u64,
     /// Octets of its content, decoded.
@@ -152,8 +156,9 @@ impl<'a> Message<'a> {
 
 impl<'a> Whole<'a> {
     /// Everything but the texts, which have to be read.
-    pub(super) fn new(opened: &'a Opened) -> Self {
+    pub(super) fn new(opened: &'a Opened, letter: &Letter) -> Self {
         let outline = &opened.scanned.outline;
+        let protections = protections(outline, &opened.scanned.text);
         let fields = outline.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
         let piece = |(number, part): (usize, &'a Part)| Piece {
             number,
@@ -162,7 +167,9 @@ impl<'a> Whole<'a> {
             charset: &part.charset,
             file_name: &part.file_name,
             content_id: &part.content_id,
-            is_attachment: outline.is_attachment(number),
+            is_attachment: letter.attachments.binary_search(&number).is_ok(),
+            is_shown: letter.rich.binary_search(&number).is_ok()
+                || letter.plain.binary_search(&number).is_ok(),
             encoded_size: part.body.end.saturating_sub(part.body.start),
             size: part.content_length,
         };
@@ -173,6 +180,7 @@ impl<'a> Whole<'a> {
             html: None,
             links: Vec::new(),
             codes: Vec::new(),
+            protection: protections.into_iter().map(Protection::name).collect(),
             parts: outline.parts.iter().enumerate().map(piece).collect(),
         }
     }

@@ -14,7 +14,7 @@ use smol::lock::Semaphore;
 use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
-    message::{Part, Scanned, Scanner, decode::Decoder, is_pdf_without_script, text},
+    message::{Extract, Letter, Part, Scanned, Scanner, is_pdf_without_script},
     store::{Raw, Record},
 };
 
@@ -101,26 +101,34 @@ impl Site {
 }
 
 impl Opened {
+    /// What to show of the message itself.
+    pub(super) fn letter(&self) -> Letter {
+        self.scanned.outline.letter(None)
+    }
+
     /// The text of a part in its charset.
-    pub(super) async fn text_of(&self, part: &Part) -> Result<Excerpt, Error> {
-        let part = part.clone();
+    pub(super) async fn text_of(&self, number: usize) -> Result<Excerpt, Error> {
+        let outline = &self.scanned.outline;
+        let content = outline.content(number).ok_or_else(Error::no_page)?;
+        let scanned = self.scanned.clone();
         blocking(&self.raw, move |raw| {
-            let (octets, is_cut) = decoded(raw, &part, MOST_SHOWN)?;
-            let (text, _) = text::decode_text(&octets, &part.charset);
-            let text = part.flowed.map(|flowed| text::unflow(&text, flowed)).unwrap_or(text);
+            let (octets, is_cut) = extracted(raw, content, MOST_SHOWN)?;
+            let (text, _) = scanned.outline.text(number, &octets);
             Ok(Excerpt { text, is_cut })
         })
         .await
     }
 
     /// True if a PDF is small enough to be looked through, and has no script.
-    pub(super) async fn is_quiet_pdf(&self, part: &Part) -> Result<bool, Error> {
-        let part = part.clone();
+    pub(super) async fn is_quiet_pdf(&self, number: usize) -> Result<bool, Error> {
+        let outline = &self.scanned.outline;
+        let part = outline.parts.get(number).ok_or_else(Error::no_page)?;
         if part.content_length > LARGEST_PDF {
             return Ok(false);
         }
+        let content = outline.content(number).ok_or_else(Error::no_page)?;
         blocking(&self.raw, move |raw| {
-            let (octets, is_cut) = decoded(raw, &part, LARGEST_PDF as usize)?;
+            let (octets, is_cut) = extracted(raw, content, LARGEST_PDF as usize)?;
             Ok(!is_cut && is_pdf_without_script(&octets))
         })
         .await
@@ -133,25 +141,18 @@ impl Opened {
         found.ok_or_else(Error::no_page)
     }
 
-    /// True if the text made of the HTML is that of its beginning only.
-    pub(super) fn has_more_text(&self) -> bool {
-        let html = self.scanned.outline.html();
-        html.is_some_and(|part| part.body.end - part.body.start > MOST_TEXT_KEPT as u64)
-    }
-
     /// True if nobody read as far as to the end of this part.
     pub(super) fn is_open(&self, part: &Part) -> bool {
-        self.read.is_some() && part.body.end >= self.raw.len()
+        self.read.is_some() && part.within.is_none() && part.body.end >= self.raw.len()
     }
 
     /// The header of a part as it came, as text.
-    pub(super) async fn header_of(&self, part: &Part) -> Result<Excerpt, Error> {
-        let header = part.header.clone();
+    pub(super) async fn header_of(&self, number: usize) -> Result<Excerpt, Error> {
+        let header = self.scanned.outline.header(number).ok_or_else(Error::no_page)?;
         blocking(&self.raw, move |raw| {
-            let end = header.end.min(header.start + MOST_SHOWN as u64);
-            let octets = read_range(raw, header.start..end)?;
+            let (octets, is_cut) = extracted(raw, header, MOST_SHOWN)?;
             let text = String::from_utf8_lossy(&octets).into_owned();
-            Ok(Excerpt { text, is_cut: end < header.end })
+            Ok(Excerpt { text, is_cut })
         })
         .await
     }
@@ -227,28 +228,29 @@ fn scan(raw: &Raw, wanted: u64) -> io::Result<Scanned> {
     }
     let mut scanned = scanner.finish();
     for part in &mut scanned.outline.parts {
-        if part.body.end == offset {
+        if part.within.is_none() && part.body.end == offset {
             part.body.end = raw.len().max(offset);
         }
     }
     Ok(scanned)
 }
 
-/// The decoded octets of a part, up to so many, and whether there are more.
-fn decoded(raw: &Raw, part: &Part, most: usize) -> io::Result<(Vec<u8>, bool)> {
-    let mut decoder = Decoder::new(part.content_encoding());
-    let (mut octets, mut chunk, mut offset) = (Vec::new(), vec![0; CHUNK], part.body.start);
-    while offset < part.body.end && octets.len() <= most {
-        let left = usize::try_from(part.body.end - offset).unwrap_or(CHUNK).min(CHUNK);
+/// What is extracted from a message, up to so many octets, and whether there are more.
+fn extracted(raw: &Raw, mut content: Extract, most: usize) -> io::Result<(Vec<u8>, bool)> {
+    let Range { start: mut offset, end } = content.range();
+    let (mut octets, mut chunk) = (Vec::new(), vec![0; CHUNK]);
+    while offset < end && octets.len() <= most && !content.is_done() {
+        let left = usize::try_from(end - offset).unwrap_or(CHUNK).min(CHUNK);
         let read = raw.read_at(chunk.get_mut(..left).unwrap_or_default(), offset)?;
         if read == 0 {
             break;
         }
-        decoder.push(chunk.get(..read).unwrap_or_default(), &mut octets);
+        content.push(chunk.get(..read).unwrap_or_default(), &mut octets);
         offset += read as u64;
     }
-    decoder.finish(&mut octets);
-    let is_cut = octets.len() > most || offset < part.body.end;
+    let is_cut = offset < end && !content.is_done();
+    content.finish(&mut octets);
+    let is_cut = is_cut || octets.len() > most;
     octets.truncate(most);
     Ok((octets, is_cut))
 }
@@ -300,8 +302,8 @@ const SOURCE_PAGE: u64 = 256 * 1024;
 /// (RFC 5322 §2.1.1).
 const LONGEST_LINE: u64 = 2_000;
 
-/// Octets of readable text kept with a scan, for the text tab of a message that has only HTML.
-pub(super) const MOST_TEXT_KEPT: usize = 64 * 1024;
+/// Octets of readable text kept with a scan, in which codes are looked for.
+const MOST_TEXT_KEPT: usize = 64 * 1024;
 
 /// Scans kept: a handful of people reading a message each.
 const SCANS_KEPT: usize = 16;

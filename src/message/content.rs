@@ -1,7 +1,8 @@
 //! What the Content- fields say about a part (RFC 2045, RFC 2183).
 
 use super::{
-    Defect, Encoding, Flowed, Part, defects::Defects, header::Field, parameters::Parameters,
+    Defect, Encoding, Flowed, Part, defects::Defects, file_name, header::Field,
+    parameters::Parameters,
 };
 
 /// Fills in what the fields say about `part` and returns the boundary parameter, if there is one.
@@ -21,10 +22,9 @@ pub(super) fn read(
     part.encoding = encoding(first("Content-Transfer-Encoding"), defects);
     part.is_attachment = disposition.value == "attachment";
     part.file_name = named(&disposition, &content_type, defects);
-    part.content_id = first("Content-ID")
-        .map(|field| cut(field.value.trim().trim_matches(['<', '>']), MAX_CONTENT_ID))
-        .unwrap_or_default();
+    part.content_id = first("Content-ID").map(|field| content_id(&field.value)).unwrap_or_default();
     part.flowed = flowed(&content_type);
+    part.start = content_type.get("start").map(|it| content_id(&it)).unwrap_or_default();
     content_type.get("boundary").map(|boundary| boundary.trim_end().to_owned())
 }
 
@@ -40,7 +40,7 @@ fn named(
 ) -> String {
     let given = disposition.text("filename", defects).filter(|name| !name.trim().is_empty());
     let name = given.or_else(|| content_type.text("name", defects)).unwrap_or_default();
-    cut(&super::header::one_line(&name), MAX_FILE_NAME)
+    file_name::shortened(&super::header::one_line(&name), MAX_FILE_NAME)
 }
 
 /// The first field of this name.
@@ -72,6 +72,8 @@ fn encoding(field: Option<&Field<'_>>, defects: &mut Defects) -> Encoding {
     match token.unwrap_or_default().to_ascii_lowercase().as_str() {
         "base64" => Encoding::Base64,
         "quoted-printable" => Encoding::QuotedPrintable,
+        "x-uuencode" | "uuencode" | "x-uue" | "uue" => Encoding::Uuencode,
+        "x-yenc" | "yenc" => Encoding::Yenc,
         "" | "7bit" | "8bit" | "binary" => Encoding::Identity,
         _ => {
             defects.insert(Defect::UnknownEncoding);
@@ -86,6 +88,10 @@ fn flowed(content_type: &Parameters<'_>) -> Option<Flowed> {
     };
     (content_type.value == "text/plain" && is("format", "flowed"))
         .then(|| Flowed { delete_space: is("delsp", "yes") })
+}
+
+fn content_id(value: &str) -> String {
+    cut(value.trim().trim_matches(['<', '>']), MAX_CONTENT_ID)
 }
 
 fn cut(text: &str, limit: usize) -> String {

@@ -3,7 +3,10 @@
 //! Streaming, so that a part of a 1 GB message is downloaded in little memory, and forgiving: what
 //! breaks the rules is passed over or passed on, and noted.
 
-use super::Encoding;
+use super::{
+    Encoding,
+    line_codes::{Code, LineDecoder},
+};
 
 /// Decodes a body that comes in pieces. However it is split, the output is the same.
 #[derive(Clone, Debug)]
@@ -17,6 +20,7 @@ enum State {
     Identity,
     Base64(Base64),
     QuotedPrintable(QuotedPrintable),
+    Lines(LineDecoder),
 }
 
 impl Decoder {
@@ -26,6 +30,8 @@ impl Decoder {
             Encoding::Identity => State::Identity,
             Encoding::Base64 => State::Base64(Base64::default()),
             Encoding::QuotedPrintable => State::QuotedPrintable(QuotedPrintable::default()),
+            Encoding::Uuencode => State::Lines(LineDecoder::new(Code::Uuencode)),
+            Encoding::Yenc => State::Lines(LineDecoder::new(Code::Yenc)),
         };
         Self { state, clean: true }
     }
@@ -39,6 +45,7 @@ impl Decoder {
             }
             State::Base64(base64) => base64.push(input, out),
             State::QuotedPrintable(quoted) => quoted.push(input, out),
+            State::Lines(lines) => lines.push(input, out),
         };
     }
 
@@ -48,8 +55,14 @@ impl Decoder {
             State::Identity => true,
             State::Base64(base64) => base64.flush(out),
             State::QuotedPrintable(quoted) => quoted.finish(out),
+            State::Lines(lines) => lines.finish(out),
         };
         self.clean
+    }
+
+    /// True if what comes out is what goes in.
+    pub fn is_identity(&self) -> bool {
+        matches!(self.state, State::Identity)
     }
 
     /// True while no rule was broken.
@@ -74,6 +87,10 @@ struct Base64 {
     digits: u8,
     /// A pad was seen: nothing but pads and white space should follow.
     padded: bool,
+    /// What follows all the same, up to the end of its line.
+    behind: Vec<u8>,
+    /// That was no base64: a footer in clear, of a list or a virus scanner. Nothing is read any more.
+    over: bool,
     /// Pads that the last quantum still wants.
     wanted: u8,
 }
@@ -83,8 +100,9 @@ impl Base64 {
         let mut clean = true;
         for &octet in input {
             let value = BASE64_VALUES[usize::from(octet)];
-            if value < 64 {
-                clean &= !self.padded;
+            if self.padded {
+                clean &= self.behind(octet, out);
+            } else if value < 64 {
                 self.bits = self.bits << 6 | u32::from(value);
                 self.digits += 1;
                 if self.digits == 4 {
@@ -99,6 +117,41 @@ impl Base64 {
             }
         }
         clean
+    }
+
+    /// An octet behind a pad. Some encode each piece of a file by itself, pads and all, so a line that is
+    /// base64 is read on.
+    fn behind(&mut self, octet: u8, out: &mut Vec<u8>) -> bool {
+        match octet {
+            _ if self.over => octet.is_ascii_whitespace(),
+            b'=' if self.behind.is_empty() => self.pad(out),
+            b'\r' | b'\n' => self.line_behind(out),
+            b' ' | b'\t' if self.behind.is_empty() => true,
+            _ if self.behind.len() == LONGEST_BEHIND => {
+                self.over = true;
+                false
+            }
+            _ => {
+                self.behind.push(octet);
+                false
+            }
+        }
+    }
+
+    fn line_behind(&mut self, out: &mut Vec<u8>) -> bool {
+        let line = std::mem::take(&mut self.behind);
+        let text = line.trim_ascii_end();
+        if text.is_empty() {
+            return true;
+        }
+        let digits = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(text);
+        let is_digit = |&octet: &u8| BASE64_VALUES[usize::from(octet)] < 64;
+        self.over = !text.len().is_multiple_of(4) || !digits.iter().all(is_digit);
+        if !self.over {
+            (self.padded, self.wanted) = (false, 0);
+            self.push(text, out);
+        }
+        false
     }
 
     fn pad(&mut self, out: &mut Vec<u8>) -> bool {
@@ -116,7 +169,7 @@ impl Base64 {
 
     /// At the end: a quantum without its pads is broken but readable.
     fn flush(&mut self, out: &mut Vec<u8>) -> bool {
-        let clean = self.digits == 0 && self.wanted == 0;
+        let clean = self.line_behind(out) && self.digits == 0 && self.wanted == 0;
         self.drain(out);
         self.wanted = 0;
         clean
@@ -248,6 +301,9 @@ pub(super) fn hex_value(digit: u8) -> u8 {
 /// §2.1.1), so nothing is lost and memory is bounded.
 const MAX_SPACES: usize = 998;
 
+/// Longest line behind a pad that is read on, in octets (RFC 5322 §2.1.1).
+const LONGEST_BEHIND: usize = 998;
+
 const BASE64_VALUES: [u8; 256] = {
     let mut values = [u8::MAX; 256];
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -287,6 +343,11 @@ mod tests {
             ("aGVs!bG8=", "hello", false),
             ("aGVsbG8=aGVsbG8=", "hellohello", false),
             ("aA==", "h", true),
+            ("aGVsbG8=\r\naGVs\r\nbG8=\r\n", "hellohello", false),
+            ("aGVsbG8=\r\n\r\n____\r\nlist\r\n", "hello", false),
+            ("aGVsbG8=\nThe list", "hello", false),
+            ("aGVsbG8=\naGVsbG8= \n-- \naGVs", "hellohello", false),
+            ("aGVsbG8= \t\r\n", "hello", true),
             ("aA=", "h", false),
             ("aA", "h", false),
             ("a", "", false),

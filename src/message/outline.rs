@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::{pictures, text};
+
 /// The parts of a message in the order of their octets, part 0 being the message itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
@@ -10,114 +12,34 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// The parts that a list shows as attachments: what the sender calls one, what has a file name,
-    /// and what is no text. Enclosed messages are attachments, their inner parts are not, and neither
-    /// are images that the HTML shows in its place.
-    pub fn attachments(&self) -> impl Iterator<Item = &Part> {
-        (0..self.parts.len())
-            .filter(|&index| self.is_attachment(index))
-            .map(|index| &self.parts[index])
-    }
-
-    /// True if the part at `index` counts as an attachment, see [`Self::attachments`].
-    pub fn is_attachment(&self, index: usize) -> bool {
-        !self.is_enclosed(index) && self.is_attached(index)
-    }
-
-    /// The same for a part of an enclosed message.
-    fn is_attached(&self, index: usize) -> bool {
-        let Some(part) = self.parts.get(index).filter(|part| !part.is_multipart()) else {
-            return false;
+    /// The text of the leaf at `index` from its content, without the files that stand in it as blocks;
+    /// false if its charset is unknown or lacks some of the octets.
+    pub fn text(&self, index: usize, content: &[u8]) -> (String, bool) {
+        let Some(part) = self.parts.get(index) else { return (String::new(), true) };
+        let blocks = self.parts.iter().skip(index + 1);
+        let blocks: Vec<_> = blocks.take_while(|block| block.parent == Some(index)).collect();
+        if blocks.is_empty() || part.encoding != Encoding::Identity {
+            return text::of_part(part, content);
+        }
+        let (mut rest, mut at) = (Vec::with_capacity(content.len()), 0);
+        let place = |octet: u64| {
+            let place = usize::try_from(octet.saturating_sub(part.body.start));
+            place.unwrap_or(content.len()).min(content.len())
         };
-        // The message itself is not attached to anything, unless it is nothing but a file.
-        let named = !part.file_name.is_empty() && (index != 0 || !part.is_text());
-        part.is_attachment || ((named || !part.is_text()) && !self.is_inline_image(index))
+        for block in blocks {
+            rest.extend_from_slice(content.get(at..place(block.body.start)).unwrap_or_default());
+            at = place(block.body.end).max(at);
+        }
+        rest.extend_from_slice(content.get(at..).unwrap_or_default());
+        text::of_part(part, &rest)
     }
 
     /// True if the part belongs to an enclosed message and not to the message itself.
     pub fn is_enclosed(&self, index: usize) -> bool {
-        self.ancestors(index).any(Part::is_message)
-    }
-
-    /// True for an image that the HTML beside it shows by its Content-ID (RFC 2387, RFC 2392) or its
-    /// Content-Location (RFC 2557).
-    pub fn is_inline_image(&self, index: usize) -> bool {
-        self.parts.get(index).is_some_and(|part| {
-            part.content_type.starts_with("image/")
-                && (!part.content_id.is_empty() || part.header_value("Content-Location").is_some())
-                && !part.is_attachment
-        }) && self.ancestors(index).any(|part| part.content_type == "multipart/related")
-    }
-
-    /// How many images the HTML of the message itself shows by their Content-ID.
-    pub fn inline_images(&self) -> usize {
-        let is_shown = |&index: &usize| self.is_inline_image(index) && !self.is_enclosed(index);
-        (0..self.parts.len()).filter(is_shown).count()
-    }
-
-    /// The part to show as plain text: the first of the message itself that is not attached.
-    pub fn plain_text(&self) -> Option<&Part> {
-        self.body_of_type("text/plain")
-    }
-
-    /// The part to show as HTML: the first of the message itself that is not attached.
-    pub fn html(&self) -> Option<&Part> {
-        self.body_of_type("text/html")
-    }
-
-    fn body_of_type(&self, content_type: &str) -> Option<&Part> {
-        self.parts.iter().enumerate().find_map(|(index, part)| {
-            let shown = part.content_type == content_type
-                && !self.is_attachment(index)
-                && !self.is_enclosed(index);
-            shown.then_some(part)
-        })
-    }
-
-    /// What to show of the message itself, or of the one that the part at `enclosing` encloses.
-    pub fn letter(&self, enclosing: Option<usize>) -> Letter {
-        let mut letter = Letter::default();
-        for (index, part) in self.parts.iter().enumerate() {
-            if self.nearest_message(index) != enclosing {
-                continue;
-            }
-            let body = match part.content_type.as_str() {
-                "text/html" => &mut letter.html,
-                "text/plain" => &mut letter.text,
-                _ => &mut None,
-            };
-            if self.is_attached(index) {
-                letter.attachments.push(index);
-            } else if body.is_none() {
-                *body = Some(index);
-            }
-        }
-        letter
-    }
-
-    /// The part that encloses the message which the one at `index` belongs to, if one does.
-    fn nearest_message(&self, index: usize) -> Option<usize> {
-        let parent = |&index: &usize| self.parts.get(index).and_then(|part| part.parent);
-        let mut above = std::iter::successors(parent(&index), parent);
-        above.find(|&index| self.parts.get(index).is_some_and(Part::is_message))
-    }
-
-    /// The parts that hold the one at `index`, innermost first.
-    fn ancestors(&self, index: usize) -> impl Iterator<Item = &Part> {
         let parent = |part: &Part| part.parent.and_then(|parent| self.parts.get(parent));
-        std::iter::successors(self.parts.get(index).and_then(parent), move |part| parent(part))
+        let above = self.parts.get(index).and_then(parent);
+        std::iter::successors(above, |part| parent(part)).any(Part::is_message)
     }
-}
-
-/// What there is to show of a message, as places in its outline.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Letter {
-    /// The HTML: the first that is not attached.
-    pub html: Option<usize>,
-    /// The plain text, likewise.
-    pub text: Option<usize>,
-    /// See [`Outline::attachments`].
-    pub attachments: Vec<usize>,
 }
 
 impl Part {
@@ -134,6 +56,21 @@ impl Part {
     /// True for a part that is a message with its own header (RFC 2046 §5.2.1, RFC 6532 §3.7).
     pub fn is_message(&self) -> bool {
         matches!(self.content_type.as_str(), "message/rfc822" | "message/global")
+    }
+
+    /// True for HTML, also in its form as XML.
+    pub fn is_html(&self) -> bool {
+        matches!(self.content_type.as_str(), "text/html" | "application/xhtml+xml")
+    }
+
+    /// The type of a picture that every browser shows, by its present name.
+    pub fn picture_type(&self) -> Option<&'static str> {
+        pictures::known(&self.content_type)
+    }
+
+    /// True if HTML beside it can refer to it (RFC 2392, RFC 2557).
+    pub fn is_referred_to(&self) -> bool {
+        !self.content_id.is_empty() || self.header_value("Content-Location").is_some()
     }
 
     /// The encoding to undo for its content. A multipart is never encoded (RFC 2045 §6.4): what holds
@@ -154,6 +91,9 @@ impl Part {
 pub struct Part {
     /// Index of the part that holds this one; none for part 0.
     pub parent: Option<usize>,
+    /// The part in whose content, decoded, the places of this one are counted; none where they are counted
+    /// in the message itself.
+    pub within: Option<usize>,
     /// 0 for the message itself.
     pub depth: usize,
     /// The octets of its header, with the empty line.
@@ -174,6 +114,8 @@ pub struct Part {
     pub file_name: String,
     /// Content-ID without angle brackets, empty if there is none.
     pub content_id: String,
+    /// The Content-ID of the root of a multipart/related (RFC 2387 §3.2), empty if it is the first part.
+    pub start: String,
     /// `format=flowed` (RFC 3676) and its `delsp=yes`.
     pub flowed: Option<Flowed>,
     /// The fields of the header: name as given, value unfolded and decoded.
@@ -197,4 +139,8 @@ pub enum Encoding {
     Base64,
     /// quoted-printable.
     QuotedPrintable,
+    /// uuencode, as a block in a text or as some mailers name it, `x-uuencode`.
+    Uuencode,
+    /// yEnc, likewise.
+    Yenc,
 }

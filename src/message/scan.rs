@@ -5,14 +5,18 @@
 //! constants at the bottom, however large or hostile the message is, and nothing here recurses
 //! deeper than [`MAX_DEPTH`].
 
+mod inside;
+
 use super::{
-    Defect, Encoding, Outline, Part, Summary, content,
+    Defect, Encoding, Outline, Part, Summary,
+    blocks::Blocks,
+    captures::Captures,
+    content,
     defects::Defects,
-    encoding_check::EncodingCheck,
+    encoding_check::{Checked, EncodingCheck},
     header::{self, Buffer},
-    lead, readable,
-    readable::Captures,
-    summary,
+    inner::Inner,
+    lead, readable, summary,
     unread::Unread,
 };
 
@@ -24,15 +28,29 @@ pub struct Scanner {
     defects: Defects,
     captures: Captures,
     check: EncodingCheck,
+    blocks: Blocks,
     ends: LineEnds,
     /// The multiparts and enclosed messages that the present octet stands in, outermost first.
     open: Vec<Container>,
     mode: Mode,
     header: Buffer,
+    /// Lines of the header that were looked at for a delimiter.
+    tried: u8,
     line: Line,
     /// Octets of headers kept in the outline so far.
     headers_kept: usize,
     unread: Unread,
+    above: Above,
+}
+
+/// Where an encoded message stands whose content a scanner of its own reads: the bounds are for all of the
+/// message that was sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Above {
+    parts: usize,
+    depth: usize,
+    /// Encoded messages around this one, itself included; 0 for the message that was sent.
+    encoded: usize,
 }
 
 /// What a whole message is.
@@ -42,10 +60,11 @@ pub struct Scanned {
     pub summary: Summary,
     /// Where each part is.
     pub outline: Outline,
-    /// The readable text (of text/plain, else of text/html), up to the limit given.
+    /// The readable text ([`Letter::plain`], or [`Letter::rich`] if that says nothing), up to the limit
+    /// given.
     pub text: String,
-    /// What else is there to be read, for searches: the HTML beside that text, further texts, and those
-    /// of enclosed messages, each with words in it. The limit is for all of them and `text` together.
+    /// What else is there to be read, for searches: the HTML beside that text, and the texts of enclosed
+    /// messages, each with words in it. The limit is for all of them and `text` together.
     pub other_texts: Vec<String>,
 }
 
@@ -108,13 +127,16 @@ impl Scanner {
             defects: Defects::default(),
             captures: Captures::new(text_limit),
             check: EncodingCheck::default(),
+            blocks: Blocks::default(),
             ends: LineEnds::default(),
             open: Vec::new(),
             mode: Mode::Header,
             header: Buffer::default(),
+            tried: 0,
             line: Line::default(),
             headers_kept: 0,
             unread: Unread::default(),
+            above: Above::default(),
         }
     }
 
@@ -141,6 +163,28 @@ impl Scanner {
 
     /// There are no more.
     pub fn finish(mut self) -> Scanned {
+        let size = self.close();
+        self.defects.insert_if(self.ends.carriage_returns > self.ends.pairs, Defect::BareCr);
+
+        self.unread.read(&mut self.outline, &mut self.summary, &mut self.defects);
+        let (letter, enclosed) = self.outline.letters();
+        let (text, other_texts) =
+            self.captures.texts(&self.outline, &letter, &enclosed, &mut self.defects);
+        let file_name = |&index: &usize| self.outline.parts[index].file_name.clone();
+        let mut summary = Summary {
+            size,
+            attachments: letter.attachments.iter().map(file_name).collect(),
+            inline_images: letter.inline_images.len(),
+            snippet: readable::snippet(&text),
+            defects: self.defects.into_vec(),
+            ..self.summary
+        };
+        summary::bound(&mut summary);
+        Scanned { summary, outline: self.outline, text, other_texts }
+    }
+
+    /// All parts end; returns the octets that there were.
+    fn close(&mut self) -> u64 {
         if self.line.length > 0 {
             let head = std::mem::take(&mut self.line.head);
             let long = self.content_length(0) > MAX_LINE;
@@ -152,20 +196,7 @@ impl Scanner {
         let size = self.line.start;
         self.end_part(size);
         self.close_down_to(0, size);
-        self.defects.insert_if(self.ends.carriage_returns > self.ends.pairs, Defect::BareCr);
-        self.unread.read(&mut self.outline, &mut self.summary, &mut self.defects);
-
-        let (text, other_texts) = self.captures.texts(&self.outline, &mut self.defects);
-        let mut summary = Summary {
-            size,
-            attachments: self.outline.attachments().map(|part| part.file_name.clone()).collect(),
-            inline_images: self.outline.inline_images(),
-            snippet: readable::snippet(&text),
-            defects: self.defects.into_vec(),
-            ..self.summary
-        };
-        summary::bound(&mut summary);
-        Scanned { summary, outline: self.outline, text, other_texts }
+        size
     }
 
     /// Takes the whole lines of a body up to the first that may be a delimiter as one piece, because one by
@@ -177,6 +208,9 @@ impl Scanner {
             let line = &octets[length..=end];
             if line.starts_with(b"--") {
                 break;
+            }
+            if self.blocks.wants(line[0]) {
+                self.blocks.line(line, line.len() as u64, self.line.start + length as u64);
             }
             last = if line.ends_with(b"\r\n") { 2 } else { 1 };
             is_long |= line.len() as u64 - last > MAX_LINE;
@@ -260,6 +294,8 @@ impl Scanner {
             self.delimit(container, closing);
         } else if self.mode == Mode::Header {
             self.header_line(line);
+        } else {
+            self.blocks.line(line, self.line.length, self.line.start);
         }
     }
 
@@ -299,7 +335,7 @@ impl Scanner {
     }
 
     fn begin_part(&mut self, parent: usize, start: u64) {
-        if self.outline.parts.len() >= MAX_PARTS {
+        if self.above.parts + self.outline.parts.len() >= MAX_PARTS {
             self.defects.insert(Defect::TooManyParts);
             self.mode = Mode::Skip;
             return;
@@ -313,6 +349,7 @@ impl Scanner {
             ..Part::default()
         });
         self.header.clear();
+        self.tried = 0;
         self.mode = Mode::Header;
     }
 
@@ -326,15 +363,25 @@ impl Scanner {
             self.header.octets.truncate(length);
             let length = self.header.body.unwrap_or(length);
             self.end_header(length, self.line.start);
+            if end < self.line.start {
+                // What was taken for a header is a body, whose last line end is the delimiter's.
+                self.check.drop_line_end();
+            }
         }
         if self.mode == Mode::Leaf {
-            let (clean, length) = self.check.end();
+            let Checked { clean, length, inner } = self.check.end();
             self.captures.end();
             let part = self.last_part();
             part.body.end = end.max(part.body.start);
             part.content_length = length.unwrap_or(part.body.end - part.body.start);
             self.defects.insert_if(!clean, Defect::BadEncoding);
             self.mode = Mode::Skip;
+            let blocks = self.blocks.end(end);
+            match inner {
+                Some(Inner::Message(inner)) => self.take_in(*inner),
+                Some(Inner::Tnef(tnef)) => self.open_tnef(tnef.finish()),
+                None => self.add_files(blocks),
+            }
         }
     }
 
@@ -364,6 +411,9 @@ impl Scanner {
         match line {
             b"\r\n" | b"\n" => self.end_header(self.header.body.unwrap_or(length), after),
             // The first lines tell whether there is a header at all.
+            _ if line.starts_with(b"--") && self.is_own_delimiter(line) => {
+                self.end_header(self.header.line, after);
+            }
             _ if self.header.line == 0 || self.header.lead > 0 => self.lead_line(line, after),
             [b' ' | b'\t', ..] => self.header.line = length,
             _ if header::is_field(line) => {
@@ -399,6 +449,23 @@ impl Scanner {
         } else {
             self.end_header(0, after);
         }
+    }
+
+    /// True for a delimiter of the multipart whose header is being read: the empty line was forgotten.
+    fn is_own_delimiter(&mut self, line: &[u8]) -> bool {
+        if self.header.cut || self.tried == MAX_TRIED {
+            return false;
+        }
+        self.tried += 1;
+        let mut unseen = Defects::default();
+        let octets = &self.header.octets[..self.header.line];
+        let fields = header::fields(octets, "", &mut unseen).list;
+        let mut part = Part::default();
+        let boundary = content::read(&fields, "text/plain", &mut part, &mut unseen);
+        boundary.filter(|boundary| part.is_multipart() && !boundary.is_empty()).is_some_and(|it| {
+            let rest = line[2..].trim_ascii_end().strip_prefix(it.as_bytes());
+            rest.is_some_and(|rest| matches!(rest, b"" | b"--"))
+        })
     }
 
     /// The header is the first `length` octets of its buffer; what the buffer holds beyond them up to
@@ -450,7 +517,7 @@ impl Scanner {
     fn read_header(&mut self, octets: &[u8]) {
         let header::Fields { list: fields, is_guess } =
             header::fields(octets, "", &mut self.defects);
-        if self.outline.parts.len() == 1 {
+        if self.above.encoded + self.outline.parts.len() == 1 {
             summary::read(&fields, &mut self.summary, &mut self.defects);
         }
         let default_type = self.default_type();
@@ -489,7 +556,7 @@ impl Scanner {
         }
         let message = part.is_message() && part.encoding == Encoding::Identity;
         let holds_others = message || (multipart && boundary.is_some());
-        if holds_others && self.open.len() >= MAX_DEPTH {
+        if holds_others && self.above.depth + self.open.len() >= MAX_DEPTH {
             self.defects.insert(Defect::TooDeep);
         } else if holds_others {
             let boundary = boundary.filter(|_| multipart).map(|text| text.into_bytes().into());
@@ -504,13 +571,22 @@ impl Scanner {
             return;
         }
         self.mode = Mode::Leaf;
-        self.check.begin(self.outline.parts[index].content_encoding());
+        let part = &self.outline.parts[index];
+        let inner = Inner::of(part, self);
+        let left = part.is_message() && inner.is_none() && part.encoding != Encoding::Identity;
+        let encoding = part.content_encoding();
+        self.defects.insert_if(left, Defect::TooDeep);
+        self.blocks.begin(&self.outline.parts[index]);
+        self.check.begin(encoding, inner);
         self.captures.begin(&self.outline, index);
     }
 }
 
 /// Longest line without its end, in octets (RFC 5322 §2.1.1).
 const MAX_LINE: u64 = 998;
+
+/// Most lines of a header that are looked at for a delimiter of its own, because each reads it again.
+const MAX_TRIED: u8 = 8;
 
 /// What is kept of the beginning of a line that comes in pieces, in octets: more than any delimiter
 /// has, white space included, and enough to tell a field by its colon.

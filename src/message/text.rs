@@ -1,8 +1,15 @@
 //! Text as people read it: from octets and charset, from HTML, from flowed lines.
 
-use super::Flowed;
+use super::{Flowed, Part, html_charset};
 
 pub use super::{charset::decode_text, html_text::html_to_text};
+
+/// The text of a part from the octets of its content, as HTML if it is that; false if the charset is
+/// unknown or lacks some of them.
+pub(super) fn of_part(part: &Part, octets: &[u8]) -> (String, bool) {
+    let (text, clean) = decode_text(octets, &html_charset::of(part, octets));
+    (part.flowed.map(|flowed| unflow(&text, flowed)).unwrap_or(text), clean)
+}
 
 /// Undoes `format=flowed` (RFC 3676 §4): joins soft-broken lines, keeps quote marks, takes the stuffed
 /// space away. Signature separators stay as they are.
@@ -38,7 +45,7 @@ pub fn unflow(text: &str, flowed: Flowed) -> String {
 }
 
 /// The beginning of a text: at most `limit` octets of it, without breaking a character.
-pub(super) fn beginning(text: &str, limit: usize) -> &str {
+pub fn beginning(text: &str, limit: usize) -> &str {
     let end = (0..=limit.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
     &text[..end.unwrap_or_default()]
 }

@@ -7,7 +7,7 @@
 // A promise that is broken is told by a panic, here as under libFuzzer.
 #[allow(unreachable_pub, dead_code)]
 #[path = "../../fuzz/targets/mod.rs"]
-mod targets;
+pub mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,7 +22,7 @@ macro_rules! replay {
     };
 }
 
-replay!(session command content proxy xclient sasl mime html search config http login);
+replay!(session command content proxy xclient sasl mime body html search config http login);
 
 /// Nothing in the corpus of this target breaks its promise.
 fn replay(name: &str, target: targets::Target) {

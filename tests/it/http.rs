@@ -10,6 +10,7 @@ mod client;
 mod connection;
 mod files;
 mod https;
+mod leaves;
 mod list;
 mod live;
 mod login;

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files should fail")]
 
 use std::{
+    borrow::Cow,
     fmt::Write,
     fs,
     path::{Path, PathBuf},
@@ -14,7 +15,7 @@ use std::{
 };
 
 use smtpd::message::{
-    Address, Encoding, Part, Scanned, Scanner,
+    Address, Encoding, Letter, Part, Scanned, Scanner,
     decode::Decoder,
     html::{self, sanitise},
     search::{Document, Query, words},
@@ -63,6 +64,7 @@ fn broken_mail_is_read_all_the_same() {
         }
         let scanned = scan([octets.as_slice()]);
         check_ranges(&octets, &scanned);
+        crate::hostile::targets::body::run(&octets);
         let whole = render(&octets, &scanned);
         let pieces = random_pieces(&octets, &mut random);
         assert_eq!(render(&octets, &scan(pieces)), whole, "{round}: {}", octets.escape_ascii());
@@ -159,6 +161,12 @@ fn time_is_linear() {
         (multipart, "--\n"),
         (deep.as_str(), "--b59\n"),
         (deep.as_str(), "--b99\n"),
+        ("A: b\n\n", "begin 644 a\n#0V%T\n"),
+        ("A: b\n\n", "begin 644 a\nend\n"),
+        ("A: b\n\n", "=ybegin line=1 size=1 name=a\n=yend\n"),
+        ("Content-Type: multipart/mixed; boundary=b\n", "--c\n"),
+        ("Content-Transfer-Encoding: base64\n\nQQ==\n", "QQ==\n"),
+        (ENCODED_MESSAGE, ENCODED_MESSAGE),
         ("A: b\n\n", "\r"),
         ("A: b\n\n", "\n"),
         ("Content-Type: text/html\n\n", "<a '"),
@@ -177,6 +185,9 @@ fn time_is_linear() {
         assert!(linear, "{head:.40} {repeated:?}: {:?} {:?}", fastest(&small), fastest(&large));
     }
 }
+
+const ENCODED_MESSAGE: &str =
+    "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n";
 
 fn fastest(octets: &[u8]) -> Duration {
     let run = || {
@@ -199,7 +210,8 @@ fn check_ranges(octets: &[u8], scanned: &Scanned) {
     assert_eq!(scanned.summary.size, octets.len() as u64);
     for (index, part) in parts.iter().enumerate() {
         assert!(part.header.start <= part.header.end && part.header.end <= part.body.start);
-        assert!(part.body.start <= part.body.end && part.body.end <= octets.len() as u64);
+        let (octets, length) = around(octets, scanned, part);
+        assert!(part.body.start <= part.body.end && part.body.end <= length);
         if !part.is_multipart() && !part.is_message() {
             let body = &octets[part.body.start as usize..part.body.end as usize];
             let content = decode([body], part.encoding).0;
@@ -211,12 +223,25 @@ fn check_ranges(octets: &[u8], scanned: &Scanned) {
             Some(parent) => {
                 let holder = &parts[parent];
                 assert!(parent < index && part.depth == holder.depth + 1);
-                let inside = part.header.start >= holder.body.start
-                    && part.body.end <= holder.body.end.max(part.header.end);
+                let inside = part.within != holder.within
+                    || part.header.start >= holder.body.start
+                        && part.body.end <= holder.body.end.max(part.header.end);
                 assert!(inside, "{index}: {part:?} in {holder:?} {}", octets.escape_ascii());
             }
         }
     }
+}
+
+/// The octets in which the places of a part are counted, and how many there are.
+fn around<'a>(octets: &'a [u8], scanned: &Scanned, part: &Part) -> (Cow<'a, [u8]>, u64) {
+    let Some(within) = part.within else { return (octets.into(), octets.len() as u64) };
+    let mut content = scanned.outline.content(within).unwrap();
+    let range = content.range();
+    let mut out = Vec::new();
+    content.push(&octets[range.start as usize..range.end as usize], &mut out);
+    content.finish(&mut out);
+    let length = out.len() as u64;
+    (out.into(), length)
 }
 
 /// For people to read: the summary, then the parts, then the text.
@@ -242,8 +267,16 @@ fn render(octets: &[u8], scanned: &Scanned) -> String {
     writeln!(out, "attachments: {:?}", summary.attachments).unwrap();
     writeln!(out, "defects: {}", defects.join(" ")).unwrap();
     writeln!(out, "snippet: {}", summary.snippet).unwrap();
+    render_letter("", &outline.letter(None), &mut out);
     for (index, part) in outline.parts.iter().enumerate() {
-        render_part(octets, index, part, &mut out);
+        if part.is_message()
+            && outline.parts.get(index + 1).is_some_and(|it| it.parent == Some(index))
+        {
+            render_letter(&format!("in {index} "), &outline.letter(Some(index)), &mut out);
+        }
+    }
+    for (index, part) in outline.parts.iter().enumerate() {
+        render_part(&around(octets, scanned, part).0, index, part, &mut out);
     }
     for (heading, text) in
         [("text", text)].into_iter().chain(other_texts.iter().map(|text| ("other text", text)))
@@ -251,6 +284,18 @@ fn render(octets: &[u8], scanned: &Scanned) -> String {
         writeln!(out, "\n{heading}:\n{}", text.replace('\r', "").replace('\0', "␀")).unwrap();
     }
     out
+}
+
+/// Where each leaf goes, by the numbers of the parts below.
+fn render_letter(prefix: &str, letter: &Letter, out: &mut String) {
+    let Letter { rich, plain, attachments, inline_images, alternatives } = letter;
+    write!(out, "{prefix}shown: {rich:?} as text {plain:?} attached {attachments:?}").unwrap();
+    for (heading, list) in [("in the HTML", inline_images), ("said again", alternatives)] {
+        if !list.is_empty() {
+            write!(out, " {heading} {list:?}").unwrap();
+        }
+    }
+    writeln!(out).unwrap();
 }
 
 fn render_part(octets: &[u8], index: usize, part: &Part, out: &mut String) {
@@ -265,6 +310,9 @@ fn render_part(octets: &[u8], index: usize, part: &Part, out: &mut String) {
     }
     if !part.content_id.is_empty() {
         write!(out, " id {:?}", part.content_id).unwrap();
+    }
+    if let Some(within) = part.within {
+        write!(out, " within {within}").unwrap();
     }
     if let Some(flowed) = part.flowed {
         write!(out, " {flowed:?}").unwrap();

@@ -15,7 +15,7 @@ use axum::{
 pub(super) use self::{facts::parameter, panel::links, print::print};
 use self::{
     facts::{Group, People},
-    panel::{Panel, PartBody, made_at_most, shown_at_most},
+    panel::{Panel, PartBody, TextLeaf, shown_at_most},
     pieces::Attached,
 };
 use super::{
@@ -31,7 +31,7 @@ use super::{
     words::{WORDS, Words, message},
 };
 use crate::{
-    message::{Code, Defect, codes, search},
+    message::{Code, Defect, Protection, codes, protections, search},
     store::{self, Change, Record, Selection},
 };
 
@@ -90,7 +90,7 @@ pub(super) async fn show(
         site.desk.change(Selection::Ids(vec![opened.record.id]), Change::Read(true)).await?;
         opened.record.read = true;
     }
-    let has_html = opened.scanned.outline.html().is_some();
+    let has_html = opened.letter().html(&opened.scanned.outline).is_some();
     let tab = tab.unwrap_or(if has_html { Tab::Html } else { Tab::Text });
     let panel = Panel::new(&opened, tab, &how).await?;
     answer(&site, &opened, tab, panel, &headers).await
@@ -127,10 +127,11 @@ async fn answer(
         facts: facts::groups(record),
         sent: record.summary.date_ms.map(When::new),
         codes: found_codes(opened),
+        protections: protections(&opened.scanned.outline, &opened.scanned.text),
         defects: &record.summary.defects,
         attached: Attached::new(opened, None),
         older: older(site, record).await?,
-        has_html: opened.scanned.outline.html().is_some(),
+        has_html: opened.letter().html(&opened.scanned.outline).is_some(),
         read: opened.read.map(octets),
         tab,
         panel,
@@ -149,6 +150,7 @@ struct MessagePage<'a> {
     facts: [Group; 3],
     sent: Option<When>,
     codes: Vec<Code>,
+    protections: Vec<Protection>,
     defects: &'a [Defect],
     attached: Attached,
     /// The id of the next older message.

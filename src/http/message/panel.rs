@@ -7,15 +7,16 @@ use super::{
 use crate::{
     http::{
         error::Error,
-        frame::{self, Look},
+        frame::{self, Look, Rendered},
+        leaves::{self, MOST_LEAVES},
         media::Viewer,
         row::octets,
-        view::{self, Excerpt, MOST_SHOWN, MOST_TEXT_KEPT, Opened},
+        view::{self, Excerpt, MOST_SHOWN, Opened},
         words::WORDS,
     },
     message::{
-        Defect, Link, MOST_LINKS, Part, PassageKind, Tracker, host, html::Sanitised, links_in_html,
-        links_in_text, passages, spans,
+        Card, Defect, Letter, Link, MOST_LINKS, Part, PassageKind, Tracker, cards, host,
+        html::Sanitised, links_in_html, links_in_text, passages, spans,
     },
 };
 
@@ -23,7 +24,7 @@ use crate::{
 pub(super) enum Panel {
     Html(Preview),
     Markup(Excerpt),
-    Text(Text),
+    Text(Vec<TextLeaf>),
     Source(Source),
     Headers(Headers),
     Parts {
@@ -41,24 +42,25 @@ impl Panel {
     /// What a tab shows.
     pub(super) async fn new(opened: &Opened, tab: Tab, how: &How) -> Result<Self, Error> {
         let (words, outline) = (&WORDS.message, &opened.scanned.outline);
-        let letter = outline.letter(None);
+        let letter = opened.letter();
         let id = opened.record.id;
         Ok(match tab {
-            Tab::Html => match letter.html {
+            Tab::Html => match letter.html(outline) {
                 Some(number) => {
+                    let rendered = leaves::rendered(opened, &letter, &how.look).await?;
                     let (page, frame) =
                         (format!("/messages/{id}/html"), format!("/messages/{id}/frame"));
-                    Self::Html(Preview::new(opened, number, &how.look, page, frame).await?)
+                    Self::Html(Preview::new(rendered, number, &how.look, page, frame))
                 }
                 None => Self::Nothing(words.html.none),
             },
-            Tab::Markup => match letter.html.and_then(|number| outline.parts.get(number)) {
-                Some(part) => Self::Markup(opened.text_of(part).await?),
+            Tab::Markup => match leaves::html(opened, &letter).await? {
+                Some(excerpt) => Self::Markup(excerpt),
                 None => Self::Nothing(words.html.none),
             },
-            Tab::Text => match Text::new(opened, letter.text).await? {
-                Some(text) => Self::Text(text),
-                None => Self::Nothing(words.text.none),
+            Tab::Text => match text_leaves(opened, &letter).await? {
+                leaves if leaves.is_empty() => Self::Nothing(words.text.none),
+                leaves => Self::Text(leaves),
             },
             Tab::Source => Self::Source(Source::new(opened, how).await?),
             Tab::Headers => Self::Headers(Headers::new(opened, 0, how).await?),
@@ -93,16 +95,9 @@ pub(super) struct Preview {
 }
 
 impl Preview {
-    async fn new(
-        opened: &Opened,
-        number: usize,
-        look: &Look,
-        page: String,
-        frame: String,
-    ) -> Result<Self, Error> {
-        let rendered = frame::rendered(opened, number, look).await?;
+    fn new(rendered: Rendered, number: usize, look: &Look, page: String, frame: String) -> Self {
         let Sanitised { blocked_remote, blocked_hosts, is_text, .. } = rendered.sanitised;
-        Ok(Self {
+        Self {
             page,
             frame: format!("{frame}{}", look.frame_query()),
             look: look.clone(),
@@ -112,7 +107,7 @@ impl Preview {
             is_text,
             is_cut: rendered.is_cut,
             number,
-        })
+        }
     }
 
     /// The widths to choose from, and what they are called.
@@ -177,13 +172,19 @@ impl Preview {
     }
 }
 
+/// What the text view shows of a leaf.
+pub(super) enum TextLeaf {
+    Text(Text),
+    Picture(Piece),
+}
+
 /// Text with its links, quotes and signature.
 pub(super) struct Text {
     pub(super) passages: Vec<Shown>,
     pub(super) is_cut: bool,
     pub(super) from_html: bool,
-    /// The part that it comes from, to be saved; none if it was made of HTML.
-    pub(super) number: Option<usize>,
+    /// The part that it comes from, to be saved.
+    pub(super) number: usize,
 }
 
 /// A passage, ready for the page.
@@ -194,23 +195,45 @@ pub(super) struct Shown {
     pub(super) runs: Vec<(usize, Pieces)>,
 }
 
-impl Text {
-    /// The text part of the message, or the text of its HTML.
-    async fn new(opened: &Opened, number: Option<usize>) -> Result<Option<Self>, Error> {
-        if let Some(number) = number {
-            return Self::of_part(opened, number).await.map(Some);
+/// The leaves of a letter as the text view shows them; nothing if none of them says anything.
+async fn text_leaves(opened: &Opened, letter: &Letter) -> Result<Vec<TextLeaf>, Error> {
+    for leaves in [&letter.plain, &letter.rich] {
+        let shown = text_leaves_of(opened, leaves).await?;
+        if shown.iter().any(TextLeaf::says_something) {
+            return Ok(shown);
         }
-        let text = opened.scanned.text.as_str();
-        let is_cut = opened.has_more_text();
-        let from_html = || Self { passages: shown(text), is_cut, from_html: true, number: None };
-        Ok((!text.is_empty()).then(from_html))
     }
+    Ok(Vec::new())
+}
 
-    async fn of_part(opened: &Opened, number: usize) -> Result<Self, Error> {
-        let part = opened.scanned.outline.parts.get(number).ok_or_else(Error::no_page)?;
-        let Excerpt { text, is_cut } = opened.text_of(part).await?;
+async fn text_leaves_of(opened: &Opened, leaves: &[usize]) -> Result<Vec<TextLeaf>, Error> {
+    let (mut shown, mut left) = (Vec::new(), MOST_SHOWN);
+    for &number in leaves.iter().take(MOST_LEAVES) {
+        match leaves::text_of(opened, number).await? {
+            _ if left == 0 => break,
+            Some((excerpt, from_html)) => {
+                left = left.saturating_sub(excerpt.text.len());
+                shown.push(TextLeaf::Text(Text::new(excerpt, from_html, number).await));
+            }
+            None => shown.extend(Piece::new(opened, number, true).map(TextLeaf::Picture)),
+        }
+    }
+    Ok(shown)
+}
+
+impl TextLeaf {
+    fn says_something(&self) -> bool {
+        match self {
+            Self::Text(text) => !text.passages.is_empty(),
+            Self::Picture(_) => true,
+        }
+    }
+}
+
+impl Text {
+    async fn new(Excerpt { text, is_cut }: Excerpt, from_html: bool, number: usize) -> Self {
         let passages = view::aside(move || shown(&text)).await;
-        Ok(Self { passages, is_cut, from_html: false, number: Some(number) })
+        Self { passages, is_cut, from_html, number }
     }
 }
 
@@ -298,7 +321,7 @@ impl Headers {
                 .any(|defect| matches!(defect, Defect::LongHeader | Defect::TooManyHeaders)),
         };
         if how.raw == "1" {
-            let Excerpt { text, is_cut } = opened.header_of(part).await?;
+            let Excerpt { text, is_cut } = opened.header_of(number).await?;
             (headers.raw, headers.is_cut) = (Some(text), is_cut);
             return Ok(headers);
         }
@@ -331,22 +354,28 @@ async fn leading(opened: &Opened) -> Result<Vec<Leading>, Error> {
 
 /// The links of the HTML, and those of the text that the HTML does not have.
 pub(in crate::http) async fn links(opened: &Opened) -> Result<Vec<Link>, Error> {
-    let outline = &opened.scanned.outline;
-    let letter = outline.letter(None);
-    let mut links = Vec::new();
-    let text = async |number: Option<usize>| match number.and_then(|at| outline.parts.get(at)) {
-        Some(part) => opened.text_of(part).await.map(|excerpt| excerpt.text),
-        None => Ok(String::new()),
-    };
-    let (html, plain) = (text(letter.html).await?, text(letter.text).await?);
-    view::aside(move || {
-        links.extend(links_in_html(&html));
-        let known: std::collections::HashSet<String> =
-            links.iter().map(|link: &Link| link.url.clone()).collect();
-        links.extend(links_in_text(&plain).into_iter().filter(|link| !known.contains(&link.url)));
-        Ok(links)
-    })
-    .await
+    let parts = &opened.scanned.outline.parts;
+    let Letter { rich, plain, .. } = opened.letter();
+    let mut seen = std::collections::HashSet::new();
+    let all: Vec<usize> = rich.into_iter().chain(plain).filter(|&leaf| seen.insert(leaf)).collect();
+    let (mut html, mut text) = (Vec::new(), Vec::new());
+    for leaf in all.into_iter().take(2 * MOST_LEAVES) {
+        match parts.get(leaf) {
+            Some(part) if part.is_html() => html.push(opened.text_of(leaf).await?.text),
+            Some(part) if part.picture_type().is_none() => {
+                text.push(opened.text_of(leaf).await?.text);
+            }
+            _ => {}
+        }
+    }
+    Ok(view::aside(move || links_of(&html, &text)).await)
+}
+
+fn links_of(html: &[String], text: &[String]) -> Vec<Link> {
+    let mut known = std::collections::HashSet::new();
+    let in_html = html.iter().flat_map(|leaf| links_in_html(leaf));
+    let all = in_html.chain(text.iter().flat_map(|leaf| links_in_text(leaf)));
+    all.filter(|link| known.insert(link.url.clone())).take(MOST_LINKS).collect()
 }
 
 /// One part, looked at alone.
@@ -362,11 +391,15 @@ pub(super) enum PartBody {
     /// One that may run script, so it is not shown.
     ActingPdf,
     Html(Preview),
-    Text(Text),
+    Text {
+        /// Of a calendar or a vCard.
+        cards: Vec<Card>,
+        text: Text,
+    },
     Letter {
         fields: Vec<(String, String)>,
         html: Option<Preview>,
-        text: Option<Text>,
+        texts: Vec<TextLeaf>,
         attached: Attached,
     },
     None,
@@ -377,34 +410,53 @@ impl PartView {
         let outline = &opened.scanned.outline;
         let part = outline.parts.get(number).ok_or_else(Error::no_page)?;
         let page = format!("/messages/{}/parts/{number}/view", opened.record.id);
-        let frame = |number| format!("/messages/{}/parts/{number}/frame", opened.record.id);
-        let preview = async |number| {
-            Preview::new(opened, number, &how.look, page.clone(), frame(number)).await
-        };
+        let frame = format!("/messages/{}/parts/{number}/frame", opened.record.id);
+        let preview =
+            |rendered| Preview::new(rendered, number, &how.look, page.clone(), frame.clone());
+        let own = outline.parts.get(number + 1).filter(|inner| inner.parent == Some(number));
         let body = match Viewer::of(part) {
             Viewer::Picture => PartBody::Picture,
-            Viewer::Pdf if opened.is_quiet_pdf(part).await? => PartBody::Pdf,
+            Viewer::Pdf if opened.is_quiet_pdf(number).await? => PartBody::Pdf,
             Viewer::Pdf => PartBody::ActingPdf,
-            Viewer::Html => PartBody::Html(preview(number).await?),
-            Viewer::Text => PartBody::Text(Text::of_part(opened, number).await?),
-            Viewer::None => PartBody::None,
-            Viewer::Letter => {
-                let letter = outline.letter(Some(number));
-                let (mut html, mut text) = (None, None);
-                match (letter.html, letter.text) {
-                    (Some(number), _) => html = Some(preview(number).await?),
-                    (None, Some(number)) => text = Some(Text::of_part(opened, number).await?),
-                    (None, None) => {}
-                }
-                let own =
-                    outline.parts.get(number + 1).filter(|inner| inner.parent == Some(number));
-                let attached = Attached::new(opened, Some(number));
-                PartBody::Letter { fields: own.map(told).unwrap_or_default(), html, text, attached }
+            Viewer::Html => {
+                PartBody::Html(preview(frame::rendered(opened, number, &how.look).await?))
             }
+            Viewer::Letter if own.is_some() => {
+                letter_body(opened, number, how, preview, own).await?
+            }
+            // What calls itself a message and holds none is shown as the text that it is.
+            Viewer::Text | Viewer::Letter => {
+                let excerpt = opened.text_of(number).await?;
+                let has_cards = CARDS.contains(&part.content_type.as_str());
+                let cards = if has_cards { cards(&excerpt.text) } else { Vec::new() };
+                PartBody::Text { cards, text: Text::new(excerpt, false, number).await }
+            }
+            Viewer::None => PartBody::None,
         };
-        let piece = Piece::new(opened, number).ok_or_else(Error::no_page)?;
+        let is_attachment = opened.letter().attachments.binary_search(&number).is_ok();
+        let piece = Piece::new(opened, number, is_attachment).ok_or_else(Error::no_page)?;
         Ok(Self { piece, body })
     }
+}
+
+/// A message in the message.
+async fn letter_body(
+    opened: &Opened,
+    number: usize,
+    how: &How,
+    preview: impl Fn(Rendered) -> Preview,
+    own: Option<&Part>,
+) -> Result<PartBody, Error> {
+    let outline = &opened.scanned.outline;
+    let letter = outline.letter(Some(number));
+    let (mut html, mut texts) = (None, Vec::new());
+    if letter.html(outline).is_some() {
+        html = Some(preview(leaves::rendered(opened, &letter, &how.look).await?));
+    } else {
+        texts = text_leaves(opened, &letter).await?;
+    }
+    let attached = Attached::new(opened, Some(number));
+    Ok(PartBody::Letter { fields: own.map(told).unwrap_or_default(), html, texts, attached })
 }
 
 /// The fields of an enclosed message that people read.
@@ -420,10 +472,9 @@ pub(super) fn shown_at_most() -> String {
     octets(MOST_SHOWN as u64)
 }
 
-/// How much of a HTML is made into text.
-pub(super) fn made_at_most() -> String {
-    octets(MOST_TEXT_KEPT as u64)
-}
+/// Types of which there are cards to show.
+const CARDS: [&str; 5] =
+    ["text/calendar", "application/ics", "text/vcard", "text/x-vcard", "text/directory"];
 
 const TOLD: [&str; 7] = ["Subject", "From", "To", "Cc", "Reply-To", "Date", "Message-ID"];
 

@@ -57,7 +57,7 @@ impl Attached {
         let listed = numbers.iter().take(MOST_LISTED);
         let mut thumbnails = 0;
         let pieces = listed.filter_map(|&number| {
-            let mut piece = Piece::new(opened, number)?;
+            let mut piece = Piece::new(opened, number, true)?;
             piece.has_thumbnail &= thumbnails < MOST_THUMBNAILS;
             thumbnails += usize::from(piece.has_thumbnail);
             Some(piece)
@@ -74,13 +74,15 @@ impl Attached {
 
 /// All parts, each knowing where lists of lists begin and end.
 pub(super) fn tree(opened: &Opened) -> Vec<Piece> {
-    let outline = &opened.scanned.outline;
-    (0..outline.parts.len()).filter_map(|number| Piece::new(opened, number)).collect()
+    let letter = opened.letter();
+    let is_attachment = |number| letter.attachments.binary_search(&number).is_ok();
+    let numbers = 0..opened.scanned.outline.parts.len();
+    numbers.filter_map(|number| Piece::new(opened, number, is_attachment(number))).collect()
 }
 
 impl Piece {
     /// The part of this number.
-    pub(super) fn new(opened: &Opened, number: usize) -> Option<Self> {
+    pub(super) fn new(opened: &Opened, number: usize, is_attachment: bool) -> Option<Self> {
         let outline = &opened.scanned.outline;
         let part = outline.parts.get(number)?;
         let next = outline.parts.get(number + 1).map_or(0, |next| next.depth);
@@ -95,9 +97,11 @@ impl Piece {
                 Encoding::Identity => "",
                 Encoding::Base64 => "base64",
                 Encoding::QuotedPrintable => "quoted-printable",
+                Encoding::Uuencode => "uuencode",
+                Encoding::Yenc => "yenc",
             },
             size: said(part.content_length, opened.is_open(part)),
-            is_attachment: outline.is_attachment(number),
+            is_attachment,
             is_leaf: !part.is_multipart(),
             can_view: viewer != Viewer::None,
             has_thumbnail: media::is_picture(media::media_type(part))

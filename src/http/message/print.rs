@@ -24,7 +24,7 @@ use crate::http::{
     error::Error,
     frame::{self, HEAD, LIGHT, Look, STYLE},
     guard::Host,
-    page,
+    leaves, page,
     parameters::Query,
     row::{Row, When, octets},
     words::{WORDS, message},
@@ -39,15 +39,13 @@ pub(in crate::http) async fn print(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let opened = site.glanced(&id).await?;
-    let outline = &opened.scanned.outline;
-    let letter = outline.letter(None);
+    let letter = opened.letter();
     let look = Look { scheme: String::new(), ..look };
-    let (mut body, mut text, mut is_cut) = (None, opened.scanned.text.clone(), false);
-    if let Some(number) = letter.html {
-        let rendered = frame::rendered(&opened, number, &look).await?;
+    let (mut body, mut text, mut is_cut) = (None, String::new(), false);
+    if letter.html(&opened.scanned.outline).is_some() {
+        let rendered = leaves::rendered(&opened, &letter, &look).await?;
         (body, is_cut) = (Some(rendered.sanitised.html), rendered.is_cut);
-    } else if let Some(part) = letter.text.and_then(|number| outline.parts.get(number)) {
-        let excerpt = opened.text_of(part).await?;
+    } else if let Some(excerpt) = leaves::plain(&opened, &letter).await? {
         (text, is_cut) = (excerpt.text, excerpt.is_cut);
     }
     let record = &opened.record;

@@ -1,7 +1,7 @@
 //! The words of the page of a message.
 
 use super::{Plural, Sentence};
-use crate::message::{Defect, Sign};
+use crate::message::{Defect, Fact, Protection, Sign};
 
 /// See the templates `article.html`, `print.html` and those of `panels/`.
 pub(in crate::http) struct Words {
@@ -23,6 +23,8 @@ pub(in crate::http) struct Words {
     pub(in crate::http) print: Print,
     /// What a defect means to somebody who wonders why a mail looks wrong.
     pub(in crate::http) defect: fn(Defect) -> &'static str,
+    pub(in crate::http) fact: fn(Fact) -> &'static str,
+    pub(in crate::http) protection: fn(Protection) -> &'static str,
 }
 
 /// The buttons on top.
@@ -125,7 +127,6 @@ pub(in crate::http) struct Html {
 pub(in crate::http) struct Text {
     pub(in crate::http) none: &'static str,
     pub(in crate::http) from_html: &'static str,
-    pub(in crate::http) cut_html: Sentence,
     pub(in crate::http) cut: Sentence,
     pub(in crate::http) whole: &'static str,
     pub(in crate::http) quoted: Plural,
@@ -276,8 +277,7 @@ pub(super) const ENGLISH: Words = Words {
     },
     text: Text {
         none: "This message has no text.",
-        from_html: "This message has no text part. This is the text of its HTML.",
-        cut_html: Sentence("This is the text of the first {} of the HTML."),
+        from_html: "This is the text of the HTML, which has no text part beside it.",
         cut: Sentence("Only the first {} are shown."),
         whole: "Save all of it",
         quoted: Plural { one: "{} quoted line", other: "{} quoted lines" },
@@ -323,7 +323,44 @@ pub(super) const ENGLISH: Words = Words {
     },
     print: Print { attachments: "Attachments" },
     defect,
+    fact,
+    protection,
 };
+
+fn fact(fact: Fact) -> &'static str {
+    match fact {
+        Fact::Method => "Method",
+        Fact::Title => "What",
+        Fact::Start => "Begins",
+        Fact::End => "Ends",
+        Fact::Duration => "Takes",
+        Fact::Repeats => "Repeats",
+        Fact::Place => "Where",
+        Fact::Status => "Status",
+        Fact::Organizer => "Organizer",
+        Fact::Attendee => "Attendee",
+        Fact::Note => "Note",
+        Fact::Organisation => "Organization",
+        Fact::Role => "Role",
+        Fact::Email => "E-mail",
+        Fact::Telephone => "Telephone",
+        Fact::Url => "URL",
+        Fact::Birthday => "Birthday",
+    }
+}
+
+fn protection(protection: Protection) -> &'static str {
+    match protection {
+        Protection::PgpSigned => "Signed with OpenPGP. The signature was not verified.",
+        Protection::PgpEncrypted => {
+            "Encrypted with OpenPGP. Only who has the key can read it; save the encrypted part."
+        }
+        Protection::SmimeSigned => "Signed with S/MIME. The signature was not verified.",
+        Protection::SmimeEncrypted => {
+            "Encrypted with S/MIME. Only who has the key can read it; save the encrypted part."
+        }
+    }
+}
 
 fn sign(sign: Sign) -> String {
     match sign {

@@ -294,6 +294,8 @@ struct HeaderRow<'a> {
 struct PartRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    within: Option<i32>,
     #[serde(rename = "type")]
     content_type: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -402,12 +404,15 @@ impl<'a> From<&'a Part> for PartRow<'a> {
         let place = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         Self {
             parent: part.parent.and_then(|parent| i32::try_from(parent).ok()),
+            within: part.within.and_then(|within| i32::try_from(within).ok()),
             content_type: &part.content_type,
             charset: &part.charset,
             encoding: match part.encoding {
                 Encoding::Identity => "identity",
                 Encoding::Base64 => "base64",
                 Encoding::QuotedPrintable => "quoted-printable",
+                Encoding::Uuencode => "uuencode",
+                Encoding::Yenc => "yenc",
             },
             attachment: part.is_attachment,
             file_name: &part.file_name,

@@ -220,8 +220,8 @@ fn parts_can_be_looked_at() {
     assert!(view(5).text().contains(&format!("src=\"/messages/{id}/parts/5?inline\"")));
     let inner = view(6);
     assert!(inner.text().contains("<th scope=\"row\">Subject</th><td>inner</td>"));
-    assert!(inner.text().contains(&format!("src=\"/messages/{id}/parts/7/frame\"")));
-    let frame = server.get(&format!("/messages/{id}/parts/7/frame")).expect(200);
+    assert!(inner.text().contains(&format!("src=\"/messages/{id}/parts/6/frame\"")));
+    let frame = server.get(&format!("/messages/{id}/parts/6/frame")).expect(200);
     assert!(frame.text().contains("<p>Inside") && !frame.text().contains("<script"));
     assert!(frame.header("content-security-policy").starts_with("sandbox allow-popups"));
     assert!(view(0).text().contains("There is no preview"));

@@ -1,0 +1,120 @@
+//! Files that stand in a text as lines of uuencode or yEnc, found while the text streams by.
+//!
+//! They become parts of that text, so that they can be saved like any attachment. Only text that is not
+//! encoded itself is looked through; a block that has no end, or is none after all, stays text.
+
+use std::ops::Range;
+
+use super::{
+    Encoding, Part,
+    decode::Decoder,
+    header::one_line,
+    line_codes::{self, Code},
+};
+
+/// Looks for blocks in the leaf that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    is_watching: bool,
+    open: Option<Open>,
+    found: Vec<Part>,
+}
+
+/// A block whose end was not seen yet.
+#[derive(Debug)]
+struct Open {
+    code: Code,
+    name: String,
+    start: u64,
+    decoder: Decoder,
+    length: u64,
+}
+
+impl Blocks {
+    /// A leaf begins.
+    pub(super) fn begin(&mut self, part: &Part) {
+        let is_text = part.content_type == "text/plain" && part.encoding == Encoding::Identity;
+        self.is_watching = is_text && !part.is_attachment;
+        self.open = None;
+    }
+
+    /// True if a line with this first octet is to be looked at.
+    pub(super) fn wants(&self, first: u8) -> bool {
+        self.is_watching && (self.open.is_some() || matches!(first, b'b' | b'='))
+    }
+
+    /// A line that begins at this place, with its end, or the beginning of one of this length.
+    pub(super) fn line(&mut self, line: &[u8], length: u64, start: u64) {
+        if !self.is_watching {
+            return;
+        }
+        if length > LONGEST_LINE {
+            self.open = None;
+            return;
+        }
+        let content = line.strip_suffix(b"\n").unwrap_or(line);
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        let Some(open) = &mut self.open else {
+            self.open = line_codes::begin(content)
+                .filter(|_| self.found.len() < MOST_BLOCKS)
+                .map(|(code, name)| Open::new(code, name, start, line));
+            return;
+        };
+        let mut decoded = Vec::new();
+        open.decoder.push(line, &mut decoded);
+        let is_clean = open.decoder.is_clean();
+        open.length += decoded.len() as u64;
+        if !is_clean {
+            // Prose that began like a block.
+            self.open = None;
+        } else if line_codes::ends(content, open.code)
+            && let Some(open) = self.open.take()
+        {
+            self.found.push(open.into_part(start + content.len() as u64));
+        }
+    }
+
+    /// The leaf has ended here: the files in it.
+    pub(super) fn end(&mut self, end: u64) -> Vec<Part> {
+        self.is_watching = false;
+        self.open = None;
+        let mut found = std::mem::take(&mut self.found);
+        found.retain(|part| part.body.end <= end);
+        found
+    }
+}
+
+impl Open {
+    fn new(code: Code, name: &[u8], start: u64, line: &[u8]) -> Self {
+        let mut decoder = Decoder::new(encoding(code));
+        decoder.push(line, &mut Vec::new());
+        let name = one_line(&String::from_utf8_lossy(name)).into_owned();
+        Self { code, name, start, decoder, length: 0 }
+    }
+
+    fn into_part(self, end: u64) -> Part {
+        Part {
+            header: self.start..self.start,
+            body: Range { start: self.start, end },
+            content_length: self.length,
+            content_type: "application/octet-stream".to_owned(),
+            encoding: encoding(self.code),
+            is_attachment: true,
+            file_name: self.name,
+            ..Part::default()
+        }
+    }
+}
+
+fn encoding(code: Code) -> Encoding {
+    match code {
+        Code::Uuencode => Encoding::Uuencode,
+        Code::Yenc => Encoding::Yenc,
+    }
+}
+
+/// Longest line of a block, in octets.
+const LONGEST_LINE: u64 = 998;
+
+/// Most files in one text.
+const MOST_BLOCKS: usize = 100;

@@ -1,0 +1,38 @@
+//! What reads the content of a leaf while it streams by, if there is more in it: the message that an encoded
+//! message/rfc822 holds, and what a winmail.dat holds.
+//!
+//! RFC 2046 §5.2.1 allows a message no encoding but 7bit, 8bit and binary, yet PHP's mailers attach `.eml`
+//! files in base64, and a relay may write a message in quoted-printable.
+
+use super::{Encoding, Part, scan::Scanner, tnef::Tnef};
+
+/// A reader of decoded content.
+#[derive(Debug)]
+pub(super) enum Inner {
+    Message(Box<Scanner>),
+    Tnef(Box<Tnef>),
+}
+
+impl Inner {
+    /// What is to be read in the content of this leaf.
+    pub(super) fn of(part: &Part, outer: &Scanner) -> Option<Self> {
+        if part.is_message() && part.encoding != Encoding::Identity {
+            return outer.inside().map(|scanner| Self::Message(Box::new(scanner)));
+        }
+        let is_winmail = part.file_name.eq_ignore_ascii_case("winmail.dat");
+        let is_tnef = match part.content_type.as_str() {
+            "application/ms-tnef" | "application/vnd.ms-tnef" => true,
+            "application/octet-stream" => is_winmail,
+            _ => false,
+        };
+        is_tnef.then(|| Self::Tnef(Box::default()))
+    }
+
+    /// The next octets of the content.
+    pub(super) fn push(&mut self, octets: &[u8]) {
+        match self {
+            Self::Message(scanner) => scanner.push(octets),
+            Self::Tnef(tnef) => tnef.push(octets),
+        }
+    }
+}

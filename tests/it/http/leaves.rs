@@ -1,0 +1,153 @@
+//! The body of a message is one: every view, the paper, the links, the API and the search show the same
+//! leaves.
+
+use serde_json::{Value, json};
+
+use super::Server;
+use crate::harness::file;
+
+/// One of the messages of `tests/mime`, with what is told of it.
+struct Seen {
+    server: Server,
+    id: String,
+    api: Value,
+}
+
+fn seen(name: &str) -> Seen {
+    let octets = std::fs::read(file(&format!("tests/mime/{name}.eml"))).unwrap();
+    let server = Server::start();
+    let id = server.deliver("bob@b.example", &octets).id.to_string();
+    let api = server.get(&format!("/api/messages/{id}")).expect(200);
+    Seen { api: serde_json::from_str(api.text()).unwrap(), server, id }
+}
+
+impl Seen {
+    fn page(&self, tail: &str) -> String {
+        self.server.get(&format!("/messages/{}{tail}", self.id)).expect(200).text().to_owned()
+    }
+
+    /// These words stand, in this order, in what is shown there.
+    #[track_caller]
+    fn shows(&self, tail: &str, words: &[&str]) {
+        let page = self.page(tail);
+        let mut rest = page.as_str();
+        for word in words {
+            let (_, after) =
+                rest.split_once(word).unwrap_or_else(|| panic!("{tail}: {word}: {page}"));
+            rest = after;
+        }
+    }
+
+    fn finds(&self, search: &str) -> bool {
+        let found = self.server.get(&format!("/api/messages?q={search}")).expect(200);
+        found.text().contains(&self.id)
+    }
+}
+
+#[test]
+fn text_and_picture_and_text() {
+    let seen = seen("60-text-image-text");
+    let picture = format!("src=\"/messages/{}/parts/2?inline\"", seen.id);
+    seen.shows("/text", &["ALPHA", &picture, "GAMMA"]);
+    seen.shows("/print", &["ALPHA", "GAMMA"]);
+    seen.shows("/links", &["https://g.example/confirm"]);
+    assert_eq!(seen.api["text"], "ALPHA\nGAMMA https://g.example/confirm");
+    assert_eq!((&seen.api["html"], &seen.api["attachments"]), (&Value::Null, &json!(["p.png"])));
+    assert_eq!(seen.api["snippet"], "ALPHA GAMMA https://g.example/confirm");
+    assert_eq!(seen.api["links"][0]["url"], "https://g.example/confirm");
+    assert!(seen.finds("gamma") && seen.finds("has:attachment"));
+    let parts = &seen.api["parts"];
+    assert_eq!((&parts[2]["is_shown"], &parts[2]["is_attachment"]), (&json!(true), &json!(true)));
+    assert_eq!((&parts[3]["is_shown"], &parts[3]["is_attachment"]), (&json!(true), &json!(false)));
+}
+
+#[test]
+fn html_and_a_footer_of_text() {
+    let seen = seen("61-html-and-text-footer");
+    for tail in ["/frame", "/print", "/text", "/markup"] {
+        seen.shows(tail, &["ALPHA", "GAMMA footer of the list"]);
+    }
+    seen.shows("/html", &["<iframe"]);
+    assert_eq!(seen.api["text"], "ALPHA\nGAMMA footer of the list");
+    let html = seen.api["html"].as_str().unwrap();
+    assert!(html.starts_with("<p>ALPHA</p>\n<pre") && html.contains("GAMMA"), "{html}");
+    assert!(seen.finds("alpha") && seen.finds("footer"));
+}
+
+/// A picture that the HTML shows by its Content-ID is not shown again below it.
+#[test]
+fn a_picture_is_shown_once() {
+    let octets = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/html\r\n\r\n<p>ALPHA <img src=\"cid:a\"></p>\r\n\
+        --b\r\nContent-Type: image/png\r\nContent-ID: <a>\r\n\r\nx\r\n\
+        --b\r\nContent-Type: image/png\r\nContent-ID: <b>\r\n\r\nx\r\n--b--\r\n";
+    let server = Server::start();
+    let id = server.deliver("bob@b.example", octets).id;
+    let frame = server.get(&format!("/messages/{id}/frame")).expect(200).text().to_owned();
+    assert_eq!(frame.matches("/parts/2?inline").count(), 1, "{frame}");
+    assert_eq!(frame.matches("/parts/3?inline").count(), 1, "{frame}");
+}
+
+#[test]
+fn a_message_in_base64_is_read_like_any_other() {
+    let seen = seen("76-message-in-base64");
+    let html = seen.api["parts"].as_array().unwrap().iter();
+    let html = html.clone().position(|part| part["content_type"] == "text/html").unwrap();
+    seen.shows("/parts/2/view", &["inside", "inner.pdf", "<iframe"]);
+    seen.shows("/parts/2/frame", &["Inner words"]);
+    seen.shows(&format!("/parts/{html}"), &["<p>Inner words</p>"]);
+    seen.shows(&format!("/parts/{}", html + 1), &["%PDF-1.4"]);
+    assert_eq!(seen.api["text"], "Outer\nFooter");
+    assert_eq!(seen.api["attachments"], json!(["a.eml"]));
+    assert!(seen.finds("inner"));
+}
+
+#[test]
+fn a_winmail_dat_is_opened() {
+    let seen = seen("89-winmail-with-its-body");
+    assert_eq!(seen.api["attachments"], json!(["Größe.pdf", "notes.txt"]));
+    assert_eq!(seen.api["text"], "Body in plain text café");
+    seen.shows("/frame", &["Body in <b>HTML</b> café"]);
+    seen.shows("/parts/4", &["Notes."]);
+    assert!(
+        seen.server.get(&format!("/messages/{}/attachments.zip", seen.id)).expect(200).body.len()
+            > 200
+    );
+}
+
+#[test]
+fn files_in_a_text() {
+    let seen = seen("88-uuencode-and-yenc");
+    assert_eq!(seen.api["attachments"], json!(["cat.txt", "a b.bin", "dog.txt"]));
+    for number in [2, 4] {
+        assert_eq!(
+            seen.server.get(&format!("/messages/{}/parts/{number}", seen.id)).expect(200).body,
+            b"Cat"
+        );
+    }
+    let text = seen.api["text"].as_str().unwrap();
+    assert!(text.contains("One file:") && text.contains("begin the day") && text.contains("Bye."));
+    assert!(!text.contains("0V%T"), "{text}");
+}
+
+#[test]
+fn calendars_say_what_they_are() {
+    let seen = seen("67-calendar-without-a-name");
+    assert_eq!(seen.api["attachments"], json!([""]));
+    assert!(seen.finds("has:attachment"));
+    seen.shows("", &["part-2.ics"]);
+    seen.shows("/parts/2/view", &["<td>REQUEST</td>", "<th scope=\"row\">What</th><td>GAMMA</td>"]);
+}
+
+#[test]
+fn protections_are_said() {
+    for (name, protection, words) in [
+        ("28-smime-signed", "smime-signed", "Signed with S/MIME"),
+        ("29-smime-encrypted", "smime-encrypted", "Encrypted with S/MIME"),
+        ("30-pgp-encrypted", "pgp-encrypted", "Encrypted with OpenPGP"),
+    ] {
+        let seen = seen(name);
+        assert_eq!(seen.api["protection"], json!([protection]), "{name}");
+        seen.shows("", &[words]);
+    }
+}
