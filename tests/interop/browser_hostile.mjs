@@ -128,7 +128,7 @@ await browse({}, async (page, seen, context) => {
     silent(`in the views of ${number}`);
   }
   // Links open elsewhere or not at all: the page that shows the mail cannot be taken away.
-  const leaving = hostile[all.findIndex((payload) => payload.includes("target=_top"))];
+  const leaving = hostile[all.findIndex((payload) => payload.includes("id=top>"))];
   await page.goto(`${base}/messages/${leaving}/html`);
   const popup = context.waitForEvent("page");
   await page.frameLocator("iframe").locator("#top").click();
