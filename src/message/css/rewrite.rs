@@ -83,12 +83,13 @@ impl<'c, 'f> Rewriting<'c, 'f> {
             let Ok(token) = input.next_including_whitespace_and_comments() else { break };
             let token = token.clone();
             let end = input.position().byte_index();
-            if place.is_block && statement.is_start {
-                if let Token::AtKeyword(name) = &token {
-                    let name = name.to_ascii_lowercase();
-                    if self.at_rule(&name, start, input) {
-                        continue;
-                    }
+            if place.is_block
+                && statement.is_start
+                && let Token::AtKeyword(name) = &token
+            {
+                let name = name.to_ascii_lowercase();
+                if self.at_rule(&name, start, input) {
+                    continue;
                 }
             }
             let property =

@@ -314,6 +314,8 @@ fn the_second_wall_holds_alone() {
                     !name.starts_with("on") && !value.starts_with("javascript"),
                     "{html}\n{out}"
                 );
+                let loads = matches!(name, "src" | "poster" | "background");
+                assert!(!(loads && value.starts_with("http")), "{html}\n{out}");
             }
         }
     }
