@@ -11,6 +11,9 @@ function enliven(article) {
   article.dataset.alive = 'yes';
   for (const button of article.querySelectorAll('button.copy')) button.hidden = false;
   goOn(article);
+  const stage = article.querySelector('.stage[class*=" w"]');
+  // The room changes with the window, the pane and the width that is chosen.
+  if (stage) new ResizeObserver(() => fit(stage)).observe(stage);
 }
 
 for (const article of document.querySelectorAll('article.message')) enliven(article);
@@ -70,17 +73,40 @@ function dress(link) {
   const stage = panel.querySelector('.stage');
   const frame = stage.querySelector('iframe');
   const { width, scheme } = link.dataset;
-  if (width) stage.className = `stage ${width}`;
+  if (width) {
+    stage.className = `stage w${width}`;
+    fit(stage);
+  }
   if (scheme) {
     const to = new URL(frame.src);
-    if (scheme === 'dark') to.searchParams.set('scheme', 'dark');
-    else to.searchParams.delete('scheme');
-    frame.className = scheme;
+    set(to, 'scheme', scheme, 'light');
     frame.src = to;
+    for (const about of panel.querySelectorAll('[data-about]')) about.hidden = about.dataset.about !== scheme;
   }
   for (const other of link.parentElement.children) other.removeAttribute('aria-current');
   link.setAttribute('aria-current', 'true');
   readdress(panel, width, scheme);
+}
+
+// A frame wider than its room is drawn at its true width and made smaller, and says so.
+function fit(stage) {
+  const frame = stage.querySelector('iframe');
+  const said = stage.parentElement.querySelector('.scale');
+  const width = Number(/ w(\d+)/.exec(stage.className)?.[1]);
+  stage.classList.remove('scaled');
+  frame.style.transform = '';
+  frame.style.height = '';
+  said.hidden = !width;
+  if (!width) return;
+  const style = getComputedStyle(stage);
+  const room = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 2;
+  const scale = Math.min(1, room / width);
+  if (scale < 1) {
+    stage.classList.add('scaled');
+    frame.style.transform = `scale(${scale})`;
+    frame.style.height = `${(stage.clientHeight - 2 * parseFloat(style.paddingTop)) / scale}px`;
+  }
+  said.textContent = said.dataset.scaled.replace('{width}', width).replace('{percent}', Math.round(100 * scale));
 }
 
 // The other links keep what was chosen, and so does the address, if it is that of this message.
@@ -88,13 +114,13 @@ function readdress(panel, width, scheme) {
   for (const link of panel.querySelectorAll('.looks a[data-width], .looks a[data-scheme], .notice a[data-remote]')) {
     const url = new URL(link.href);
     // A link that chooses the width itself keeps its own.
-    set(url, 'width', link.dataset.width ? undefined : width, 'desktop');
+    set(url, 'width', link.dataset.width ? undefined : width, 'full');
     set(url, 'scheme', link.dataset.scheme ? undefined : scheme, 'light');
     link.href = url.pathname + url.search;
   }
   if (location.pathname.startsWith('/messages/')) {
     const url = new URL(location.href);
-    set(url, 'width', width, 'desktop');
+    set(url, 'width', width, 'full');
     set(url, 'scheme', scheme, 'light');
     history.replaceState(history.state, '', url);
   }

@@ -28,6 +28,7 @@ if [[ ${1-} == --install ]]; then
     # Without optimisation: a minute and a half, and it runs for a second.
     command -v cargo-deny >/dev/null || cargo install --quiet --debug --locked --version 0.20.2 cargo-deny
     (cd tests/interop && npm install --no-package-lock --no-audit --no-fund --silent)
+    (cd tests/looks && npm install --no-package-lock --no-audit --no-fund --silent --ignore-scripts)
 fi
 
 step() { printf '\n=== %s\n' "$*"; }

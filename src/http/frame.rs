@@ -24,7 +24,7 @@ use super::{
 };
 use crate::message::{
     Part, Tracker,
-    html::{self, Reference, Sanitised},
+    html::{self, Reference, Sanitised, Scheme},
     trackers,
 };
 
@@ -33,9 +33,9 @@ use crate::message::{
 pub(super) struct Look {
     /// `remote=1`: images may be loaded from elsewhere, which tells the sender that it was read.
     pub(super) remote: String,
-    /// `scheme=dark`: as on a dark screen.
+    /// `scheme=dark`: as on a dark screen; `scheme=forced`: dark, whatever the message says.
     pub(super) scheme: String,
-    /// `width=phone` or `width=tablet`: as wide as that.
+    /// `width=375`: as wide as that, in pixels.
     pub(super) width: String,
 }
 
@@ -87,8 +87,7 @@ async fn answer(
     host: &Host,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let head = if look.is_dark() { DARK } else { LIGHT };
-    let page = format!("{HEAD}<style>{head}{STYLE}</style><body>{}", sanitised.html);
+    let page = sanitised.document(HEAD);
     let mut answer = page::answer(headers, "text/html; charset=utf-8", page).await;
     fence(&mut answer, &policy(host, look.is_remote(), ""))?;
     Ok(answer)
@@ -104,9 +103,10 @@ pub(super) async fn rendered(
     let part = parts.get(number).ok_or_else(Error::no_page)?;
     let Excerpt { text, is_cut } = opened.text_of(number).await?;
     let pictures = Pictures::new(opened, part);
+    let location = pictures.base.clone();
     let find = move |reference: Reference<'_>| pictures.find(reference);
-    let (remote, is_dark) = (look.is_remote(), look.is_dark());
-    let options = html::Options { remote, is_dark, part: Arc::new(find) };
+    let (remote, scheme) = (look.is_remote(), look.scheme());
+    let options = html::Options { remote, scheme, part: Arc::new(find), location };
     let record = &opened.record;
     let to = record.summary.to.iter().chain(&record.summary.cc).map(|to| to.address.clone());
     let recipients: Vec<String> =
@@ -134,20 +134,62 @@ impl Look {
         self.remote == "1"
     }
 
-    pub(super) fn is_dark(&self) -> bool {
-        self.scheme == "dark"
+    pub(super) fn scheme(&self) -> Scheme {
+        match self.scheme.as_str() {
+            "dark" => Scheme::Dark,
+            "forced" => Scheme::Forced,
+            _ => Scheme::Light,
+        }
+    }
+
+    /// The width to draw at, in pixels: one of [`WIDTHS`], or none for as much as there is.
+    pub(super) fn width(&self) -> Option<u32> {
+        // The words of earlier links.
+        let width = match self.width.as_str() {
+            "phone" => "375",
+            "tablet" => "768",
+            other => other,
+        };
+        WIDTHS.into_iter().find(|known| known.to_string() == width)
+    }
+
+    /// What a query says of these looks, but for the defaults.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let scheme = match self.scheme() {
+            Scheme::Light => None,
+            Scheme::Dark => Some("dark"),
+            Scheme::Forced => Some("forced"),
+        };
+        let pairs = [
+            ("remote", self.is_remote().then(|| "1".to_owned())),
+            ("scheme", scheme.map(str::to_owned)),
+            ("width", self.width().map(|width| width.to_string())),
+        ];
+        pairs.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// The query of the address of a frame that looks so; the width is none of its business.
-    pub(super) fn frame_query(&self) -> &'static str {
-        match (self.is_remote(), self.is_dark()) {
-            (false, false) => "",
-            (true, false) => "?remote=1",
-            (false, true) => "?scheme=dark",
-            (true, true) => "?remote=1&scheme=dark",
-        }
+    pub(super) fn frame_query(&self) -> String {
+        query(self.pairs().filter(|(name, _)| *name != "width"))
+    }
+
+    /// The query of a page that shows it so.
+    pub(super) fn page_query(&self) -> String {
+        query(self.pairs())
     }
 }
+
+fn query(pairs: impl Iterator<Item = (&'static str, String)>) -> String {
+    let mut query = String::new();
+    for (name, value) in pairs {
+        let mark = if query.is_empty() { '?' } else { '&' };
+        query.push_str(&format!("{mark}{name}={value}"));
+    }
+    query
+}
+
+/// Widths of windows that designers ask for: phones from small to large, tablets upright and on their side.
+pub(super) const WIDTHS: [u32; 6] = [320, 375, 414, 600, 768, 1024];
 
 /// The pictures among the parts, by what HTML calls them.
 struct Pictures {
@@ -233,23 +275,15 @@ pub(super) fn policy(Host(host): &Host, remote: bool, more: &str) -> String {
     let elsewhere = if remote { " http: https:" } else { "" };
     format!(
         "sandbox allow-popups allow-popups-to-escape-sandbox{more}; default-src 'none'; \
-         style-src 'unsafe-inline'; img-src {ours}data:{elsewhere}; font-src data:{elsewhere}; \
+         style-src 'unsafe-inline'{elsewhere}; img-src {ours}data:{elsewhere}; font-src data:{elsewhere}; \
          form-action 'none'; base-uri 'none'; frame-ancestors 'self' {ours}"
     )
 }
 
-/// Links open elsewhere, and tell nobody where they were.
-pub(super) const HEAD: &str = "<!doctype html><html lang=\"\"><meta charset=\"utf-8\">\
-    <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"referrer\" content=\"no-referrer\">\
+/// What the head of a page of mail needs of ours: links tell nobody where they were. Nothing of it is
+/// seen, for a browser's own rules are what mail begins with.
+pub(super) const HEAD: &str = "<meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\">\
     <title>Message</title>";
-
-/// Mail is written for white paper.
-pub(super) const LIGHT: &str = "html{color-scheme:light;background:#fff;color:#111}";
-
-const DARK: &str = "html{color-scheme:dark;background:#15171c;color:#e6e7ea}";
-
-pub(super) const STYLE: &str = "body{margin:16px;font:15px/1.5 system-ui,sans-serif;overflow-wrap:break-word}\
-    img{max-width:100%;height:auto}";
 
 #[cfg(test)]
 mod tests {
@@ -271,12 +305,15 @@ mod tests {
 
     #[test]
     fn every_look_has_an_address() {
-        let look = |remote: &str, scheme: &str| Look {
+        let look = |remote: &str, scheme: &str, width: &str| Look {
             remote: remote.into(),
             scheme: scheme.into(),
-            width: "phone".into(),
+            width: width.into(),
         };
-        assert_eq!(look("", "light").frame_query(), "");
-        assert_eq!(look("1", "dark").frame_query(), "?remote=1&scheme=dark");
+        assert_eq!(look("", "light", "full").page_query(), "");
+        assert_eq!(look("1", "dark", "414").frame_query(), "?remote=1&scheme=dark");
+        assert_eq!(look("", "forced", "414").page_query(), "?scheme=forced&width=414");
+        assert_eq!(look("", "", "phone").width(), Some(375));
+        assert_eq!(look("", "", "99999").width(), None);
     }
 }

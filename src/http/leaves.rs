@@ -10,7 +10,7 @@ use super::{
     frame::{self, Look, Rendered},
     view::{self, Excerpt, MOST_SHOWN, Opened},
 };
-use crate::message::{Letter, text};
+use crate::message::{Letter, html::Sanitised, text};
 
 /// The leaves of a letter as one HTML document, each sanitised by itself; 404 if none of them is HTML.
 pub(super) async fn rendered(
@@ -35,12 +35,9 @@ pub(super) async fn rendered(
             std::mem::take(&mut whole.sanitised.html)
         } else if part.is_html() {
             let more = frame::rendered(opened, leaf, look).await?;
-            whole.sanitised.blocked_remote += more.sanitised.blocked_remote;
-            whole.sanitised.blocked_hosts.extend(more.sanitised.blocked_hosts);
-            whole.sanitised.is_text |= more.sanitised.is_text;
             whole.trackers.extend(more.trackers);
             whole.is_cut |= more.is_cut;
-            more.sanitised.html
+            below(&mut whole.sanitised, more.sanitised)
         } else if part.picture_type().is_some() {
             picture(opened, leaf)
         } else {
@@ -54,6 +51,19 @@ pub(super) async fn rendered(
     whole.is_cut |= letter.rich.len() > MOST_LEAVES;
     whole.sanitised.html = joined(opened, &pieces);
     Ok(whole)
+}
+
+/// A further HTML in the document of the first: its style sheets behind that one's, its body as an element.
+fn below(first: &mut Sanitised, more: Sanitised) -> String {
+    first.head.push_str(&more.head);
+    first.blocked_remote += more.blocked_remote;
+    first.blocked_hosts.extend(more.blocked_hosts);
+    first.has_dark |= more.has_dark;
+    first.is_text |= more.is_text;
+    for (what, count) in more.taken {
+        *first.taken.entry(what).or_default() += count;
+    }
+    format!("<div{}>{}</div>", more.body, more.html)
 }
 
 /// A picture is left out that the HTML shows in its own place already.

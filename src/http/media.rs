@@ -49,7 +49,7 @@ impl Viewer {
             return Self::Picture;
         }
         match media {
-            "text/html" | "application/xhtml+xml" => Self::Html,
+            "text/html" | "application/xhtml+xml" | "text/x-amp-html" => Self::Html,
             "application/pdf" => Self::Pdf,
             _ if part.is_message() => Self::Letter,
             _ if media.starts_with("text/") || TEXTS.contains(&media) => Self::Text,
@@ -257,6 +257,7 @@ mod tests {
             ("image/svg+xml", Viewer::Picture),
             ("image/tiff", Viewer::None),
             ("text/html", Viewer::Html),
+            ("text/x-amp-html", Viewer::Html),
             ("text/x-diff", Viewer::Text),
             ("application/atom+xml", Viewer::Text),
             ("message/rfc822", Viewer::Letter),

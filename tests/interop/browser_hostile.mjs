@@ -6,7 +6,7 @@ const evil = "http://evil.example";
 // The one load that the policy of a frame allows: a picture of ours. So it would be seen.
 const run = `new Image().src='${base}/ran'`;
 const all = payloads(evil, run);
-check(all.length >= 60, `${all.length} payloads`);
+check(all.length >= 110, `${all.length} payloads`);
 
 const message = (subject, type, body) =>
   `From: ann@example.org\r\nTo: bob@example.org\r\nSubject: ${subject}\r\nMIME-Version: 1.0\r\n` +
@@ -28,16 +28,17 @@ await browse({}, async (page, seen, context) => {
     check(seen.foreign.length === 0, `requests left, ${when}: ${seen.foreign.join(", ")}`);
   };
   // All at once in frames like ours; resolves when each has loaded.
-  const frames = (urls) => page.evaluate(async (urls) => {
+  const frames = (urls, sandbox = "allow-popups allow-popups-to-escape-sandbox", width = 300) => page.evaluate(async ([urls, sandbox, width]) => {
     document.body.replaceChildren();
     await Promise.all(urls.map((url) => new Promise((loaded) => {
       const frame = document.createElement("iframe");
-      frame.setAttribute("sandbox", "allow-popups allow-popups-to-escape-sandbox");
+      if (sandbox !== null) frame.setAttribute("sandbox", sandbox);
+      frame.width = width;
       frame.onload = loaded;
       frame.src = url;
       document.body.append(frame);
     })));
-  }, urls);
+  }, [urls, sandbox, width]);
 
   await Promise.all(all.map((payload, number) =>
     sendRaw(message(`payload ${number}`, "text/html; charset=utf-8", `<p>visible ${number}</p>${payload}`))));
@@ -54,8 +55,10 @@ await browse({}, async (page, seen, context) => {
   for (const frame of page.frames().slice(1)) {
     check(/visible \d+/.test(await frame.locator("body").innerText()), `${frame.url()} shows its text`);
   }
-  await frames(hostile.map((id) => `/messages/${id}/frame?scheme=dark`));
-  silent("in the dark");
+  for (const scheme of ["dark", "forced"]) {
+    await frames(hostile.map((id) => `/messages/${id}/frame?scheme=${scheme}`), undefined, 1024);
+    silent(`in colours that are ${scheme}`);
+  }
 
   // The policy alone holds, too: the same frames without the sanitiser.
   await page.route(/\/frame\?bare/, async (route) => {
@@ -67,14 +70,51 @@ await browse({}, async (page, seen, context) => {
   await page.waitForTimeout(500);
   silent("with the policy alone");
 
-  // With remote content allowed pictures come, and still no script runs.
-  await frames(hostile.map((id) => `/messages/${id}/frame?remote=1`));
+  // And so does the sanitiser: the same frames without sandbox and policy, where scripts could run.
+  const openly = (url) => `${url}${url.includes("?") ? "&" : "?"}fence=none`;
+  await page.route(/fence=none/, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ status: answer.status(), contentType: "text/html; charset=utf-8", body: await answer.body() });
+  });
+  await frames(["data:text/html,none", ...hostile.map((id) => openly(`/messages/${id}/frame`))], null);
+  await page.waitForTimeout(500);
+  silent("with the sanitiser alone");
+  for (const frame of page.frames().slice(2)) {
+    // What would have to be touched is touched: nothing of it was left to run.
+    await frame.evaluate(() => {
+      for (const element of document.querySelectorAll("*")) {
+        for (const type of ["click", "mouseover", "focus", "error", "load", "toggle"]) {
+          // A link would lead away, and is looked at below.
+          if (!element.closest("a, area") && type !== "click") element.dispatchEvent(new Event(type, { bubbles: true }));
+        }
+        for (const { name } of element.attributes) if (name.startsWith("on")) throw new Error(`${name} is left`);
+        if (element.tagName === "A" && /^(javascript|vbscript|data|blob):/i.test(element.href)) throw new Error(`${element.href} is left`);
+      }
+      for (const form of document.forms) form.requestSubmit();
+    });
+  }
   await page.waitForTimeout(300);
-  nothing("with remote content");
-  check(seen.foreign.some((url) => url.endsWith("/pixel.gif")), "asked for, pictures are loaded");
-  const acting = seen.foreign.filter((url) => /\.(js|css)$|refresh|form|ping|frame|object|embed|video|audio|prefetch|import/.test(url));
-  check(acting.length === 0, `only pictures and fonts are: ${acting}`);
-  seen.foreign.length = 0;
+  silent("with the sanitiser alone, touched");
+  check(page.frames().length === hostile.length + 2, "no form has led a frame away");
+
+  // With remote content allowed pictures, style sheets and fonts come, and still no script runs.
+  const kinds = new Set();
+  // A mask or a filter is a drawing: to a browser neither a picture nor a page.
+  const isDrawing = (url) => /\/(mask|filter|fill|svgmask|svgfilter|svgfill|shape)(#.*)?$/.test(url);
+  const remember = (request) => { if (request.url().startsWith(evil) && !isDrawing(request.url())) kinds.add(request.resourceType()); };
+  page.on("request", remember);
+  for (const [sandbox, url] of [[undefined, (url) => url], [null, openly]]) {
+    await frames(hostile.map((id) => url(`/messages/${id}/frame?remote=1`)), sandbox);
+    await page.waitForTimeout(300);
+    nothing("with remote content");
+    check(seen.foreign.some((url) => url.endsWith("/pixel.gif")), "asked for, pictures are loaded");
+    check(seen.foreign.some((url) => url.endsWith("/sheet.css")) && seen.foreign.some((url) => url.endsWith("/import.css")), "and style sheets");
+    const acting = seen.foreign.filter((url) => /\.js$|refresh|form|ping|frame|object|embed|video|film|audio|track|prefetch|preload|icon|manifest|use|alternate|less/.test(url));
+    check(acting.length === 0, `nothing else is: ${acting}`);
+    seen.foreign.length = 0;
+  }
+  check([...kinds].every((kind) => ["image", "stylesheet", "font"].includes(kind)), `what is loaded: ${[...kinds]}`);
+  page.off("request", remember);
 
   // Our own page around them stays ours, in every view.
   const closing = all.findIndex((payload) => payload.includes("outside?"));
@@ -88,13 +128,22 @@ await browse({}, async (page, seen, context) => {
     silent(`in the views of ${number}`);
   }
   // Links open elsewhere or not at all: the page that shows the mail cannot be taken away.
-  const leaving = hostile[all.findIndex((payload) => payload.includes("target=_top"))];
+  const leaving = hostile[all.findIndex((payload) => payload.includes("id=top>"))];
   await page.goto(`${base}/messages/${leaving}/html`);
   const popup = context.waitForEvent("page");
   await page.frameLocator("iframe").locator("#top").click();
   await (await popup).close();
   check(page.url() === `${base}/messages/${leaving}/html`, "a link with target=_top opens a page of its own");
   seen.foreign.length = 0;
+
+  // A link to a place in the message goes there, and nowhere else.
+  const within = hostile[all.findIndex((payload) => payload.includes("id=within"))];
+  await page.goto(`${base}/messages/${within}/html`);
+  await page.frameLocator("iframe").locator("#within").click();
+  await page.frameLocator("iframe").locator("#place").waitFor();
+  const inView = await page.frameLocator("iframe").locator("#place").evaluate((it) => it.getBoundingClientRect().top < innerHeight);
+  check(inView && context.pages().length === 1, "a link within scrolls within");
+  silent("after a link within");
 
   // What is attached is no better.
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" onload="${run}"><script>${run}</script><image href="${evil}/svg"/><rect width="9" height="9"/></svg>`;

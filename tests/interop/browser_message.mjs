@@ -71,19 +71,31 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   const widthOf = () => frame.locator("#width").evaluate((it) => it.ownerDocument.documentElement.clientWidth);
   const colour = () => frame.locator("#scheme").evaluate((it) => getComputedStyle(it).color);
   const wide = await widthOf();
-  await page.getByRole("link", { name: "Phone" }).click();
+  await page.getByRole("link", { name: "375", exact: true }).click();
   check((await widthOf()) <= 375 && wide > 900, `a phone is narrow: ${wide}`);
-  check(new URL(page.url()).search === "?width=phone", page.url());
+  check(new URL(page.url()).search === "?width=375", page.url());
   check((await colour()) !== "rgb(1, 2, 3)", "it is light");
   await page.getByRole("link", { name: "Dark", exact: true }).click();
   await frame.locator("html").evaluate((it) => it.ownerDocument.readyState);
   await page.waitForFunction(() => document.querySelector(".stage iframe").src.includes("scheme=dark"));
   for (let tries = 0; (await colour().catch(() => "")) !== "rgb(1, 2, 3)"; tries++) { check(tries < 40, "it is dark"); await page.waitForTimeout(50); }
-  await page.goto(`${base}/messages/${rich}/html?width=tablet&scheme=dark`);
+  // Wider than the room: drawn at its true width, made smaller, and said so.
+  await page.setViewportSize({ width: 800, height: 900 });
+  await page.goto(`${base}/messages/${rich}/html?width=1024`);
+  await page.getByText(/^1024 px at \d\d %$/).waitFor();
+  check((await widthOf()) === 1024, `the width is true: ${await widthOf()}`);
+  const drawnWidth = (await page.locator(".stage iframe").boundingBox()).width;
+  check(drawnWidth < 800, `and it fits: ${drawnWidth}`);
+  await page.getByRole("link", { name: "Forced dark" }).click();
+  await page.getByText("A simulation:").waitFor();
+  await page.getByRole("link", { name: "Full", exact: true }).click();
+  check(!(await page.locator(".scale").isVisible()), "at full width there is nothing to say");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.goto(`${base}/messages/${rich}/html?width=768&scheme=dark`);
   check((await widthOf()) <= 768 && (await colour()) === "rgb(1, 2, 3)", "an address keeps the looks");
   await page.getByRole("link", { name: "Load images" }).click();
   await page.getByText("may tell the sender").waitFor();
-  check(new URL(page.url()).search === "?remote=1&scheme=dark&width=tablet", page.url());
+  check(new URL(page.url()).search === "?remote=1&scheme=dark&width=768", page.url());
   await frame.getByText("Rich words").waitFor();
   for (let tries = 0; !seen.foreign.some((url) => url.includes("open.letters.example")); tries++) { check(tries < 40, "asked for, all is loaded"); await page.waitForTimeout(50); }
   seen.foreign.length = 0;

@@ -24,7 +24,7 @@ const found = async (q) => (await (await fetch(`${base}/api/messages?wait=10&q=$
 const [whole, broken] = [await found("subject:everything"), await found("subject:broken")];
 const views = [
   [whole, "html"], [whole, "text"], [whole, "markup"], [whole, "headers"], [whole, "headers?raw=1"], [whole, "parts"],
-  [whole, "links"], [whole, "source"], [whole, "parts/5/view"], [whole, "parts/7/view"], [whole, "html?width=phone&scheme=dark"], [broken, "source"], [broken, ""],
+  [whole, "links"], [whole, "source"], [whole, "parts/5/view"], [whole, "parts/7/view"], [whole, "html?width=375&scheme=dark"], [broken, "source"], [broken, ""],
 ];
 
 await browse({}, async (page, seen, context) => {
@@ -62,9 +62,9 @@ await browse({}, async (page, seen, context) => {
   check((await quiet.getByRole("button", { name: "Copy" }).count()) === 0, "no button that would do nothing");
   await quiet.getByText("Envelope and session").click();
   await quiet.getByText("RCPT TO").first().waitFor();
-  await quiet.getByRole("link", { name: "Phone" }).click();
-  await quiet.waitForURL(/width=phone/);
-  check((await quiet.locator(".stage.phone iframe").count()) === 1, "looks are links");
+  await quiet.getByRole("link", { name: "375", exact: true }).click();
+  await quiet.waitForURL(/width=375/);
+  check((await quiet.locator(".stage.w375 iframe").count()) === 1, "looks are links");
   await visit("text", "Plain a-very-long");
   await quiet.getByText("5 quoted lines").click();
   await quiet.getByText("three").waitFor();

@@ -75,8 +75,7 @@ fn broken_mail_is_read_all_the_same() {
 #[test]
 fn broken_text_is_read_all_the_same() {
     let originals: Vec<_> = corpus().map(|path| fs::read(path).unwrap()).collect();
-    let options =
-        html::Options { remote: false, is_dark: false, part: std::sync::Arc::new(|_| None) };
+    let options = html::Options::default();
     let mut random = Random(3);
     for _ in 0..500 {
         let mut octets = originals[random.below(originals.len())].clone();

@@ -1,5 +1,7 @@
 //! What stands below the tabs.
 
+use std::collections::BTreeMap;
+
 use super::{
     How, Tab,
     pieces::{self, Attached, Piece},
@@ -16,7 +18,8 @@ use crate::{
     },
     message::{
         Card, Defect, Letter, Link, MOST_LINKS, Part, PassageKind, Tracker, cards, host,
-        html::Sanitised, links_in_html, links_in_text, passages, spans,
+        html::{Sanitised, Scheme, Taken},
+        links_in_html, links_in_text, passages, spans,
     },
 };
 
@@ -89,6 +92,9 @@ pub(super) struct Preview {
     pub(super) hosts: String,
     pub(super) trackers: Vec<Tracker>,
     pub(super) is_text: bool,
+    taken: BTreeMap<Taken, usize>,
+    /// It says how it looks on a dark screen.
+    pub(super) has_dark: bool,
     pub(super) is_cut: bool,
     /// The part itself, to be saved.
     pub(super) number: usize,
@@ -96,7 +102,8 @@ pub(super) struct Preview {
 
 impl Preview {
     fn new(rendered: Rendered, number: usize, look: &Look, page: String, frame: String) -> Self {
-        let Sanitised { blocked_remote, blocked_hosts, is_text, .. } = rendered.sanitised;
+        let Sanitised { blocked_remote, blocked_hosts, is_text, taken, has_dark, .. } =
+            rendered.sanitised;
         Self {
             page,
             frame: format!("{frame}{}", look.frame_query()),
@@ -105,30 +112,44 @@ impl Preview {
             hosts: blocked_hosts.into_iter().collect::<Vec<_>>().join(", "),
             trackers: rendered.trackers,
             is_text,
+            taken,
+            has_dark,
             is_cut: rendered.is_cut,
             number,
         }
     }
 
     /// The widths to choose from, and what they are called.
-    pub(super) fn widths(&self) -> [(&'static str, &'static str); 3] {
-        let words = &WORDS.message.html;
-        [("desktop", words.desktop), ("tablet", words.tablet), ("phone", words.phone)]
+    pub(super) fn widths(&self) -> impl Iterator<Item = (String, String)> {
+        let widths = frame::WIDTHS.iter().map(|width| (width.to_string(), width.to_string()));
+        widths.chain([("full".to_owned(), WORDS.message.html.full.to_owned())])
     }
 
     /// The schemes of colours to choose from.
-    pub(super) fn schemes(&self) -> [(&'static str, &'static str); 2] {
+    pub(super) fn schemes(&self) -> [(&'static str, &'static str); 3] {
         let words = &WORDS.message.html;
-        [("light", words.light), ("dark", words.dark)]
+        [("light", words.light), ("dark", words.dark), ("forced", words.forced)]
     }
 
-    /// One of `desktop`, `tablet` and `phone`.
-    pub(super) fn width(&self) -> &'static str {
-        match self.look.width.as_str() {
-            "phone" => "phone",
-            "tablet" => "tablet",
-            _ => "desktop",
+    /// The width chosen, in pixels, or `full`.
+    pub(super) fn width(&self) -> String {
+        self.look.width().map_or("full".to_owned(), |width| width.to_string())
+    }
+
+    /// The scheme chosen.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.look.scheme() {
+            Scheme::Light => "light",
+            Scheme::Dark => "dark",
+            Scheme::Forced => "forced",
         }
+    }
+
+    /// What was taken out, in words.
+    pub(super) fn taken(&self) -> String {
+        let taken =
+            self.taken.iter().map(|(&what, &count)| (WORDS.message.html.taken)(what, count));
+        taken.collect::<Vec<_>>().join(", ")
     }
 
     /// The same page with remote content or without.
@@ -142,26 +163,13 @@ impl Preview {
         self.link(&Look { width: width.to_owned(), ..self.look.clone() })
     }
 
-    /// The same page in dark or light.
+    /// The same page in other colours.
     pub(super) fn with_scheme(&self, scheme: &str) -> String {
         self.link(&Look { scheme: scheme.to_owned(), ..self.look.clone() })
     }
 
     fn link(&self, look: &Look) -> String {
-        let mut link = self.page.clone();
-        let width = Some(look.width.as_str()).filter(|width| ["phone", "tablet"].contains(width));
-        let pairs = [
-            ("remote", look.is_remote().then_some("1")),
-            ("scheme", look.is_dark().then_some("dark")),
-            ("width", width),
-        ];
-        for (name, value) in pairs {
-            if let Some(value) = value {
-                let mark = if link.contains('?') { '&' } else { '?' };
-                link.push_str(&format!("{mark}{name}={value}"));
-            }
-        }
-        link
+        format!("{}{}", self.page, look.page_query())
     }
 
     /// Why a picture looks like a tracker, in words.

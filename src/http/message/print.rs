@@ -22,7 +22,7 @@ use super::{
 use crate::http::{
     Site,
     error::Error,
-    frame::{self, HEAD, LIGHT, Look, STYLE},
+    frame::{self, HEAD, Look},
     guard::Host,
     leaves, page,
     parameters::Query,
@@ -41,10 +41,10 @@ pub(in crate::http) async fn print(
     let opened = site.glanced(&id).await?;
     let letter = opened.letter();
     let look = Look { scheme: String::new(), ..look };
-    let (mut body, mut text, mut is_cut) = (None, String::new(), false);
+    let (mut mail, mut text, mut is_cut) = (None, String::new(), false);
     if letter.html(&opened.scanned.outline).is_some() {
         let rendered = leaves::rendered(&opened, &letter, &look).await?;
-        (body, is_cut) = (Some(rendered.sanitised.html), rendered.is_cut);
+        (mail, is_cut) = (Some(rendered.sanitised), rendered.is_cut);
     } else if let Some(excerpt) = leaves::plain(&opened, &letter).await? {
         (text, is_cut) = (excerpt.text, excerpt.is_cut);
     }
@@ -56,15 +56,15 @@ pub(in crate::http) async fn print(
         sent: record.summary.date_ms.map(When::new),
         attached: Attached::new(&opened, None),
         read: opened.read.map(octets),
-        body,
-        text,
+        text: mail.is_none().then_some(text),
+        style: PAPER,
         is_cut,
     };
     let paper = paper.render().map_err(|error| Error::internal(error.to_string()))?;
-    // Last, so that nothing before it can be in its way; a style sheet of the mail comes after ours.
-    let html =
-        format!("{HEAD}<style>{LIGHT}{STYLE}{PAPER}</style><body>{paper}<script>{SCRIPT}</script>");
-    let mut answer = page::answer(&headers, "text/html; charset=utf-8", html).await;
+    let mut page = mail.unwrap_or_default();
+    // Ours comes last, so that nothing before it can be in its way.
+    page.html = format!("{paper}{}<script>{SCRIPT}</script>", page.html);
+    let mut answer = page::answer(&headers, "text/html; charset=utf-8", page.document(HEAD)).await;
     let more = format!(" allow-modals allow-scripts; script-src '{}'", *SCRIPT_HASH);
     frame::fence(&mut answer, &frame::policy(&host, look.is_remote(), &more))?;
     Ok(answer)
@@ -80,8 +80,9 @@ struct Paper<'a> {
     attached: Attached,
     /// See `MessagePage`.
     read: Option<String>,
-    body: Option<String>,
-    text: String,
+    /// The text, where there is no HTML.
+    text: Option<String>,
+    style: &'static str,
     /// There is more of the body or text than is printed.
     is_cut: bool,
 }
@@ -92,6 +93,9 @@ const SCRIPT: &str = "addEventListener('load',()=>print())";
 static SCRIPT_HASH: LazyLock<String> =
     LazyLock::new(|| format!("sha256-{}", BASE64.encode(&Sha256::digest(SCRIPT))));
 
-const PAPER: &str = ".smtpd-head{margin-bottom:20px;padding-bottom:12px;border-bottom:1px solid #999;font:13px/1.5 system-ui,sans-serif}\
-    .smtpd-head h1{margin:0 0 8px;font-size:20px}.smtpd-head th{padding:1px 14px 1px 0;color:#555;font-weight:400;text-align:left;vertical-align:top}\
-    .smtpd-head td{overflow-wrap:anywhere}.smtpd-text{white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.6 ui-monospace,monospace}";
+/// For our head alone: it stands in a shadow tree, where no style of the mail's reaches, and from where
+/// none of ours reaches the mail.
+const PAPER: &str = ":host{color:#111;font:13px/1.5 system-ui,sans-serif}\
+    header{margin-bottom:20px;padding-bottom:12px;border-bottom:1px solid #999}\
+    h1{margin:0 0 8px;font-size:20px}th{padding:1px 14px 1px 0;color:#555;font-weight:400;text-align:left;vertical-align:top}\
+    td{overflow-wrap:anywhere}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.6 ui-monospace,monospace}";

@@ -1,7 +1,7 @@
 //! The words of the page of a message.
 
 use super::{Plural, Sentence};
-use crate::message::{Defect, Fact, Protection, Sign};
+use crate::message::{Defect, Fact, Protection, Sign, html::Taken};
 
 /// See the templates `article.html`, `print.html` and those of `panels/`.
 pub(in crate::http) struct Words {
@@ -113,12 +113,17 @@ pub(in crate::http) struct Html {
     pub(in crate::http) whole: &'static str,
     pub(in crate::http) tangled: &'static str,
     pub(in crate::http) width: &'static str,
-    pub(in crate::http) desktop: &'static str,
-    pub(in crate::http) tablet: &'static str,
-    pub(in crate::http) phone: &'static str,
+    pub(in crate::http) full: &'static str,
+    pub(in crate::http) scaled: &'static str,
     pub(in crate::http) scheme: &'static str,
     pub(in crate::http) light: &'static str,
     pub(in crate::http) dark: &'static str,
+    pub(in crate::http) forced: &'static str,
+    pub(in crate::http) no_dark: &'static str,
+    pub(in crate::http) simulated: &'static str,
+    pub(in crate::http) taken_out: Sentence,
+    /// So many of what was taken out.
+    pub(in crate::http) taken: fn(Taken, usize) -> String,
     /// Why a picture looks like a tracker.
     pub(in crate::http) sign: fn(Sign) -> String,
 }
@@ -267,12 +272,16 @@ pub(super) const ENGLISH: Words = Words {
         whole: "Save all of it",
         tangled: "This HTML is too tangled to be drawn safely. This is its text.",
         width: "Width",
-        desktop: "Full",
-        tablet: "Tablet",
-        phone: "Phone",
+        full: "Full",
+        scaled: "{width} px at {percent} %",
         scheme: "Colours",
         light: "Light",
         dark: "Dark",
+        forced: "Forced dark",
+        no_dark: "This message has no rules for dark screens, so it stays light.",
+        simulated: "A simulation: mail programs that force dark choose colours of their own, each a little differently.",
+        taken_out: Sentence("Taken out, because it would act or load: {}."),
+        taken,
         sign,
     },
     text: Text {
@@ -360,6 +369,21 @@ fn protection(protection: Protection) -> &'static str {
             "Encrypted with S/MIME. Only who has the key can read it; save the encrypted part."
         }
     }
+}
+
+fn taken(what: Taken, count: usize) -> String {
+    let (one, other) = match what {
+        Taken::Script => ("script", "scripts"),
+        Taken::Handler => ("event handler", "event handlers"),
+        Taken::Frame => ("frame", "frames"),
+        Taken::Plugin => ("plug-in", "plug-ins"),
+        Taken::Form => ("target of a form", "targets of forms"),
+        Taken::Order => ("order to the browser", "orders to the browser"),
+        Taken::Resource => ("link to a resource", "links to resources"),
+        Taken::Media => ("sound or film", "sounds or films"),
+        Taken::Address => ("address that runs something", "addresses that run something"),
+    };
+    format!("{count} {}", if count == 1 { one } else { other })
 }
 
 fn sign(sign: Sign) -> String {

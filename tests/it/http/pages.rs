@@ -106,7 +106,7 @@ fn what_else_there_is_to_see() {
     assert!(tab("/headers?filter=LONG").contains("<td>first second</td>"));
     assert!(!tab("/headers?filter=LONG").contains("<td>a@example.org</td>"));
     assert!(tab("/headers?raw=1").contains("X-Long: first\r\n second\r\n"));
-    assert!(tab("/html?scheme=dark").contains("/html?scheme=dark&#38;width=tablet\""));
+    assert!(tab("/html?scheme=dark").contains("/html?scheme=dark&#38;width=768\""));
     assert!(tab("/html?scheme=dark&remote=1").contains("/frame?remote=1&#38;scheme=dark\""));
 }
 
@@ -137,7 +137,11 @@ fn the_frame_has_an_origin_of_its_own_and_loads_nothing() {
     assert!(policy.contains(&format!("img-src http://{0} https://{0} data:;", server.address)));
     assert_eq!(frame.header("referrer-policy"), "no-referrer");
     let remote = server.get(&format!("/messages/{id}/frame?remote=1"));
-    assert!(remote.header("content-security-policy").contains("data: http: https:;"));
+    let policy = remote.header("content-security-policy");
+    for loads in ["style-src 'unsafe-inline' http: https:;", "font-src data: http: https:;"] {
+        assert!(policy.contains(loads), "{policy}");
+    }
+    assert!(policy.contains("data: http: https:;") && policy.contains("default-src 'none'"));
     let plain = server.deliver("bob@example.com", &letter("Hi")).id;
     server.get(&format!("/messages/{plain}/frame")).expect(404);
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::harness::{Server, file, have, run};
 
-const CHROMIUM: &str = "/usr/bin/chromium";
+pub(super) const CHROMIUM: &str = "/usr/bin/chromium";
 
 /// Runs one script of tests/interop in a browser of its own.
 pub(super) fn browse(script: &str, scheme: &str, server: &Server) {

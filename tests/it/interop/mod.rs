@@ -7,6 +7,7 @@ mod dialogs;
 mod disk;
 mod encrypted;
 mod haproxy;
+mod looks;
 mod nginx;
 mod nginx_logins;
 mod postfix;

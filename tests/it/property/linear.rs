@@ -99,7 +99,7 @@ fn html_takes_a_time_that_grows_with_its_length() {
     ] {
         grows_with_length(&format!("html {repeated}"), |size| {
             let html: String = repeated.chars().cycle().take(size / 5).collect();
-            let options = Options { remote: false, is_dark: false, part: Arc::new(|_| None) };
+            let options = Options::default();
             move || {
                 black_box(sanitise(&html, &options));
                 black_box(html_to_text(&html));

@@ -1,0 +1,65 @@
+//! Style sheets of messages, with what could load or run something taken out, and nothing else touched.
+//!
+//! The tokens are those of CSS Syntax (`cssparser`), so that a name spelt with backslashes is the name
+//! that a browser reads. Nothing is written anew: what has to go is cut from the text as it came, or
+//! something that loads nothing is put in its place. So selectors, custom properties, queries, layers
+//! and nesting stay as they are, and the declaration of a picture that is blocked keeps its colour.
+
+mod colours;
+mod edits;
+mod rewrite;
+
+use std::borrow::Cow;
+
+pub(super) use self::colours::{Role, dark_page, darkened, of_attribute};
+use self::rewrite::Rewriting;
+use super::html::Filter;
+
+/// The text of a style sheet as it may stand in a `style` element.
+pub(super) fn sheet<'c>(css: &'c str, filter: &Filter<'_>) -> Cow<'c, str> {
+    let rewritten = Rewriting::new(css, filter).of_sheet();
+    if !rewritten.contains("</") {
+        return rewritten;
+    }
+    // Nothing may end the element. In a string or a comment the two are the same, and elsewhere a browser
+    // understands neither.
+    Cow::Owned(rewritten.replace("</", "<\\/"))
+}
+
+/// The value of a style attribute, of a media attribute, or of an attribute of SVG that is a property.
+pub(super) fn value<'c>(css: &'c str, property: &str, filter: &Filter<'_>) -> Cow<'c, str> {
+    let is_plain = !css.contains(['(', '\\', '@']) && !filter.is_forced();
+    if is_plain && !contains_ignoring_case(css, "color-scheme") {
+        return Cow::Borrowed(css);
+    }
+    Rewriting::new(css, filter).of_value(property)
+}
+
+/// The scheme of colours that is drawn of those that a message names, if it names any (CSS Color Adjust §2).
+pub(super) fn scheme<'n>(
+    names: impl Iterator<Item = &'n str>,
+    filter: &Filter<'_>,
+) -> Option<&'static str> {
+    let (mut is_light, mut is_dark) = (false, false);
+    for name in names {
+        is_light |= name.eq_ignore_ascii_case("light");
+        is_dark |= name.eq_ignore_ascii_case("dark");
+    }
+    if is_dark {
+        filter.has_dark();
+    }
+    match (is_light, is_dark) {
+        (true, true) => Some(if filter.is_dark() { "dark" } else { "light" }),
+        (true, false) => Some("light"),
+        (false, true) => Some("dark"),
+        (false, false) => None,
+    }
+}
+
+fn contains_ignoring_case(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests;

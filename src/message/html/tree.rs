@@ -1,0 +1,165 @@
+//! The tree of a document, as the parser of the HTML standard builds it.
+//!
+//! Nodes lie in one list and know each other by number, so that neither deep nor long markup needs the
+//! stack, and the list says when it grows too long.
+
+use std::iter;
+
+use html5ever::{
+    Attribute, LocalName, ParseOpts, QualName,
+    interface::QuirksMode,
+    local_name, ns, parse_document,
+    tendril::{StrTendril, TendrilSink},
+    tree_builder::TreeBuilderOpts,
+};
+
+use super::sink::Sink;
+use crate::message::text;
+
+/// A document.
+pub(super) struct Tree {
+    pub(super) nodes: Vec<Node>,
+    /// How a browser lays it out, which is the doctype's doing.
+    pub(super) mode: QuirksMode,
+}
+
+/// The number of a node.
+pub(super) type Id = u32;
+
+/// A node and its kin; [`NONE`] where there is none.
+pub(super) struct Node {
+    pub(super) parent: Id,
+    pub(super) previous: Id,
+    pub(super) next: Id,
+    pub(super) first: Id,
+    pub(super) last: Id,
+    pub(super) data: Data,
+}
+
+impl Node {
+    /// A node that stands nowhere yet.
+    pub(super) fn new(data: Data) -> Self {
+        Self { parent: NONE, previous: NONE, next: NONE, first: NONE, last: NONE, data }
+    }
+}
+
+/// What a node is.
+pub(super) enum Data {
+    Element(QualName, Vec<Attribute>),
+    Text(StrTendril),
+    /// The document, a comment, the content of a template: nothing of it is seen.
+    Unseen,
+}
+
+impl Tree {
+    /// Reads a document. None if more comes of it than anybody can look at: elements that are opened
+    /// again and again make a tree much larger than the text.
+    pub(super) fn parse(html: &str) -> Option<Self> {
+        // Without scripts, what stands in noscript is part of the document.
+        let tree_builder = TreeBuilderOpts { scripting_enabled: false, ..Default::default() };
+        let mut parser =
+            parse_document(Sink::default(), ParseOpts { tree_builder, ..Default::default() });
+        let mut rest = html;
+        while !rest.is_empty() {
+            let piece = text::beginning(rest, PIECE);
+            parser.process(StrTendril::from_slice(piece));
+            rest = &rest[piece.len()..];
+            if parser.tokenizer.sink.sink.len() > MOST_NODES {
+                return None;
+            }
+        }
+        Some(parser.finish())
+    }
+
+    pub(super) fn data(&self, id: Id) -> &Data {
+        self.nodes.get(id as usize).map_or(&Data::Unseen, |node| &node.data)
+    }
+
+    pub(super) fn children(&self, id: Id) -> impl Iterator<Item = Id> {
+        iter::successors(self.link(id, |node| node.first), |&id| self.link(id, |node| node.next))
+    }
+
+    /// The last child, and the one before another: for those who put children on a stack.
+    pub(super) fn children_backwards(&self, id: Id) -> impl Iterator<Item = Id> {
+        iter::successors(self.link(id, |node| node.last), |&id| self.link(id, |node| node.previous))
+    }
+
+    /// The first child of this name that is an element of HTML.
+    pub(super) fn child(&self, of: Id, name: &LocalName) -> Option<Id> {
+        self.children(of).find(|&id| {
+            matches!(self.data(id), Data::Element(found, _) if found.ns == ns!(html) && found.local == *name)
+        })
+    }
+
+    /// True for what stands directly in an element that is none of HTML.
+    pub(super) fn is_in_foreign(&self, id: Id) -> bool {
+        let parent = self.link(id, |node| node.parent).map(|parent| self.data(parent));
+        matches!(parent, Some(Data::Element(name, _)) if name.ns != ns!(html))
+    }
+
+    /// The element that is the document.
+    pub(super) fn root(&self) -> Option<Id> {
+        self.child(DOCUMENT, &local_name!("html"))
+    }
+
+    /// All elements, in the order in which they were made.
+    pub(super) fn elements(&self) -> impl Iterator<Item = (&QualName, &[Attribute])> {
+        self.nodes.iter().filter_map(|node| match &node.data {
+            Data::Element(name, attributes) => Some((name, attributes.as_slice())),
+            _ => None,
+        })
+    }
+
+    /// The text directly in an element.
+    pub(super) fn text(&self, id: Id) -> String {
+        let texts = self.children(id).filter_map(|id| match self.data(id) {
+            Data::Text(text) => Some(&**text),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    fn link(&self, id: Id, of: fn(&Node) -> Id) -> Option<Id> {
+        self.nodes.get(id as usize).map(of).filter(|&id| id != NONE)
+    }
+}
+
+/// The value of an attribute.
+pub(super) fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+    let found = attributes.iter().find(|it| it.name.ns == ns!() && *it.name.local == *name);
+    found.map(|it| &*it.value)
+}
+
+/// No node.
+pub(super) const NONE: Id = Id::MAX;
+
+/// The document itself, which is there first.
+pub(super) const DOCUMENT: Id = 0;
+
+/// How much is read before the size of the tree is looked at, in octets.
+const PIECE: usize = 16 * 1024;
+
+/// Most nodes of a document: a long report in HTML has 150,000. Each takes some 100 octets.
+const MOST_NODES: usize = 600_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_that_outgrows_its_text_is_given_up() {
+        let formatting: String = (0..90).map(|n| format!("<b class=a{n}>")).collect();
+        assert!(Tree::parse(&format!("<p>{formatting}{}", "<p>x".repeat(20_000))).is_none());
+        assert!(Tree::parse(&"<p>x".repeat(20_000)).is_some());
+    }
+
+    #[test]
+    fn text_beside_text_is_one() {
+        let tree = Tree::parse("<title>a&amp;b</title><table>x<tr>y").unwrap();
+        let texts = tree.nodes.iter().filter_map(|node| match &node.data {
+            Data::Text(text) => Some(text.to_string()),
+            _ => None,
+        });
+        assert_eq!(texts.collect::<Vec<_>>(), ["a&b", "xy"]);
+    }
+}
