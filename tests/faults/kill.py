@@ -254,7 +254,7 @@ def main():
                     deleted, tagged = deleted + len(ledger.deleted), tagged + len(ledger.tagged)
                     print(f"{number} rounds, {acknowledged} acknowledged, {total}, slowest start {max(starts)[0]:.3f} s", flush=True)
                     # What was deleted with all others must not return either.
-                    assert web.ask("DELETE", "/api/messages")[0] == 200
+                    assert web.ask("DELETE", "/api/messages?all=1")[0] == 200
                     ledger = Ledger()
             server.end()
         finally:

@@ -102,8 +102,8 @@ class Web:
     def messages(self):
         """All messages, newest first."""
         before = ""
-        while page := json.loads(self.get(f"/api/messages?limit=500&before={before}"))["messages"]:
-            before = page[-1]["id"]
+        while page := json.loads(self.get(f"/api/messages?limit=500{before}"))["messages"]:
+            before = f"&before={page[-1]['id']}"
             yield from page
 
     def raw(self, message):

@@ -405,7 +405,7 @@ def load(server, ledger, run, seconds):
     def delete_all():
         time.sleep(random.uniform(0.2, 0.8) * seconds)
         asked, stored = time.time(), set(heard.ids.values())
-        status, _ = Web(server.http).ask("DELETE", "/api/messages")
+        status, _ = Web(server.http).ask("DELETE", "/api/messages?all=1")
         told = time.time() if status == 200 else None
         # What was under way meanwhile may be deleted or not.
         heard.deletions.extend((asked, told if subject in stored else None, subject) for subject in list(ledger.sizes))

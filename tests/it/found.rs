@@ -43,8 +43,13 @@ fn found(octets: &[u8]) -> String {
         })
     };
     let mut out = String::new();
-    let html = links_in_html(&shown(scanned.outline.html()));
-    let plain = links_in_text(&shown(scanned.outline.plain_text()));
+    let outline = &scanned.outline;
+    let letter = outline.letter(None);
+    let html = letter.html(outline).and_then(|leaf| outline.parts.get(leaf));
+    let is_text = |part: &&Part| !part.is_html() && part.picture_type().is_none();
+    let plain = letter.plain.iter().filter_map(|leaf| outline.parts.get(*leaf)).find(is_text);
+    let html = links_in_html(&shown(html));
+    let plain = links_in_text(&shown(plain));
     for link in html.into_iter().chain(plain) {
         writeln!(out, "link: {} {:?}", link.url, link.text).unwrap();
     }
