@@ -66,7 +66,7 @@ fn files_are_for_their_owner_whatever_the_umask() {
             assert_eq!(mode & !allowed, 0, "{} has mode {mode:o}", path.display());
             seen.push(name.to_owned());
         }
-        for name in ["own.log", "old.log", "smtpd.db", "index.db", "lock", "deep", "data"] {
+        for name in ["own.log", "old.log", "smtpd.db", "index.db", "reserve", "deep", "data"] {
             assert!(seen.iter().any(|it| it == name), "{name} is not among {seen:?}");
         }
         if seen.iter().any(|it| it == "socket") {
