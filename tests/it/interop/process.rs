@@ -233,9 +233,9 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
     let mut stored = std::collections::HashMap::new();
     let mut before = String::new();
     loop {
-        let page = server.messages(&format!("limit=500&before={before}"));
+        let page = server.messages(&format!("limit=500{before}"));
         let Some(last) = page.last() else { break };
-        before = last["id"].as_str().unwrap().to_owned();
+        before = format!("&before={}", last["id"].as_str().unwrap());
         for message in page {
             let subject = message["subject"].as_str().unwrap().to_owned();
             let size = message["size"].as_u64().unwrap();
