@@ -11,10 +11,11 @@ use std::{
 use rusqlite::ErrorCode;
 
 use super::{
-    Shared, index,
+    Shared,
+    counters::Counters,
+    index,
     read::{Reader, Row},
     schema::failed,
-    tx::Counters,
     writer::Writer,
 };
 use crate::store::Error;

@@ -20,6 +20,7 @@ mod bell;
 mod bodies;
 mod body;
 mod care;
+mod counters;
 mod draft;
 mod find;
 mod fixed;
@@ -57,6 +58,7 @@ use rusqlite::Connection;
 
 use self::{
     bodies::Bodies,
+    counters::Counters,
     draft::SqliteDraft,
     index::Index,
     indexer::Indexer,
@@ -66,7 +68,7 @@ use self::{
     read::Reader,
     reserve::Reserve,
     start::Begun,
-    tx::{Counters, Kind, Tx},
+    tx::{Kind, Tx},
     writer::Writer,
 };
 use super::{

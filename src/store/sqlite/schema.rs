@@ -10,7 +10,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, hooks::Wal};
 
-use super::{journal::Segments, tx::Counters, upgrade};
+use super::{counters::Counters, journal::Segments, upgrade};
 use crate::store::Error;
 
 /// Opens the database for writing; makes it if it is missing.

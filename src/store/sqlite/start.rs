@@ -18,11 +18,12 @@ use super::{
     BODIES, DATABASE, JOURNAL, LOST_AND_FOUND,
     bodies::{Bodies, Leftovers},
     care,
+    counters::Counters,
     fixed::Fixed,
     journal::{Header, Replayed, Segments, Torn, begin_anew, replay},
     make_folder, make_private,
     schema::{self, failed},
-    tx::{Counters, Tx, signed},
+    tx::{Tx, signed},
 };
 use crate::store::Error;
 

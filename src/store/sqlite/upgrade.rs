@@ -6,10 +6,10 @@ use std::{io, os::unix::fs::FileExt};
 use rusqlite::Connection;
 
 use super::{
+    counters::Counters,
     fixed::Fixed,
     journal::{Head, Segments},
     schema,
-    tx::Counters,
 };
 
 /// Does it, all or nothing. A row that is not that of its record stays, as one that is damaged: otherwise what

@@ -21,9 +21,10 @@ use rusqlite::Connection;
 
 use super::{
     Shared,
+    counters::Counters,
     journal::Placed,
     schema::{self, failed},
-    tx::{Counters, Doomed, Tx},
+    tx::{Doomed, Tx},
 };
 use crate::store::Error;
 

@@ -23,11 +23,12 @@ use rusqlite::Connection;
 use super::{
     super::{
         BODIES, DATABASE, JOURNAL,
+        counters::Counters,
         journal::replay,
         make_folder, private,
         schema::{self, failed},
         start::catch_up,
-        tx::{Counters, Tx},
+        tx::Tx,
     },
     Folder,
     check::totals,

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 
 use super::{
     super::{
+        counters::Counters,
         journal::{Placed, Replayed, replay},
-        tx::Counters,
     },
     Folder,
     replace::is_interrupted,
@@ -135,7 +135,22 @@ fn integrity(db: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
 
 /// Totals are kept, not counted: here they are counted, all in one moment.
 pub(super) fn totals(db: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
-    let questions = [
+    db.execute_batch("BEGIN")?;
+    for (what, sql) in TOTALS {
+        let (kept, counted): (i64, i64) =
+            db.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if kept != counted {
+            checked.tell(format!("smtpd.db: {what}: {kept} instead of {counted}"));
+        }
+    }
+    db.execute_batch("ROLLBACK")
+}
+
+/// Between two looks at what looks torn.
+const MOMENT: Duration = Duration::from_millis(300);
+
+/// What is kept, and the two numbers that must be the same.
+const TOTALS: [(&str, &str); 12] = [
         ("messages", "SELECT messages, (SELECT count(*) FROM messages) FROM counters"),
         (
             "unread messages",
@@ -185,17 +200,4 @@ pub(super) fn totals(db: &Connection, checked: &mut Checked) -> rusqlite::Result
             "SELECT 0, count(*) FROM messages WHERE json_valid(labels) AND tagged <> EXISTS (
                  SELECT 1 FROM json_each(messages.labels) JOIN labels ON label = value WHERE kind = 1)",
         ),
-    ];
-    db.execute_batch("BEGIN")?;
-    for (what, sql) in questions {
-        let (kept, counted): (i64, i64) =
-            db.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if kept != counted {
-            checked.tell(format!("smtpd.db: {what}: {kept} instead of {counted}"));
-        }
-    }
-    db.execute_batch("ROLLBACK")
-}
-
-/// Between two looks at what looks torn.
-const MOMENT: Duration = Duration::from_millis(300);
+];

@@ -5,10 +5,11 @@ use std::{collections::HashSet, path::Path};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::super::{
+    counters::Counters,
     fixed::{Damaged, Fixed},
     journal::{Placed, Segments},
     schema,
-    tx::{Counters, labels},
+    tx::labels,
 };
 use crate::{id::MessageId, store::Change};
 

@@ -11,11 +11,12 @@ use rusqlite::Connection;
 
 use super::{
     super::{
+        counters::Counters,
         journal::{Header, Of, Placed, Rescue, Segments, begin_anew, key, salvage},
         lock::Lock,
         schema::{self, failed},
         start::bring_back,
-        tx::{Counters, Tx},
+        tx::Tx,
     },
     Folder,
     check::check,
