@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use html5ever::{Attribute, LocalName, QualName, interface::QuirksMode, ns};
 
 use super::{
+    drawing,
     filter::{Link, Taken, is_seen, scheme},
     known,
     tree::value,
@@ -68,7 +69,7 @@ impl Walk<'_, '_, '_> {
             }
             (_, "href" | "target") => {}
             (_, "style") => self.style_attribute(&it.value),
-            _ if it.name.ns == ns!() && is_known(name, known::DRAWING) => {
+            _ if it.name.ns == ns!() && is_known(name, drawing::DRAWING) => {
                 let seen = css::value(&it.value, name, self.filter).into_owned();
                 self.put(name, &seen);
             }

@@ -6,6 +6,7 @@
 //! would tell the sender that the message was opened is taken out and counted (`filter`).
 
 mod attributes;
+mod drawing;
 mod filter;
 mod head;
 mod known;

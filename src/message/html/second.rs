@@ -12,7 +12,7 @@ use std::{
 
 use ammonia::{Builder, UrlRelative};
 
-use super::{attributes::NOWHERE, filter::scheme, known, walk::Spoken};
+use super::{attributes::NOWHERE, drawing, filter::scheme, known, walk::Spoken};
 
 /// The markup, with everything that acts taken out.
 pub(super) fn cleaned(markup: &str, spoken: &Spoken, remote: bool) -> String {
@@ -68,11 +68,11 @@ const RUNS: [&str; 5] = ["javascript", "vbscript", "data", "blob", "file"];
 
 static ELEMENTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let ours = [super::ROOT, super::BODY, super::PARAGRAPH];
-    [known::HTML, known::SVG, known::MATH, &ours].concat().into_iter().collect()
+    [known::HTML, drawing::SVG, drawing::MATH, &ours].concat().into_iter().collect()
 });
 
 static ATTRIBUTES: LazyLock<HashSet<&'static str>> =
-    LazyLock::new(|| [known::ATTRIBUTES, known::DRAWING].concat().into_iter().collect());
+    LazyLock::new(|| [known::ATTRIBUTES, drawing::DRAWING].concat().into_iter().collect());
 
 static GONE: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
     let foreign = ["foreignObject", "desc", "annotation-xml", "annotation", "noscript"];

@@ -231,7 +231,7 @@ fn check_markup(out: &str, remote: bool, html: &str) {
     let tree = Tree::parse(out).unwrap();
     for (name, attributes) in tree.elements() {
         let local = &*name.local;
-        let known = [known::HTML, known::SVG, known::MATH, &["html", "head", "body"]].concat();
+        let known = [known::HTML, drawing::SVG, drawing::MATH, &["html", "head", "body"]].concat();
         assert!(known.contains(&local) || local.contains(['-', ':']), "<{local}>: {html}\n{out}");
         for attribute in attributes {
             let (attribute, value) = (&*attribute.name.local, &*attribute.value);

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use html5ever::{Attribute, LocalName, QualName, interface::QuirksMode, local_name, ns};
 
 use super::{
+    drawing,
     filter::{Filter, Taken},
     head, known,
     tree::{Data, Id, Tree, value},
@@ -112,8 +113,8 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
     fn fate(&mut self, name: &QualName, attributes: &[Attribute]) -> Fate {
         let local = &*name.local;
         match name.ns {
-            ns!(svg) => foreign(local, known::SVG),
-            ns!(mathml) => foreign(local, known::MATH),
+            ns!(svg) => foreign(local, drawing::SVG),
+            ns!(mathml) => foreign(local, drawing::MATH),
             _ if self.menus > 0 => match local {
                 "option" | "optgroup" | "hr" => Fate::Stays,
                 local if known::GONE.contains(&local) || local == "style" => Fate::Goes(None),
