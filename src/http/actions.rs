@@ -139,6 +139,9 @@ impl Parameters for Form {
         };
         let which = Which::take(pairs)?;
         let before = pairs.text("before")?.unwrap_or_default();
+        if !before.is_empty() {
+            parse(&before)?;
+        }
         Ok(Self { action, ids: (only || !ids.is_empty()).then_some(ids), which, before })
     }
 }

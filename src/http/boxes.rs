@@ -33,7 +33,7 @@ pub(super) struct Here(Asked);
 impl Parameters for Here {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         let q = pairs.text("q")?.unwrap_or_default();
-        let mailbox = pairs.text("mailbox")?.unwrap_or_default();
+        let mailbox = pairs.mailbox()?.unwrap_or_default();
         Ok(Self(Asked { q, mailbox, ..Asked::default() }))
     }
 }

@@ -132,7 +132,7 @@ impl Parameters for Asked {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self {
             q: pairs.shown("q")?,
-            mailbox: pairs.shown("mailbox")?,
+            mailbox: pairs.shown_mailbox()?,
             before: pairs.text("before")?.unwrap_or_default(),
             open: pairs.text("open")?.unwrap_or_default(),
         })
@@ -144,7 +144,7 @@ impl Asked {
     pub(super) fn take_whole(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self {
             q: pairs.text("q")?.unwrap_or_default(),
-            mailbox: pairs.text("mailbox")?.unwrap_or_default(),
+            mailbox: pairs.mailbox()?.unwrap_or_default(),
             before: pairs.text("before")?.unwrap_or_default(),
             open: String::new(),
         })

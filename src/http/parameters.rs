@@ -17,6 +17,7 @@ use axum::{
 use percent_encoding::percent_decode;
 
 use super::{error::Error, words::WORDS};
+use crate::store::mailbox_key;
 
 /// The parameters of the address. Every route whose handler takes one is in [`ASKING`].
 pub(super) struct Query<T>(pub(super) T);
@@ -91,6 +92,23 @@ impl Pairs {
         match self.written(name)?.unwrap_or_default() {
             value if !value.is_empty() && value.trim().is_empty() => Err(empty(name)),
             value => Ok(value),
+        }
+    }
+
+    /// The address of a mailbox, if one is named; a dot alone is that of nobody, and so nothing.
+    pub(super) fn mailbox(&mut self) -> Result<Option<String>, Error> {
+        match self.text("mailbox")? {
+            Some(mailbox) if mailbox_key(&mailbox).is_empty() => Err(empty("mailbox")),
+            mailbox => Ok(mailbox),
+        }
+    }
+
+    /// The same in a form that only shows something: empty if none is named.
+    pub(super) fn shown_mailbox(&mut self) -> Result<String, Error> {
+        let mailbox = self.shown("mailbox")?;
+        match mailbox.is_empty() || !mailbox_key(&mailbox).is_empty() {
+            true => Ok(mailbox),
+            false => Err(empty("mailbox")),
         }
     }
 

@@ -29,7 +29,7 @@ impl Parameters for Which {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self {
             q: pairs.text("q")?.unwrap_or_default(),
-            mailbox: pairs.text("mailbox")?.unwrap_or_default(),
+            mailbox: pairs.mailbox()?.unwrap_or_default(),
             all: pairs.one("all")?,
         })
     }
@@ -53,13 +53,7 @@ impl Which {
             q => search::Query::parse(q).map_err(|error| Error::bad_request(error.to_string()))?,
         };
         let mailbox = Some(self.mailbox.clone()).filter(|mailbox| !mailbox.is_empty());
-        match Filter::new(search, mailbox) {
-            // A dot alone is the mailbox of nobody.
-            None if !self.is_silent() => {
-                Err(Error::bad_request(WORDS.errors.empty_parameter.with("mailbox")))
-            }
-            filter => Ok(filter),
-        }
+        Ok(Filter::new(search, mailbox))
     }
 
     /// True if it names neither a search nor a mailbox.

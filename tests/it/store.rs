@@ -698,7 +698,13 @@ fn a_message_from_the_future_does_not_keep_what_came_after_it() {
             all.push(draft.commit(envelope, Summary::default()).await.unwrap().id);
         }
         let keep = Keep { received_from_ms: Some(5000), ..Keep::default() };
-        assert_eq!(place.store.prune(keep).await, Ok(2));
+        // Of several instances one prunes, and it is not known at once which.
+        let deleted = std::sync::atomic::AtomicU64::new(0);
+        within(|| async {
+            let more = place.store.prune(keep).await.unwrap();
+            deleted.fetch_add(more, std::sync::atomic::Ordering::SeqCst) + more == 2
+        })
+        .await;
         assert_eq!(ids(&place.all().await), [all[3], all[1]]);
     });
 }

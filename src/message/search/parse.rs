@@ -153,6 +153,7 @@ impl Operator {
             (Self::Has, "attachment" | "attachments") => Ok(Test::Attachment),
             (Self::Has, "inline" | "inlines") => Ok(Test::Inline),
             (Self::Has, _) => Err(Problem::Unknown(typed(), &["attachment", "inline"])),
+            (Self::Tag, tag) if signs(tag).is_none() => Err(Problem::NoSign),
             (Self::Tag, tag) => Ok(Test::Tag(tag.to_owned())),
             (Self::Before, _) => {
                 time_ms(text).map(Test::Before).ok_or_else(|| Problem::NoTime(typed()))
@@ -204,11 +205,12 @@ impl<'a> Value<'a> {
 
     /// Looks for the words in it, or for itself if it has none.
     fn test(&self, fields: &'static [Field]) -> Result<Test, Problem> {
+        // Some letters cannot be seen, either (the fillers of Hangul).
+        let signs = signs(self.typed).ok_or(Problem::NoSign)?;
         let words: Vec<_> = words(self.text).collect();
         if !words.is_empty() {
             return Ok(Test::Words { fields, words, prefix: self.prefix });
         }
-        let signs = signs(self.typed).ok_or(Problem::NoSign)?;
         Ok(Test::Signs { fields, signs })
     }
 }
@@ -312,6 +314,14 @@ mod tests {
             ("foo:bar", vec![(false, look(all, &["foo", "bar"], false))]),
         ] {
             assert_eq!(tests(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_see_is_no_term() {
+        for text in ["\u{200b}", "-\u{3164}", "from:\u{115f}", "-tag:\u{200b}", "tag:\u{2800}"] {
+            let problem = Query::parse(text).map(drop).map_err(|error| error.problem);
+            assert!(matches!(problem, Err(Problem::NoSign)), "{text:?}: {problem:?}");
         }
     }
 
