@@ -164,7 +164,9 @@ class Log:
         if call in NAMES or call in OTHERS:
             paths = [self.inside(path) for path in named(arguments)]
             paths += [self.inside(spelled(path)) for _, path, _ in re.findall(FILE, arguments) if call in OTHERS]
-            if any(paths) and not failed:
+            if call.startswith("rename") and len(paths) == 2 and all(paths) and not failed:
+                self.note_rename(began, ended, *paths)
+            elif any(paths) and not failed:
                 self.note_name(call, began, ended, paths[0], arguments, result)
         else:
             # Of a file that was deleted while it was open nothing is left.
@@ -203,6 +205,12 @@ class Log:
             self.names.append((began, ended, folder, path, None))
         else:
             raise SystemExit(f"not understood: {call} of {path}")
+
+    def note_rename(self, began, ended, old, new):
+        """The new name may be there without the end of the old one, and the other way round."""
+        self.now[new] = self.now.pop(old)
+        self.names.append((began, ended, os.path.dirname(new) or ".", new, self.now[new]))
+        self.names.append((began, ended, os.path.dirname(old) or ".", old, None))
 
     def note_change(self, call, began, ended, descriptor, path, rest, result):
         inode = self.now.get(path)
