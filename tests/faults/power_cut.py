@@ -29,7 +29,7 @@ from service import BINARY, SENDERS, Sender, Smtpd, Web, mail, without
 
 WITHOUT = {
     "journal": ("src/store/sqlite/journal/segment.rs", "        self.file.sync_data()?;\n", ""),
-    "body": ("src/store/sqlite/bodies.rs", "        self.file.sync_data()\n", "        Ok(())\n"),
+    "body": ("src/store/sqlite/bodies.rs", "        self.file.sync_data()?;\n", ""),
 }
 
 
