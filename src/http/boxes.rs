@@ -14,7 +14,10 @@ use super::{
     parameters::{Pairs, Parameters, Query},
     words::{WORDS, Words},
 };
-use crate::store::{self, Mailbox, mailbox_key};
+use crate::{
+    message::search,
+    store::{self, Mailbox, mailbox_key},
+};
 
 /// `GET /boxes`: the column alone, for a page that is open while mail arrives.
 pub(super) async fn boxes(
@@ -91,8 +94,7 @@ impl Boxes {
 fn domains(mailboxes: Vec<Mailbox>, has_more: bool, asked: &Asked) -> Vec<Domain> {
     let mut domains = BTreeMap::<String, Vec<Mailbox>>::new();
     for mailbox in mailboxes {
-        // The last @: what stands before it may be quoted and contain others.
-        let domain = mailbox.name.rsplit_once('@').map_or("", |(_, domain)| domain).to_owned();
+        let domain = search::domain(&mailbox.name);
         domains.entry(domain).or_default().push(mailbox);
     }
     let domain = |(name, mailboxes): (String, Vec<Mailbox>)| Domain {
@@ -119,13 +121,13 @@ impl Link {
             messages: mailboxes.iter().map(|mailbox| mailbox.messages).sum(),
             unread: mailboxes.iter().map(|mailbox| mailbox.unread).sum(),
         };
-        let there = searching(format!("recipient:\"@{}\"", name.replace('"', "")));
+        let there = searching(format!("domain:{}", search::quoted(name)));
         let is_current = asked.q == there.q;
         Self::new(all, name.to_owned(), &there, is_current)
     }
 
     fn tag(tag: Mailbox, asked: &Asked) -> Self {
-        let there = searching(format!("tag:\"{}\"", tag.name.replace('"', "")));
+        let there = searching(format!("tag:{}", search::quoted(&tag.name)));
         let is_current = asked.q == there.q;
         let short = tag.name.clone();
         Self::new(tag, short, &there, is_current)
@@ -179,7 +181,7 @@ mod tests {
         assert_eq!(domains[0].mailboxes[0].short, "postmaster");
         let bob = &domains[1].mailboxes[1];
         assert!(bob.is_current && bob.short == "bob" && bob.href == "/?mailbox=bob%40x%2Eexample");
-        assert_eq!(domains[2].all.href, "/?q=recipient%3A%22%40y%2Eexample%22");
+        assert_eq!(domains[2].all.href, "/?q=domain%3A%22y%2Eexample%22");
         let cut = super::domains(all, true, &asked);
         assert!(cut.iter().all(|it| it.all.unread == 0 && !it.mailboxes.is_empty()));
     }

@@ -18,6 +18,8 @@ pub(super) struct Captures {
     seen: [bool; KINDS],
     /// The last body is being read.
     active: bool,
+    /// There is more to be read than was kept.
+    cut: bool,
 }
 
 /// The beginning of a body, still encoded.
@@ -32,7 +34,14 @@ struct Capture {
 impl Captures {
     /// Keeps at most `limit` octets of each first body, and of all others together.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, room: limit, bodies: Vec::new(), seen: [false; KINDS], active: false }
+        Self {
+            limit,
+            room: limit,
+            bodies: Vec::new(),
+            seen: [false; KINDS],
+            active: false,
+            cut: false,
+        }
     }
 
     /// The body of the leaf at `index` begins, or the preamble of a multipart.
@@ -40,16 +49,19 @@ impl Captures {
         self.active = false;
         let Some(kind) = kind(outline, index) else { return };
         let first = !std::mem::replace(&mut self.seen[kind], true);
-        if first || (kind % ENCLOSED < OTHER && self.room > 0) {
+        let is_wanted = first || kind % ENCLOSED < OTHER;
+        if is_wanted && (first || self.room > 0) {
             self.bodies.push(Capture { part: index, first, octets: Vec::new() });
             self.active = true;
         }
+        self.cut |= is_wanted && !self.active;
     }
 
     /// The next octets of the body.
     pub(super) fn keep(&mut self, piece: &[u8]) {
         if let Some(body) = self.bodies.last_mut().filter(|_| self.active) {
             let room = if body.first { self.limit - body.octets.len() } else { self.room };
+            self.cut |= piece.len() > room;
             let piece = &piece[..piece.len().min(room)];
             // It comes line by line. Of bodies that are not the first of their kind there may be thousands.
             if body.first && body.octets.capacity() == 0 {
@@ -73,6 +85,7 @@ impl Captures {
     /// Takes in the beginning of a body that was found in another part.
     pub(super) fn add(&mut self, part: usize, mut octets: Vec<u8>) {
         if self.bodies.last().is_none_or(|last| last.part < part) {
+            self.cut |= octets.len() > self.room;
             octets.truncate(self.room);
             self.room -= octets.len();
             self.bodies.push(Capture { part, first: false, octets });
@@ -83,19 +96,22 @@ impl Captures {
     pub(super) fn take_in(&mut self, inner: Self, first: usize) {
         let length: usize = inner.bodies.iter().map(|body| body.octets.len()).sum();
         self.room = self.room.saturating_sub(length);
+        self.cut |= inner.cut;
         let bodies = inner.bodies.into_iter();
         self.bodies.extend(bodies.map(|body| Capture { part: body.part + first, ..body }));
     }
 
-    /// The text to show, and all others that a search looks at; at most the limit in octets, all together.
+    /// The text to show, and all others that a search looks at; at most the limit in octets, all together,
+    /// and whether that was too little.
     pub(super) fn texts(
         self,
         outline: &Outline,
         letter: &Letter,
         enclosed: &[Letter],
         defects: &mut Defects,
-    ) -> (String, Vec<String>) {
-        let mut texts = Texts { found: Vec::with_capacity(self.bodies.len()), left: self.limit };
+    ) -> (String, Vec<String>, bool) {
+        let mut texts =
+            Texts { found: Vec::with_capacity(self.bodies.len()), left: self.limit, cut: self.cut };
         for body in self.bodies {
             // Each is read, so that the defects of all are found.
             if let Some(part) = outline.parts.get(body.part) {
@@ -112,7 +128,7 @@ impl Captures {
         let others = std::iter::once(letter).chain(enclosed);
         let others = others.flat_map(|letter| letter.rich.iter().chain(&letter.plain));
         let others = others.filter_map(|&leaf| texts.take(leaf)).collect();
-        (shown, others)
+        (shown, others, texts.cut)
     }
 }
 
@@ -121,6 +137,8 @@ struct Texts {
     found: Vec<(usize, String)>,
     /// Octets that may still be told.
     left: usize,
+    /// They were not enough.
+    cut: bool,
 }
 
 impl Texts {
@@ -128,7 +146,9 @@ impl Texts {
     fn take(&mut self, leaf: usize) -> Option<String> {
         let at = self.found.binary_search_by_key(&leaf, |(part, _)| *part).ok()?;
         let mut text = std::mem::take(&mut self.found.get_mut(at)?.1);
+        let whole = text.len();
         text.truncate(text::beginning(&text, self.left).len());
+        self.cut |= text.len() < whole;
         self.left -= text.len();
         Some(text).filter(|text| !text.trim().is_empty())
     }

@@ -66,6 +66,8 @@ pub struct Scanned {
     /// What else is there to be read, for searches: the HTML beside that text, and the texts of enclosed
     /// messages, each with words in it. The limit is for all of them and `text` together.
     pub other_texts: Vec<String>,
+    /// There is more to be read than the limit let through.
+    pub is_cut: bool,
 }
 
 impl Scanned {
@@ -168,7 +170,7 @@ impl Scanner {
 
         self.unread.read(&mut self.outline, &mut self.summary, &mut self.defects);
         let (letter, enclosed) = self.outline.letters();
-        let (text, other_texts) =
+        let (text, other_texts, is_cut) =
             self.captures.texts(&self.outline, &letter, &enclosed, &mut self.defects);
         let file_name = |&index: &usize| self.outline.parts[index].file_name.clone();
         let mut summary = Summary {
@@ -180,7 +182,7 @@ impl Scanner {
             ..self.summary
         };
         summary::bound(&mut summary);
-        Scanned { summary, outline: self.outline, text, other_texts }
+        Scanned { summary, outline: self.outline, text, other_texts, is_cut }
     }
 
     /// All parts end; returns the octets that there were.

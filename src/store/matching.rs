@@ -5,8 +5,8 @@ use std::io;
 
 use super::{Raw, Record};
 use crate::message::{
-    Scanner,
-    search::{Document, Facts, Query, Test},
+    Envelope, Scanned, Scanner, Summary,
+    search::{Document, Facts, Field, Query, Test},
 };
 
 /// Asks the query about one message. `read` pushes the octets of the message into the scanner; it is
@@ -36,12 +36,30 @@ pub(super) fn document<E>(
 ) -> Result<Document, E> {
     let mut scanner = Scanner::new(TEXT_LIMIT);
     read(&mut scanner)?;
-    let scanned = scanner.finish();
-    let Record { envelope, summary, .. } = record;
-    Ok(match signs {
+    Ok(scanned(&record.envelope, &record.summary, &scanner.finish(), signs))
+}
+
+/// The words of a message that a scanner with [`TEXT_LIMIT`] has read.
+pub(super) fn scanned(
+    envelope: &Envelope,
+    summary: &Summary,
+    scanned: &Scanned,
+    signs: bool,
+) -> Document {
+    let mut document = match signs {
         true => Document::with_signs(envelope, summary, scanned.texts()),
         false => Document::new(envelope, summary, scanned.texts()),
-    })
+    };
+    if scanned.is_cut {
+        document.mark_cut(&[Field::Text]);
+    }
+    document
+}
+
+/// The words of a message whose octets are damaged, so that only its record can be searched.
+pub(super) fn bodiless(record: &Record, signs: bool) -> Document {
+    let nothing = Scanned { is_cut: true, ..Scanned::default() };
+    scanned(&record.envelope, &record.summary, &nothing, signs)
 }
 
 /// Shows a body to a scanner, a large one in pieces. Blocks as [`Raw::read_at`] does.
@@ -72,6 +90,7 @@ fn facts(record: &Record) -> Facts<'_> {
         read: record.read,
         starred: record.starred,
         tags: &record.tags,
+        forward_paths: &record.envelope.forward_paths,
         attachment: !record.summary.attachments.is_empty(),
         inline: record.summary.inline_images > 0,
         received_ms: record.envelope.received_ms,

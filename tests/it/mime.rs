@@ -18,7 +18,7 @@ use smtpd::message::{
     Address, Encoding, Letter, Part, Scanned, Scanner,
     decode::Decoder,
     html::{self, sanitise},
-    search::{Document, Query, words},
+    search::{Document, Query, quoted, words},
     text::html_to_text,
 };
 
@@ -101,15 +101,19 @@ fn check_search(line: &str) {
     let document = Document::new(&Default::default(), &Default::default(), [line]);
     // As many words as a search may have.
     let folded: Vec<_> = words(line).take(200).collect();
-    let Ok(query) = Query::parse(&format!("\"{}\"", folded.join(" "))) else {
-        // A search for nothing is none.
-        return assert!(folded.is_empty(), "{line}");
+    // Of long words a part is a hash, which stands for nothing that can be typed.
+    let is_typed = folded.iter().all(|word| word.chars().count() <= 64);
+    let asked = if is_typed { format!("\"{}\"", folded.join(" ")) } else { quoted(line) };
+    let Ok(query) = Query::parse(&asked) else {
+        // A search for nothing is none, and one for too much.
+        return assert!(folded.is_empty() || !is_typed, "{line}");
     };
     let facts = smtpd::message::search::Facts {
         inline: false,
         read: false,
         starred: false,
         tags: &[],
+        forward_paths: &[],
         attachment: false,
         received_ms: 0,
         size: 0,
@@ -245,7 +249,7 @@ fn around<'a>(octets: &'a [u8], scanned: &Scanned, part: &Part) -> (Cow<'a, [u8]
 
 /// For people to read: the summary, then the parts, then the text.
 fn render(octets: &[u8], scanned: &Scanned) -> String {
-    let Scanned { summary, outline, text, other_texts } = scanned;
+    let Scanned { summary, outline, text, other_texts, is_cut } = scanned;
     let mut out = String::new();
     let defects: Vec<_> = summary.defects.iter().map(|defect| defect.name()).collect();
     writeln!(out, "subject: {}", summary.subject).unwrap();
@@ -281,6 +285,9 @@ fn render(octets: &[u8], scanned: &Scanned) -> String {
         [("text", text)].into_iter().chain(other_texts.iter().map(|text| ("other text", text)))
     {
         writeln!(out, "\n{heading}:\n{}", text.replace('\r', "").replace('\0', "␀")).unwrap();
+    }
+    if *is_cut {
+        writeln!(out, "(there is more)").unwrap();
     }
     out
 }

@@ -105,6 +105,7 @@ fn search(criterion: &mut Criterion) {
         read: false,
         starred: false,
         tags: &[],
+        forward_paths: &envelope.forward_paths,
         attachment: false,
         inline: false,
         received_ms: 0,

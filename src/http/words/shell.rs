@@ -89,6 +89,8 @@ pub(in crate::http) struct Words {
     pub(in crate::http) unknown_value: Sentence,
     pub(in crate::http) no_time: Sentence,
     pub(in crate::http) no_size: Sentence,
+    pub(in crate::http) no_operator: Sentence,
+    pub(in crate::http) long_beginning: Sentence,
     pub(in crate::http) too_many_terms: Sentence,
     pub(in crate::http) too_many_words: Sentence,
     pub(in crate::http) messages: Plural,
@@ -114,6 +116,8 @@ impl Words {
             }
             Problem::NoTime(name) => self.no_time.with(name),
             Problem::NoSize(name) => self.no_size.with(name),
+            Problem::NoOperator(name) => self.no_operator.with(name),
+            Problem::LongBeginning(most) => self.long_beginning.with(&count(*most)),
             Problem::TooManyTerms(most) => self.too_many_terms.with(&count(*most)),
             Problem::TooManyWords(most) => self.too_many_words.with(&count(*most)),
         }
@@ -255,6 +259,8 @@ pub(super) const ENGLISH: Words = Words {
     no_way_back: "There is no way back.",
     keep: "Keep them",
     no_value: Sentence("There is nothing behind {}: to look for."),
+    no_operator: Sentence("{}: is no operator. Put the term in quotes to look for its words."),
+    long_beginning: Sentence("The beginning of a word has at most {} characters."),
     no_sign: "There is nothing here that can be seen, so there is nothing to look for.",
     nothing_asked: "The search names nothing to look for.",
     unknown_value: Sentence("What stands behind {}: is not known. There are"),
@@ -327,12 +333,13 @@ const MESSAGES: Plural = Plural { one: "{} message", other: "{} messages" };
 
 const UNREAD: Plural = Plural { one: "{} unread", other: "{} unread" };
 
-const OPERATORS: [(&str, &str); 21] = [
+const OPERATORS: [(&str, &str); 22] = [
     ("from:ann", "Sender: the From field, or what MAIL said"),
     ("to:bob", "In the To field"),
     ("cc:carol", "In the Cc field"),
     ("bcc:dave", "In the Bcc field, or a recipient in no field"),
-    ("recipient:@example.org", "To, Cc or Bcc: whoever gets it"),
+    ("recipient:bob@example.org", "To, Cc or Bcc: whoever gets it"),
+    ("domain:example.org", "Went to a mailbox of this domain, and not of one below it"),
     ("addressed:ann", "Any address: sender, recipient, Reply-To"),
     ("subject:\"weekly report\"", "These words in this order in the subject"),
     ("message-id:abc", "In the Message-ID field"),

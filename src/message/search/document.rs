@@ -34,6 +34,26 @@ impl Document {
         document
     }
 
+    /// Says that these fields go on and nobody looked at the rest, because it is long or damaged. It is a
+    /// word at their end, so that an index keeps it as any other.
+    pub fn mark_cut(&mut self, fields: &[Field]) {
+        for &field in fields {
+            let text = &mut self.fields[field as usize];
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(Self::CUT);
+        }
+    }
+
+    /// True if there is more of this field than was looked at.
+    pub(super) fn is_cut(&self, field: Field) -> bool {
+        self.field(field).ends_with(Self::CUT)
+    }
+
+    /// The word of [`Self::mark_cut`]: a sign, so that it is in no text.
+    pub const CUT: &str = "\u{fffd}";
+
     /// The words of a field, joined by single spaces.
     pub fn field(&self, field: Field) -> &str {
         &self.fields[field as usize]
@@ -165,6 +185,17 @@ mod tests {
             let document = Document::new(&Envelope::default(), &Summary::default(), texts);
             assert_eq!(document.field(Field::Text), words, "{texts:?}");
         }
+    }
+
+    #[test]
+    fn a_text_that_was_not_read_whole_says_so() {
+        let mut document =
+            Document::new(&Envelope::default(), &Summary::default(), ["One \u{fffd}"]);
+        assert!(!document.is_cut(Field::Text));
+        document.mark_cut(&[Field::Text, Field::Subject]);
+        assert!(document.is_cut(Field::Text) && document.is_cut(Field::Subject));
+        assert!(!document.is_cut(Field::From));
+        assert_eq!(document.field(Field::Text), "one \u{fffd}");
     }
 
     #[test]

@@ -10,8 +10,10 @@ mod parse;
 mod signs;
 mod words;
 
-pub use parse::{Problem, SearchError};
+pub use parse::{Problem, SearchError, quoted};
 pub use words::words;
+
+use super::ForwardPath;
 
 /// What a message must match. The empty query matches all; [`Query::parse`] never makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -33,7 +35,7 @@ impl Query {
 
     /// True if every term holds.
     pub fn matches(&self, document: &Document, facts: &Facts<'_>) -> bool {
-        self.terms.iter().all(|term| term.test.holds(document, facts) != term.negated)
+        self.terms.iter().all(|term| term.holds(document, facts))
     }
 }
 
@@ -44,6 +46,16 @@ pub struct Term {
     pub negated: bool,
     /// What to test.
     pub test: Test,
+}
+
+impl Term {
+    /// True if a message passes.
+    fn holds(&self, document: &Document, facts: &Facts<'_>) -> bool {
+        let holds = self.test.holds(document, facts);
+        // Nobody knows what a text says that was not read to its end; what a search finds may be deleted.
+        let is_uncertain = || self.test.fields().iter().any(|&field| document.is_cut(field));
+        if self.negated { !holds && !is_uncertain() } else { holds }
+    }
 }
 
 /// What a term tests.
@@ -73,6 +85,8 @@ pub enum Test {
     Tagged,
     /// `tag:name`, compared in lower case.
     Tag(String),
+    /// `domain:y.example`: a forward-path has this domain, in lower case, and no other.
+    Domain(String),
     /// `has:attachment`.
     Attachment,
     /// `has:inline`: images that came with the message stand in its text.
@@ -88,6 +102,14 @@ pub enum Test {
 }
 
 impl Test {
+    /// The fields that it looks in.
+    fn fields(&self) -> &'static [Field] {
+        match self {
+            Self::Words { fields, .. } | Self::Signs { fields, .. } => fields,
+            _ => &[],
+        }
+    }
+
     /// True if a message passes, negation apart.
     pub fn holds(&self, document: &Document, facts: &Facts<'_>) -> bool {
         match self {
@@ -102,6 +124,9 @@ impl Test {
             Self::Starred => facts.starred,
             Self::Tagged => !facts.tags.is_empty(),
             Self::Tag(name) => facts.tags.iter().any(|tag| tag.to_lowercase() == *name),
+            Self::Domain(name) => {
+                facts.forward_paths.iter().any(|path| domain(&path.address) == *name)
+            }
             Self::Attachment => facts.attachment,
             Self::Inline => facts.inline,
             Self::Before(time_ms) => facts.received_ms < *time_ms,
@@ -154,6 +179,8 @@ pub struct Facts<'a> {
     pub starred: bool,
     /// Its tags.
     pub tags: &'a [String],
+    /// Where it went.
+    pub forward_paths: &'a [ForwardPath],
     /// It has attachments.
     pub attachment: bool,
     /// It shows images of its own.
@@ -162,6 +189,13 @@ pub struct Facts<'a> {
     pub received_ms: i64,
     /// Octets.
     pub size: u64,
+}
+
+/// The domain of an address as it is compared: lower case, without a trailing dot, empty if there is none.
+/// It stands behind the last `@`; what is before may be quoted and contain others.
+pub fn domain(address: &str) -> String {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    domain.trim().trim_end_matches('.').to_lowercase()
 }
 
 impl Field {

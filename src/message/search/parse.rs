@@ -4,11 +4,15 @@
 //! an operator was clearly meant but cannot be obeyed, or where nothing is asked for: a search must not
 //! quietly do less, for what it finds may be deleted.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use time::{Date, Month, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Field, Query, Term, Test, signs::signs, words::words};
+use super::{
+    Field, Query, Term, Test,
+    signs::signs,
+    words::{MAX_WORD, is_hashed, words},
+};
 
 /// Why a search could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,10 @@ pub enum Problem {
     NoTime(String),
     /// No size stands behind the operator.
     NoSize(String),
+    /// A term is negated that has an operator's colon and not its name: a slip there would find everything.
+    NoOperator(String),
+    /// The beginning of a word is longer than so many characters.
+    LongBeginning(usize),
     /// More than so many terms.
     TooManyTerms(usize),
     /// More than so many words.
@@ -77,6 +85,8 @@ fn term(rest: &mut &str) -> Result<Term, Problem> {
     let operator = operator(rest);
     if let Some((name, _)) = operator {
         *rest = &rest[name.len() + 1..];
+    } else if negated && let Some(name) = like_an_operator(rest) {
+        return Err(Problem::NoOperator(name.to_owned()));
     }
     let value = Value::take(rest);
     let test = match operator {
@@ -99,6 +109,7 @@ enum Operator {
     Is,
     Has,
     Tag,
+    Domain,
     Before,
     After,
     Larger,
@@ -125,6 +136,7 @@ fn operator(text: &str) -> Option<(&str, Operator)> {
         "is" => Operator::Is,
         "has" => Operator::Has,
         "tag" => Operator::Tag,
+        "domain" => Operator::Domain,
         "before" => Operator::Before,
         "after" => Operator::After,
         "larger" => Operator::Larger,
@@ -132,6 +144,18 @@ fn operator(text: &str) -> Option<(&str, Operator)> {
         _ => return None,
     };
     Some((name, operator))
+}
+
+/// What stands before the colon where an operator was probably meant: letters, and not the scheme of a URL.
+fn like_an_operator(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !c.is_ascii_alphabetic() && c != '-').filter(|&end| end > 0)?;
+    let behind = text[end..].strip_prefix(':')?;
+    (!behind.starts_with("//")).then_some(&text[..end])
+}
+
+/// A search for a text as one term, whatever stands in it.
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 impl Operator {
@@ -155,6 +179,10 @@ impl Operator {
             (Self::Has, _) => Err(Problem::Unknown(typed(), &["attachment", "inline"])),
             (Self::Tag, tag) if signs(tag).is_none() => Err(Problem::NoSign),
             (Self::Tag, tag) => Ok(Test::Tag(tag.to_owned())),
+            (Self::Domain, name) => {
+                let name = name.strip_prefix('@').unwrap_or(name).trim_end_matches('.');
+                signs(name).ok_or(Problem::NoSign).map(|_| Test::Domain(name.to_owned()))
+            }
             (Self::Before, _) => {
                 time_ms(text).map(Test::Before).ok_or_else(|| Problem::NoTime(typed()))
             }
@@ -174,45 +202,62 @@ impl Operator {
 /// What a term looks for.
 struct Value<'a> {
     /// Without quotes and asterisk.
-    text: &'a str,
+    text: Cow<'a, str>,
     /// Without quotes.
-    typed: &'a str,
+    typed: Cow<'a, str>,
     prefix: bool,
 }
 
 impl<'a> Value<'a> {
-    /// Takes a quoted phrase or what stands before the next white space. A quote that is not closed
-    /// yet, as while someone types, ends with the search.
+    /// Takes a quoted phrase, in which a quote stands twice, or what stands before the next white space. A
+    /// quote that is not closed yet, as while someone types, ends with the search.
     fn take(rest: &mut &'a str) -> Self {
         let (typed, text, star) = match rest.strip_prefix('"') {
             Some(quoted) => {
-                let (text, after) = quoted.split_once('"').unwrap_or((quoted, ""));
+                let (text, after) = unquote(quoted);
                 let unstarred = after.strip_prefix('*');
                 *rest = unstarred.unwrap_or(after);
-                (text, text, unstarred.is_some())
+                (text.clone(), text, unstarred.is_some())
             }
             None => {
                 let (text, after) =
                     rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
                 *rest = after;
                 let unstarred = text.strip_suffix('*');
-                (text, unstarred.unwrap_or(text), unstarred.is_some())
+                (text.into(), unstarred.unwrap_or(text).into(), unstarred.is_some())
             }
         };
         // "report.*" asks for the word; "report*" for its beginning.
-        Self { text, typed, prefix: star && text.ends_with(char::is_alphanumeric) }
+        let prefix = star && text.ends_with(char::is_alphanumeric);
+        Self { text, typed, prefix }
     }
 
     /// Looks for the words in it, or for itself if it has none.
     fn test(&self, fields: &'static [Field]) -> Result<Test, Problem> {
         // Some letters cannot be seen, either (the fillers of Hangul).
-        let signs = signs(self.typed).ok_or(Problem::NoSign)?;
-        let words: Vec<_> = words(self.text).collect();
+        let signs = signs(&self.typed).ok_or(Problem::NoSign)?;
+        let words: Vec<_> = words(&self.text).collect();
         if !words.is_empty() {
+            if self.prefix && words.last().is_some_and(|word| is_hashed(word)) {
+                return Err(Problem::LongBeginning(MAX_WORD));
+            }
             return Ok(Test::Words { fields, words, prefix: self.prefix });
         }
         Ok(Test::Signs { fields, signs })
     }
+}
+
+/// The text up to the closing quote, and what stands behind that.
+fn unquote(quoted: &str) -> (Cow<'_, str>, &str) {
+    let mut end = 0;
+    while let Some(found) = quoted[end..].find('"') {
+        end += found;
+        if !quoted[end + 1..].starts_with('"') {
+            return (quoted[..end].replace("\"\"", "\"").into(), &quoted[end + 1..]);
+        }
+        end += 2;
+    }
+    (quoted.replace("\"\"", "\"").into(), "")
 }
 
 /// A day (its first moment, UTC) or an RFC 3339 time, in milliseconds since 1970.
@@ -257,6 +302,12 @@ impl fmt::Display for SearchError {
                 "{name}: needs a day such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z"
             ),
             Problem::NoSize(name) => write!(f, "{name}: needs a size such as 500, 10k or 1.5M"),
+            Problem::NoOperator(name) => {
+                write!(f, "{name}: is no operator; put the term in quotes to look for its words")
+            }
+            Problem::LongBeginning(most) => {
+                write!(f, "the beginning of a word has at most {most} characters")
+            }
             Problem::TooManyTerms(most) => write!(f, "a search has at most {most} terms"),
             Problem::TooManyWords(most) => write!(f, "a search has at most {most} words"),
         }
@@ -285,7 +336,10 @@ const LONGEST_NAME: usize = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::search::{Document, Facts};
+    use crate::message::{
+        ForwardPath,
+        search::{Document, Facts},
+    };
 
     fn tests(text: &str) -> Vec<(bool, Test)> {
         let query = Query::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -312,6 +366,16 @@ mod tests {
             ("12:30", vec![(false, look(all, &["12", "30"], false))]),
             ("http://x", vec![(false, look(all, &["http", "x"], false))]),
             ("foo:bar", vec![(false, look(all, &["foo", "bar"], false))]),
+            ("-\"foo:bar\"", vec![(true, look(all, &["foo", "bar"], false))]),
+            ("-http://x", vec![(true, look(all, &["http", "x"], false))]),
+            ("-12:30", vec![(true, look(all, &["12", "30"], false))]),
+            (
+                "\"a\"\"b c\" d",
+                vec![
+                    (false, look(all, &["a", "b", "c"], false)),
+                    (false, look(all, &["d"], false)),
+                ],
+            ),
         ] {
             assert_eq!(tests(text), expected, "{text}");
         }
@@ -375,6 +439,10 @@ mod tests {
             ("has:attachments", Test::Attachment),
             ("tag:Work", Test::Tag("work".to_owned())),
             ("tag:\"to do\"", Test::Tag("to do".to_owned())),
+            ("tag:\"a\"\"b\"", Test::Tag("a\"b".to_owned())),
+            ("tag:\"\"\"\"", Test::Tag("\"".to_owned())),
+            ("domain:\"@Y.example\"", Test::Domain("y.example".to_owned())),
+            ("domain:[127.0.0.1]", Test::Domain("[127.0.0.1]".to_owned())),
             ("before:2026-01-31", Test::Before(1_769_817_600_000)),
             ("after:2026-01-31T01:00:00+01:00", Test::After(1_769_817_600_000)),
             ("larger:10k", Test::Larger(10_240)),
@@ -391,6 +459,8 @@ mod tests {
             ("from:", 0, "from: needs a value"),
             ("é from: x", 2, "from: needs a value"),
             ("a -to:\"\"", 2, "to: needs a value"),
+            ("a -frm:ann", 2, "frm: is no operator; put the term in quotes to look for its words"),
+            ("domain:@", 0, "a term has nothing in it that can be seen"),
             ("cc:\u{feff}", 0, "a term has nothing in it that can be seen"),
             (" ", 0, "a search needs something to look for"),
             ("is:green", 0, "is: knows read, unread, starred, tagged"),
@@ -414,6 +484,53 @@ mod tests {
     }
 
     #[test]
+    fn what_is_quoted_is_read_again() {
+        for text in ["a", "a\"b", "\"", "\"\"", "a \" b", "to do*"] {
+            let query = format!("tag:{} x", quoted(text));
+            assert_eq!(tests(&query)[0], (false, Test::Tag(text.to_owned())), "{query}");
+            assert_eq!(tests(&query).len(), 2, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_not_longer_than_what_is_kept_of_a_word() {
+        let long = "a".repeat(MAX_WORD);
+        assert!(Query::parse(&format!("{long}*")).is_ok());
+        let problem = Query::parse(&format!("{long}a*")).unwrap_err().problem;
+        assert_eq!(problem, Problem::LongBeginning(MAX_WORD));
+    }
+
+    #[test]
+    fn nobody_knows_what_stands_in_a_text_that_was_not_read_whole() {
+        let mut document = Document::default();
+        document.fields[Field::Subject as usize] = "weekly".to_owned();
+        document.mark_cut(&[Field::Text]);
+        let facts = Facts {
+            read: false,
+            starred: false,
+            tags: &[],
+            forward_paths: &[],
+            attachment: false,
+            inline: false,
+            received_ms: 0,
+            size: 0,
+        };
+        for (text, expected) in [
+            ("weekly", true),
+            ("-weekly", false),
+            ("-needle", false),
+            ("needle", false),
+            ("-🎉", false),
+            ("-subject:needle", true),
+            ("-subject:🎉", true),
+            ("-is:read", true),
+        ] {
+            let query = Query::parse(text).unwrap();
+            assert_eq!(query.matches(&document, &facts), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn matching() {
         let document = Document {
             fields: std::array::from_fn(|index| match Field::ALL[index] {
@@ -427,6 +544,9 @@ mod tests {
             }),
         };
         let tags = ["Work".to_owned()];
+        let path =
+            |address: &str| ForwardPath { address: address.to_owned(), ..Default::default() };
+        let paths = [path("\"a@b\"@X.example."), path("postmaster")];
         let facts = Facts {
             read: false,
             starred: true,
@@ -435,6 +555,7 @@ mod tests {
             inline: true,
             received_ms: 1_769_817_600_000,
             size: 2_000,
+            forward_paths: &paths,
         };
         for (text, expected) in [
             ("weekly ann", true),
@@ -453,6 +574,12 @@ mod tests {
             ("is:unread is:starred tag:work is:tagged", true),
             ("-has:attachment has:inline", true),
             ("-has:inline", false),
+            ("domain:x.example", true),
+            ("domain:@X.example.", true),
+            ("-domain:x.example", false),
+            ("domain:example", false),
+            ("domain:b", false),
+            ("-domain:sub.x.example", true),
             ("before:2026-01-31", false),
             ("after:2026-01-31", true),
             ("larger:1k smaller:2k", true),

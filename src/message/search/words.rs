@@ -9,8 +9,8 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 /// The folded words of a text in their order.
 ///
 /// Letters and digits make words; anything else, apostrophes too, stands between them. Chinese and
-/// Japanese write no spaces, so there each character is a word. A word is cut at 64
-/// characters.
+/// Japanese write no spaces, so there each character is a word. A word of more than 64 characters is its
+/// first 64 and a hash of the rest, so that its beginning finds it and no other long word is taken for it.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
     let mut folded = String::new();
     fold_into(text, &mut folded);
@@ -25,13 +25,14 @@ pub fn words(text: &str) -> impl Iterator<Item = String> {
 
 /// Appends the words of a text to `out`, each after a single space unless it is the first.
 pub(super) fn fold_into(text: &str, out: &mut String) {
-    let mut folder = Folder { out, length: 0, ideograph: false };
+    let mut folder = Folder { out, length: 0, ideograph: false, rest: Hash::default() };
     if text.is_ascii() {
         // Nearly all mail, and most of the time that it takes to be indexed: words at once.
         let words = text.split(|c: char| !c.is_ascii_alphanumeric());
         words.filter(|word| !word.is_empty()).for_each(|word| folder.ascii(word));
     } else {
         text.nfkd().for_each(|c| folder.push(c));
+        folder.end();
     }
 }
 
@@ -41,6 +42,8 @@ struct Folder<'a> {
     length: usize,
     /// The present word is a character of a script without spaces: only marks may be added to it.
     ideograph: bool,
+    /// What the present word has behind its first characters.
+    rest: Hash,
 }
 
 impl Folder<'_> {
@@ -50,7 +53,7 @@ impl Folder<'_> {
             if c.is_ascii_alphanumeric() {
                 self.letter(c.to_ascii_lowercase());
             } else {
-                self.length = 0;
+                self.end();
             }
         } else if is_accent(c) {
         } else if is_combining_mark(c) {
@@ -59,9 +62,9 @@ impl Folder<'_> {
                 self.append(c);
             }
         } else if !c.is_alphanumeric() {
-            self.length = 0;
+            self.end();
         } else if is_ideograph(c) {
-            self.length = 0;
+            self.end();
             self.append(c);
             self.ideograph = true;
         } else {
@@ -75,9 +78,14 @@ impl Folder<'_> {
             self.out.push(' ');
         }
         let begun = self.out.len();
-        self.out.push_str(word.get(..MAX_WORD).unwrap_or(word));
+        let (kept, rest) = word.split_at_checked(MAX_WORD).unwrap_or((word, ""));
+        self.out.push_str(kept);
         if let Some(word) = self.out.get_mut(begun..) {
             word.make_ascii_lowercase();
+        }
+        if !rest.is_empty() {
+            rest.chars().for_each(|c| self.rest.add(c.to_ascii_lowercase()));
+            self.rest.end(self.out);
         }
     }
 
@@ -85,7 +93,7 @@ impl Folder<'_> {
     /// script without.
     fn letter(&mut self, c: char) {
         if self.ideograph {
-            self.length = 0;
+            self.end();
         }
         self.append(c);
     }
@@ -97,12 +105,53 @@ impl Folder<'_> {
                 self.out.push(' ');
             }
         }
+        // Both small sigmas are one letter.
+        let c = if c == 'ς' { 'σ' } else { c };
         if self.length < MAX_WORD {
-            // Both small sigmas are one letter.
-            self.out.push(if c == 'ς' { 'σ' } else { c });
+            self.out.push(c);
+        } else {
+            self.rest.add(c);
         }
         self.length += 1;
     }
+
+    /// The present word, if there is one, is complete.
+    fn end(&mut self) {
+        if self.length > MAX_WORD {
+            self.rest.end(self.out);
+        }
+        self.length = 0;
+    }
+}
+
+/// FNV-1a of 64 bits: it stands in indexes, so it must be the same in every build.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hash {
+    fn add(&mut self, c: char) {
+        for octet in u32::from(c).to_le_bytes() {
+            self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// Appends it as hexadecimal digits, and begins again.
+    fn end(&mut self, out: &mut String) {
+        let Self(hash) = std::mem::take(self);
+        for digit in 0..HASH_DIGITS as u32 {
+            out.extend(char::from_digit((hash >> (4 * digit) & 15) as u32, 16));
+        }
+    }
+}
+
+/// True for a word that was longer than what is kept of one.
+pub(super) fn is_hashed(word: &str) -> bool {
+    word.chars().nth(MAX_WORD).is_some()
 }
 
 /// Marks that a search should not insist on: the accents of Latin, Greek and Cyrillic, and the vowel
@@ -126,8 +175,11 @@ fn is_ideograph(c: char) -> bool {
     )
 }
 
-/// Longest word, in characters; what is longer is base64 or a URL, and its beginning finds it.
-const MAX_WORD: usize = 64;
+/// What is kept of a word as it is, in characters; what is longer is base64 or a hash.
+pub(super) const MAX_WORD: usize = 64;
+
+/// Hexadecimal digits behind them.
+const HASH_DIGITS: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -158,8 +210,20 @@ mod tests {
     }
 
     #[test]
-    fn long_words_are_cut() {
-        check(&"a".repeat(100), &[&"a".repeat(64)]);
+    fn long_words_are_told_apart() {
+        let one = |text: &str| words(text).next().unwrap_or_default();
+        let kept = "a".repeat(MAX_WORD);
+        check(&kept, &[&kept]);
+        for longer in ["aaa", "b", "ä", "日"] {
+            let word = one(&format!("{kept}{longer}"));
+            let is_one = longer != "日";
+            assert_eq!(word.len(), MAX_WORD + if is_one { HASH_DIGITS } else { 0 }, "{longer}");
+            assert!(word.starts_with(&kept) && is_hashed(&word) == is_one, "{longer}");
+        }
+        assert_ne!(one(&format!("{kept}one")), one(&format!("{kept}two")));
+        // The same word in a text of ASCII and in another.
+        assert_eq!(one(&format!("{kept}ONE")), one(&format!("{kept}one é")));
+        assert_eq!(words(&format!("é {kept}one next")).nth(1), words(&format!("{kept}One")).next());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    message::{Envelope, Scanner, Summary, search::Document},
+    message::{Envelope, Scanner, Summary},
     store::{Draft, Error, Later, Record, matching},
 };
 
@@ -76,7 +76,7 @@ impl MongoDraft {
         };
         let scanned = self.scanner.finish();
         let searched =
-            self.shared.indexed.then(|| Document::new(&envelope, &summary, scanned.texts()));
+            self.shared.indexed.then(|| matching::scanned(&envelope, &summary, &scanned, false));
         let document = New {
             envelope: &envelope,
             summary: &summary,

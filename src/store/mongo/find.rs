@@ -96,7 +96,15 @@ async fn check(
     smol::unblock(move || {
         let scan =
             |scanner: &mut _| matching::scan(&raw, scanner).map_err(|error| Error::from_io(&error));
-        Ok(matching::matches(&search, &record, scan)?.then_some(record))
+        let document = match matching::document(&record, search.asks_for_signs(), scan) {
+            // It will not come back, and one lost body must not end every search.
+            Err(Error::Damaged(why)) => {
+                log::error!("message {}: its text cannot be searched: {why}", record.id);
+                matching::bodiless(&record, search.asks_for_signs())
+            }
+            document => document?,
+        };
+        Ok(matching::holds(&search, &record, &document).then_some(record))
     })
     .await
 }

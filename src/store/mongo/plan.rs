@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 
 use super::words::{CUT, is_one_word};
 use crate::{
-    message::search::{Field, Query, Test},
+    message::search::{self, Field, Query, Test},
     store::{mailbox_key, tag_key},
 };
 
@@ -74,6 +74,8 @@ fn words_filter(all: &mut Vec<Document>, words: &[String], prefix: bool, negated
             true => doc! { "words": { "$not": beginning(word) } },
             false => doc! { "words": { "$ne": word } },
         });
+        // What was not read whole may have it.
+        all.push(doc! { "words": { "$ne": search::Document::CUT } });
         return Check::Cut;
     }
     for (index, word) in words.iter().enumerate() {
@@ -93,6 +95,13 @@ fn beginning(word: &str) -> Document {
     doc! { "$elemMatch": { "$gte": word, "$lt": format!("{word}\u{10ffff}") } }
 }
 
+/// The text as a regular expression for itself.
+fn literal(text: &str) -> String {
+    let escaped =
+        text.chars().flat_map(|c| c.is_ascii_punctuation().then_some('\\').into_iter().chain([c]));
+    escaped.collect()
+}
+
 fn fact(test: &Test, negated: bool) -> Option<Document> {
     let number = |number: u64| Bson::Int64(i64::try_from(number).unwrap_or(i64::MAX));
     let time = |ms: i64| DateTime::from_millis(ms);
@@ -103,6 +112,14 @@ fn fact(test: &Test, negated: bool) -> Option<Document> {
         Test::Tagged => doc! { "tags": { "$gt": "" } },
         Test::Tag(tag) if negated => doc! { "tags": { "$ne": tag_key(tag) } },
         Test::Tag(tag) => doc! { "tags": tag_key(tag) },
+        Test::Domain(name) => {
+            let of_it = doc! { "$regex": format!("@{}$", literal(name)) };
+            if negated {
+                doc! { "mailboxes": { "$not": of_it } }
+            } else {
+                doc! { "mailboxes": of_it }
+            }
+        }
         Test::Attachment => doc! { "attachment": !negated },
         Test::Inline if negated => doc! { "summary.inline_images": { "$not": { "$gt": 0 } } },
         Test::Inline => doc! { "summary.inline_images": { "$gt": 0 } },

@@ -5,7 +5,7 @@
 //! of seqs. No transaction of the database stays open between pieces: a message that vanishes
 //! meanwhile is simply not found any more.
 
-use rusqlite::{params_from_iter, types::Value};
+use rusqlite::{params, params_from_iter, types::Value};
 
 use super::{Shared, index::Searcher, plan::Plan, read::Reader, tx::Kind};
 use crate::{
@@ -114,7 +114,19 @@ impl Reader {
         let Some(wanted) = wanted.into_iter().collect::<Option<Vec<i64>>>() else {
             return Ok(None);
         };
-        Ok(Some(Scope::new(plan, &wanted, &unwanted)))
+        let mut scope = Scope::new(plan, &wanted, &unwanted);
+        for (domain, must) in &plan.domains {
+            scope.require_one_of(&self.mailboxes_of(domain)?, *must);
+        }
+        scope.end();
+        Ok(Some(scope))
+    }
+
+    /// The labels of the mailboxes of a domain.
+    fn mailboxes_of(&self, domain: &str) -> Result<Vec<i64>, Error> {
+        let sql = "SELECT label FROM labels WHERE kind = ? AND substr(name, -length(?2)) = ?2";
+        let values = params![Kind::Mailbox as i64, format!("@{domain}")];
+        self.all(sql, values, |row| row.get(0))
     }
 }
 
@@ -143,8 +155,21 @@ impl Scope {
             ));
             values.push(Value::Integer(label));
         }
-        sql.push_str(" AND m.seq >= ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?");
         Self { sql, values }
+    }
+
+    /// Lets only messages through that have one of these labels, or none of them. Each message says its
+    /// labels itself, so that the newest that fit are found without looking at all.
+    fn require_one_of(&mut self, labels: &[i64], must: bool) {
+        let not = if must { "" } else { "NOT " };
+        self.sql.push_str(&format!(
+            " AND {not}EXISTS (SELECT 1 FROM json_each(labels) AS own WHERE own.value IN (SELECT value FROM json_each(?)))"
+        ));
+        self.values.push(Value::Text(serde_json::json!(labels).to_string()));
+    }
+
+    fn end(&mut self) {
+        self.sql.push_str(" AND m.seq >= ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?");
     }
 }
 

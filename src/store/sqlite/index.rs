@@ -293,7 +293,7 @@ fn columns() -> String {
 }
 
 /// Grows when the tables change, or when the search makes other words of the same text.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// Octets of a log that is cut back when messages were forgotten.
 const LONG_LOG: u64 = 512 * 1024;
 /// Words collected in memory before they are written as one segment, in octets: more means fewer merges.

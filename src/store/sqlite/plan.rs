@@ -3,7 +3,7 @@
 
 use rusqlite::types::Value;
 
-use crate::message::search::{Field, Query, Test};
+use crate::message::search::{Document, Field, Query, Test};
 
 /// How a search is answered. All parts must hold.
 #[derive(Debug, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub(super) struct Plan {
     pub(super) conditions: Vec<Condition>,
     /// Tags, and whether the message must have them.
     pub(super) tags: Vec<(String, bool)>,
+    /// Domains, and whether one of its mailboxes must be of it.
+    pub(super) domains: Vec<(String, bool)>,
     /// The index sees some word otherwise than the search does, or has no signs: read each message.
     pub(super) read_each: bool,
 }
@@ -41,9 +43,14 @@ impl Plan {
                     }
                     let list = if term.negated { &mut exclude } else { &mut include };
                     list.push(expression(fields, words, *prefix));
+                    if term.negated {
+                        // What was not read whole may have them.
+                        exclude.push(expression(fields, &[Document::CUT], false));
+                    }
                 }
                 Test::Signs { .. } => plan.read_each = true,
                 Test::Tag(tag) => plan.tags.push((tag.clone(), !term.negated)),
+                Test::Domain(name) => plan.domains.push((name.clone(), !term.negated)),
                 test => plan.conditions.extend(condition(test, term.negated)),
             }
         }
@@ -66,8 +73,9 @@ impl Plan {
 
 /// `{"subject" "from"} : "weekly report" *`. The words stand in quotes, in which nothing but a quote
 /// means anything, and they contain none.
-fn expression(fields: &[Field], words: &[String], prefix: bool) -> String {
+fn expression(fields: &[Field], words: &[impl AsRef<str>], prefix: bool) -> String {
     let star = if prefix { " *" } else { "" };
+    let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
     let phrase = format!("\"{}\"{star}", words.join(" "));
     if fields.len() == Field::ALL.len() {
         return format!("({phrase})");
@@ -88,7 +96,7 @@ fn condition(test: &Test, negated: bool) -> Option<Condition> {
         Test::After(ms) => ("received >= ?", "received < ?", Some(Value::Integer(*ms))),
         Test::Larger(size) => ("size > ?", "size <= ?", number(*size)),
         Test::Smaller(size) => ("size < ?", "size >= ?", number(*size)),
-        Test::Words { .. } | Test::Signs { .. } | Test::Tag(_) => return None,
+        Test::Words { .. } | Test::Signs { .. } | Test::Tag(_) | Test::Domain(_) => return None,
     };
     Some(Condition { sql: if negated { fails } else { holds }, value })
 }
@@ -142,8 +150,8 @@ mod tests {
             words(&[Field::Subject, Field::From], &["weekly", "rep"], true, false),
             words(&[Field::ReplyTo], &["or"], false, true),
         ]);
-        let want =
-            r#"(("ann") AND ({"subject" "from"} : "weekly rep" *)) NOT (({"reply_to"} : "or"))"#;
+        let want = "((\"ann\") AND ({\"subject\" \"from\"} : \"weekly rep\" *)) \
+                    NOT (({\"reply_to\"} : \"or\") OR ({\"reply_to\"} : \"\u{fffd}\"))";
         assert_eq!(plan.include.as_deref(), Some(want));
         assert_eq!(plan.exclude, None);
     }
@@ -154,7 +162,10 @@ mod tests {
             words(&Field::ALL, &["a"], false, true),
             words(&Field::ALL, &["b"], false, true),
         ]);
-        assert_eq!(plan.exclude.as_deref(), Some(r#"("a") OR ("b")"#));
+        assert_eq!(
+            plan.exclude.as_deref(),
+            Some("(\"a\") OR (\"\u{fffd}\") OR (\"b\") OR (\"\u{fffd}\")")
+        );
         assert_eq!(plan.include, None);
     }
 

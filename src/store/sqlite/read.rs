@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    message::{Envelope, Scanner, Summary, search::Document},
+    message::{
+        Envelope, Scanner, Summary,
+        search::{Document, Field},
+    },
     store::{Error, Mailbox, Raw, Record, State, matching},
 };
 
@@ -68,7 +71,7 @@ impl Reader {
     /// A message without its body.
     pub(super) fn record(&self, seq: i64) -> Result<Option<Record>, Error> {
         let Some(row) = self.row(seq)? else { return Ok(None) };
-        self.fill(row)
+        Ok(self.fill(row)?.map(|(record, _)| record))
     }
 
     /// What the database knows of a message.
@@ -82,9 +85,10 @@ impl Reader {
         self.all(&sql, [seq, limit], Row::read)
     }
 
-    /// The message of a row; none if it is gone.
-    fn fill(&self, row: Row) -> Result<Option<Record>, Error> {
+    /// The message of a row, and whether all that was said of it could be read; none if it is gone.
+    fn fill(&self, row: Row) -> Result<Option<(Record, bool)>, Error> {
         let Row { seq, fixed, mut record, is_tagged } = row;
+        let mut is_whole = true;
         match fixed.as_ref().map_err(Damaged::error).and_then(|fixed| self.meta(fixed)) {
             Ok((envelope, summary)) => (record.envelope, record.summary) = (envelope, summary),
             Err(_) if !self.is_there(seq)? => return Ok(None),
@@ -92,12 +96,13 @@ impl Reader {
                 // One damaged message must not hide the others beside it.
                 log::error!("message {}: {error}; see `smtpd check`", record.id);
                 record.summary.subject = format!("(damaged: {error})");
+                is_whole = false;
             }
         }
         if is_tagged {
             record.tags = self.tags_of(seq)?;
         }
-        Ok(Some(record))
+        Ok(Some((record, is_whole)))
     }
 
     /// The message of that id without its body.
@@ -133,22 +138,24 @@ impl Reader {
         signs: bool,
     ) -> Result<Option<(Record, Document)>, Error> {
         let (seq, fixed) = (row.seq, row.fixed.clone());
-        let Some(record) = self.fill(row)? else { return Ok(None) };
+        let Some((record, is_whole)) = self.fill(row)? else { return Ok(None) };
         let read = |scanner: &mut Scanner| {
             let raw = fixed.map_err(|damaged| damaged.error()).and_then(|fixed| self.body(&fixed));
             matching::scan(&raw?, scanner)
         };
-        let document = match matching::document(&record, signs, read) {
+        let mut document = match matching::document(&record, signs, read) {
             Ok(document) => document,
             Err(_) if !self.is_there(seq)? => return Ok(None),
             // It will not come back, and one lost body must not end every search and the index.
             Err(error) if is_lost(&error) => {
                 log::error!("message {}: its text cannot be searched: {error}", record.id);
-                matching::document(&record, signs, |_| Ok(()))
-                    .map_err(|error| Error::from_io(&error))?
+                matching::bodiless(&record, signs)
             }
             Err(error) => return Err(Error::from_io(&error)),
         };
+        if !is_whole {
+            document.mark_cut(&Field::ALL);
+        }
         Ok(Some((record, document)))
     }
 

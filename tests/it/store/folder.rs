@@ -84,6 +84,14 @@ fn a_lost_body_file_does_not_end_searching() {
         assert_eq!(found(&store, find([words("after")])).await, 1);
         caught_up(&store).await;
         assert_eq!(found(&store, find([words("after")])).await, 1);
+        // Nobody knows what does not stand in it.
+        let without = |text: &str| {
+            let mut search = find([words(text)]);
+            search.terms[0].negated = true;
+            search
+        };
+        assert_eq!(found(&store, without("needle")).await, 1);
+        assert_eq!(found(&store, without("after")).await, 0);
         // Its octets are still asked for in vain, which is told.
         assert!(matches!(store.raw(large).await, Err(Error::Damaged(_))));
         store.close().await.unwrap();

@@ -59,13 +59,17 @@ struct Known {
 
 async fn fill(place: &Place, dice: &mut Dice, count: usize) -> Vec<Known> {
     let mut all = Vec::new();
-    for _ in 0..count {
+    for number in 0..count {
         let length = 5 + dice.below(40);
         let mut text: Vec<_> = (0..length).map(|_| dice.word()).collect();
         if dice.below(4) == 0 {
             text.push(SIGNS[dice.below(SIGNS.len())]);
         }
         let sign = if dice.below(4) == 0 { SIGNS[dice.below(SIGNS.len())] } else { "" };
+        if number == 7 && count == 100 {
+            // Longer than what is searched of a text.
+            text.extend(std::iter::repeat_n("long", 250_000));
+        }
         let raw = mail(&text.join(" "));
         let address = |dice: &mut Dice| {
             let address = format!("{}@{}.example", dice.word(), dice.word());
@@ -83,7 +87,7 @@ async fn fill(place: &Place, dice: &mut Dice, count: usize) -> Vec<Known> {
         };
         let mut draft = place.store.begin().await.unwrap();
         draft.write(&raw).await.unwrap();
-        let to = format!("{}@b.example", dice.word());
+        let to = format!("{}@{}", dice.word(), DOMAINS[dice.below(DOMAINS.len())]);
         let envelope = envelope(&[&to], dice.below(1000) as i64);
         let record = draft.commit(envelope, summary).await.unwrap();
         for change in [
@@ -106,7 +110,10 @@ fn known(record: &Arc<Record>, raw: &[u8]) -> Known {
     let mut scanner = Scanner::new(1 << 20);
     scanner.push(raw);
     let scanned = scanner.finish();
-    let document = Document::with_signs(&record.envelope, &record.summary, scanned.texts());
+    let mut document = Document::with_signs(&record.envelope, &record.summary, scanned.texts());
+    if scanned.is_cut {
+        document.mark_cut(&[Field::Text]);
+    }
     Known { id: record.id, document }
 }
 
@@ -154,6 +161,7 @@ fn facts(record: &Record) -> Facts<'_> {
         read: record.read,
         starred: record.starred,
         tags: &record.tags,
+        forward_paths: &record.envelope.forward_paths,
         attachment: !record.summary.attachments.is_empty(),
         inline: record.summary.inline_images > 0,
         received_ms: record.envelope.received_ms,
@@ -183,6 +191,7 @@ fn test(dice: &mut Dice) -> Test {
         6 => Test::After(dice.below(1000) as i64),
         7 => Test::Larger(dice.below(300) as u64),
         8 => Test::Smaller(dice.below(300) as u64),
+        19 => Test::Domain(DOMAINS[dice.below(DOMAINS.len())].into()),
         _ => {
             let fields: &[Field] = match dice.below(4) {
                 0 => &[Field::Subject],
@@ -221,6 +230,9 @@ impl Dice {
 
 /// What has no letter and no digit.
 const SIGNS: [&str; 5] = ["🎉", "&", "***", "£", "👨\u{200d}👧"];
+
+/// Each is an end of the next.
+const DOMAINS: [&str; 3] = ["b.example", "sub.b.example", "not-sub.b.example"];
 
 const WORDS: [&str; 40] = [
     "alpha",
