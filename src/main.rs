@@ -243,7 +243,7 @@ fn hash_password(how: &HashPassword) -> Result<(), String> {
 
 fn migrate(which: &Migrate, configured: &store::Options) -> Result<(), String> {
     let to = migrate::store_options(&which.to, configured)?;
-    let from = store::open(&migrate::store_options(&which.from, configured)?)
+    let from = store::open_existing(&migrate::store_options(&which.from, configured)?)
         .map_err(|error| error.to_string())?;
     // Each message of MongoDB waits for a round trip, and ids of SQLite are the order of commits.
     let at_once = if to.kind == store::Kind::Mongodb { 64 } else { 1 };

@@ -257,6 +257,20 @@ impl Filter {
         says_something.then_some(Self { search, mailbox })
     }
 
+    /// All messages received before this time, in milliseconds since 1970.
+    pub fn received_before_ms(time_ms: i64) -> Self {
+        let search = search::Query::default();
+        Self { search, mailbox: None }.received_before(time_ms)
+    }
+
+    /// Of these messages those received before this time, in milliseconds since 1970.
+    #[must_use]
+    pub fn received_before(mut self, time_ms: i64) -> Self {
+        let test = search::Test::Before(time_ms);
+        self.search.terms.push(search::Term { negated: false, test });
+        self
+    }
+
     /// The search, which is empty if only the mailbox counts, and the mailbox.
     pub fn into_parts(self) -> (search::Query, Option<String>) {
         (self.search, self.mailbox)

@@ -120,6 +120,14 @@ pub fn open(options: &Options) -> Result<Arc<dyn Store>, Error> {
     })
 }
 
+/// The same of a store that must be there already: none is made of a path that is mistyped.
+pub fn open_existing(options: &Options) -> Result<Arc<dyn Store>, Error> {
+    if options.kind == Kind::Sqlite {
+        sqlite::expect_store(&options.path)?;
+    }
+    open(options)
+}
+
 /// Whether everything that was acknowledged is there and whole. An smtpd may run on it meanwhile. Blocks.
 pub fn check(options: &Options) -> Result<Checked, Error> {
     match options.kind {
@@ -141,7 +149,10 @@ pub fn repair(options: &Options) -> Result<Checked, Error> {
 
 fn folder(options: &Options) -> Result<&Path, Error> {
     match options.kind {
-        Kind::Sqlite => Ok(&options.path),
+        Kind::Sqlite => {
+            sqlite::expect_store(&options.path)?;
+            Ok(&options.path)
+        }
         Kind::Memory | Kind::Mongodb => {
             Err(Error::Open("store.kind: only a store of kind \"sqlite\" is a folder".into()))
         }

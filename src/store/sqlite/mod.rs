@@ -39,7 +39,7 @@ mod tx;
 mod upgrade;
 mod writer;
 
-pub(super) use self::care::{backup, check, repair};
+pub(super) use self::care::{backup, check, expect_store, repair};
 
 use std::{
     fs::{self, File},

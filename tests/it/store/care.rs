@@ -589,12 +589,45 @@ fn a_backup_made_while_mail_comes_and_goes_is_a_whole_store() {
 }
 
 #[test]
+fn a_path_that_is_mistyped_becomes_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let stocked = Stocked::new();
+    let at = |path: PathBuf| Options { path, ..Options::default() };
+    for path in [folder.path().join("no"), folder.path().to_owned()] {
+        let nothing = at(path.clone());
+        let target = folder.path().join("copy");
+        let why = [
+            store::check(&nothing).map(drop),
+            store::backup(&nothing, &target).map(drop),
+            store::repair(&nothing).map(drop),
+            store::open_existing(&nothing).map(drop),
+        ];
+        for why in why {
+            assert!(
+                matches!(&why, Err(Error::Open(why)) if why.contains("no store is there")),
+                "{why:?}"
+            );
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{}", path.display());
+    }
+    for (target, told) in [
+        (PathBuf::new(), "expected the name of a folder"),
+        (stocked.options.path.join("copy"), "in the store itself"),
+        (stocked.options.path.join("bodies/copy"), "in the store itself"),
+    ] {
+        let why = store::backup(&stocked.options, &target);
+        assert!(matches!(&why, Err(Error::Open(why)) if why.contains(told)), "{why:?}");
+    }
+    sound(&stocked.options);
+}
+
+#[test]
 fn only_a_folder_can_be_looked_after() {
     let memory = Options { kind: store::Kind::Memory, ..Options::default() };
     assert!(matches!(store::check(&memory), Err(Error::Open(_))));
     let folder = tempfile::tempdir().unwrap();
     let nothing = Options { path: folder.path().join("no"), ..Options::default() };
     assert!(
-        matches!(store::check(&nothing), Err(Error::Open(why)) if why.contains("no such file"))
+        matches!(store::check(&nothing), Err(Error::Open(why)) if why.contains("no store is there"))
     );
 }

@@ -37,30 +37,55 @@ use crate::store::{Checked, Error};
 
 /// Copies `folder` to `target`, which must not exist. Everything is on the disk when this returns.
 pub(in crate::store) fn backup(folder: &Path, target: &Path) -> Result<Checked, Error> {
+    let is_named = target.file_name().is_some();
     let part = part_of(target);
+    let refuse = |why: &str| Err(Error::Open(format!("{}: {why}", target.display())));
+    if !is_named {
+        return refuse("expected the name of a folder to make");
+    }
+    if is_within(target, folder) {
+        return refuse("is in the store itself; a backup needs a folder outside of it");
+    }
     let cannot = |error: io::Error| Error::Open(format!("{}: {error}", part.display()));
     for path in [target, &part] {
         if path.exists() {
             return Err(Error::Open(format!("{}: exists already", path.display())));
         }
     }
-    for new in [part.clone(), part.join(JOURNAL), part.join(BODIES)] {
+    let copied = copy(folder, &part).and_then(|checked| {
+        sync(&part).map_err(cannot)?;
+        fs::rename(&part, target).map_err(cannot)?;
+        let above = target.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = File::open(above.unwrap_or(Path::new(".")));
+        above.and_then(|above| above.sync_all()).map_err(cannot)?;
+        Ok(checked)
+    });
+    if copied.is_err() {
+        // Half a copy is none, and would be in the way of the next.
+        let _ = fs::remove_dir_all(&part);
+    }
+    copied
+}
+
+/// True if the folder to make would be one of the store's own.
+fn is_within(target: &Path, store: &Path) -> bool {
+    let above = target.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = fs::canonicalize(above.unwrap_or(Path::new(".")));
+    matches!((above, fs::canonicalize(store)), (Ok(above), Ok(store)) if above.starts_with(&store))
+}
+
+/// Copies everything into a folder that is made for it.
+fn copy(folder: &Path, part: &Path) -> Result<Checked, Error> {
+    let cannot = |error: io::Error| Error::Open(format!("{}: {error}", part.display()));
+    for new in [part.to_owned(), part.join(JOURNAL), part.join(BODIES)] {
         make_folder(&new).map_err(cannot)?;
     }
-    let copied = match Folder::look(folder).and_then(|from| Copy::begin(from, &part)) {
+    match Folder::look(folder).and_then(|from| Copy::begin(from, part)) {
         Ok(copy) => copy.whole(),
         Err(Error::Full) => Err(Error::Full),
         // No database, or one that cannot be asked: everything is copied as it is.
-        Err(why) => as_it_is(folder, &part, &why).map_err(cannot),
-    };
-    let checked = copied?;
-    sync(&part).map_err(cannot)?;
-    fs::rename(&part, target).map_err(cannot)?;
-    let above = target.parent().filter(|above| !above.as_os_str().is_empty());
-    File::open(above.unwrap_or(Path::new(".")))
-        .and_then(|above| above.sync_all())
-        .map_err(cannot)?;
-    Ok(checked)
+        Err(why) => as_it_is(folder, part, &why).map_err(cannot),
+    }
 }
 
 /// Where a copy is made.

@@ -28,6 +28,17 @@ use super::{
 };
 use crate::{id::MessageId, store::Error};
 
+/// Refuses a folder in which nothing is that a store has: a name that is mistyped must not look like a store
+/// that is empty, nor become one.
+pub(in crate::store) fn expect_store(folder: &Path) -> Result<(), Error> {
+    let has = |name| folder.join(name).exists();
+    if has(DATABASE) || has(JOURNAL) || has(BODIES) || replace::is_begun(folder) {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(Error::Open(format!("{folder}: no store is there: neither {DATABASE} nor {JOURNAL}/")))
+}
+
 /// A folder and its database.
 struct Folder {
     db: Connection,
@@ -73,7 +84,7 @@ impl Folder {
     fn look(folder: &Path) -> Result<Self, Error> {
         let database = folder.join(DATABASE);
         if !database.is_file() {
-            return Err(Error::Open(format!("{}: no such file", database.display())));
+            return Err(Error::needs_repair(&database, "no such file"));
         }
         schema::check_version(&database)?;
         let db = schema::open_reader(&database)

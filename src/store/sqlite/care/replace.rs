@@ -23,6 +23,11 @@ pub(in crate::store::sqlite) fn is_interrupted(store: &Path) -> bool {
     store.join(WORKSHOP).join(MARK).exists()
 }
 
+/// True if there is a workshop, which a repair that was killed leaves.
+pub(super) fn is_begun(store: &Path) -> bool {
+    store.join(WORKSHOP).is_dir()
+}
+
 impl Workshop {
     /// An empty one, with a copy of the database to work on.
     pub(super) fn begin(store: &Path) -> io::Result<Self> {
