@@ -129,6 +129,7 @@ impl Config {
         let asks_who = self.http.login == http::LoginMode::Required;
         let has_tokens = !self.http.tokens.is_empty() || !self.http.read_tokens.is_empty();
         let rules: &[(bool, &'static str, &'static str)] = &[
+            (!self.store.path.as_os_str().is_empty(), "store.path", "expected a folder"),
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
             (limits.recipients > 0, "limits.recipients", "expected at least 1"),
             (
@@ -303,6 +304,11 @@ fn typed(text: &str, default: &Value) -> Value {
             text.replace('_', "").parse().map_or_else(|_| string(), Value::Integer)
         }
         Value::Boolean(_) => text.parse().map_or_else(|_| string(), Value::Boolean),
+        // As in the file, or with commas alone.
+        Value::Array(_) if ["[\"", "['"].iter().any(|it| text.trim_start().starts_with(it)) => {
+            let list = toml::from_str::<Table>(&format!("list = {text}")).ok();
+            list.and_then(|mut list| list.remove("list")).unwrap_or_else(string)
+        }
         Value::Array(_) => Value::Array(
             text.split(',')
                 .map(str::trim)

@@ -84,6 +84,30 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
+fn a_list_in_a_variable_may_stand_as_in_the_file() {
+    let load = |text: &str| {
+        let variables = [("SMTPD_POLICY_BLOCK_BODY".to_owned(), text.to_owned())];
+        Config::from_text("", "", variables).map(|loaded| loaded.config.policy.block_body)
+    };
+    for (text, list) in [
+        ("[\"viagra\", 'a,b']", "[\"viagra\", \"a,b\"]"),
+        ("viagra, [a-z]+x", "[\"viagra\", \"[a-z]+x\"]"),
+    ] {
+        let file = format!("[policy]\nblock_body = {list}");
+        let in_file = Config::from_text("", &file, []).unwrap().config.policy.block_body;
+        assert_eq!(format!("{:?}", load(text).unwrap()), format!("{in_file:?}"), "{text}");
+        assert_eq!(in_file.len(), 2);
+    }
+    for broken in ["[\"viagra\"", "[\"viagra\", 1]", "['a'] x"] {
+        let error = load(broken).unwrap_err().to_string();
+        assert!(error.contains("SMTPD_POLICY_BLOCK_BODY"), "{broken}: {error}");
+    }
+    let empty = [("SMTPD_STORE_PATH".to_owned(), String::new())];
+    let error = Config::from_text("", "", empty).unwrap_err().to_string();
+    assert_eq!(error, "environment variable SMTPD_STORE_PATH: expected a folder");
+}
+
+#[test]
 fn an_unknown_variable_is_told_but_no_error() {
     let variables = [("SMTPD_PORT".to_owned(), "tcp://10.0.0.1:25".to_owned())];
     let loaded = Config::from_text("", "", variables).unwrap();
