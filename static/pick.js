@@ -157,10 +157,3 @@ document.addEventListener('click', (event) => {
 
 document.addEventListener('list', () => { if (hasPicked()) refresh(); });
 
-// Enter in the tag field adds it; the first button of the form would mark as read.
-document.addEventListener('keydown', (event) => {
-  if (event.key !== 'Enter' || !event.target.matches?.('#bulk [name=tag]')) return;
-  event.preventDefault();
-  actOnPicked('tag');
-});
-

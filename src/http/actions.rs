@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    store::{Change, Selection, tag_key},
+    message::search::{self, Term, Test},
+    store::{self, Change, Filter, Selection, tag_key},
 };
 
 /// `POST /messages/{id}`
@@ -43,13 +44,17 @@ pub(super) async fn many(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
-    let Form { action, ids, which, before } = body::form(&site, request).await?;
+    let Form { action, ids, which, before, until } = body::form(&site, request).await?;
     let are_picked = ids.is_some();
     let selection = match ids {
         Some(_) if which.all => return Err(Error::bad_request(WORDS.errors.ids_and_more)),
         // The search is then only the way back.
         Some(ids) => Selection::Ids(ids),
-        None => which.selection()?,
+        // A list from there on is no selection, and must not become all that the search finds.
+        None if !before.is_empty() => {
+            return Err(Error::bad_request(WORDS.errors.before_and_more));
+        }
+        None => as_asked(&site, which.selection()?, until).await?,
     };
     let changed = act(&site, &action, selection).await?;
     let accepts = headers.get(header::ACCEPT).is_some_and(|it| it == "application/json");
@@ -60,6 +65,29 @@ pub(super) async fn many(
     let Which { q, mailbox, .. } = which;
     let list = Asked { q, mailbox, before, ..Asked::default() };
     Ok(see_other(if emptied { "/".to_owned() } else { list.link("/") }))
+}
+
+/// Leaves out what came after the question whether to delete was asked.
+async fn as_asked(
+    site: &Site,
+    which: Selection,
+    until_ms: Option<i64>,
+) -> Result<Selection, Error> {
+    let Some(until_ms) = until_ms else { return Ok(which) };
+    Ok(match which {
+        Selection::Matching(filter) => Selection::Matching(filter.received_before(until_ms)),
+        // To delete all is quicker than to delete each, and the same if nothing came.
+        Selection::All if !has_come_since(site, until_ms).await? => Selection::All,
+        Selection::All => Selection::Matching(Filter::received_before_ms(until_ms)),
+        Selection::Ids(ids) => Selection::Ids(ids),
+    })
+}
+
+async fn has_come_since(site: &Site, since_ms: i64) -> Result<bool, Error> {
+    let term = Term { negated: false, test: Test::After(since_ms) };
+    let search = search::Query { terms: vec![term] };
+    let query = store::Query { search, mailbox: None, before: None, limit: 1 };
+    Ok(!site.store.list(query).await?.records.is_empty())
 }
 
 /// Returns how many messages are different now.
@@ -114,6 +142,8 @@ struct Form {
     ids: Option<Vec<MessageId>>,
     which: Which,
     before: String,
+    /// When the question was asked that this answers, in milliseconds since 1970.
+    until: Option<i64>,
 }
 
 impl Parameters for Form {
@@ -142,7 +172,9 @@ impl Parameters for Form {
         if !before.is_empty() {
             parse(&before)?;
         }
-        Ok(Self { action, ids: (only || !ids.is_empty()).then_some(ids), which, before })
+        let until = pairs.number("until", 1)?.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        let ids = (only || !ids.is_empty()).then_some(ids);
+        Ok(Self { action, ids, which, before, until })
     }
 }
 

@@ -91,6 +91,9 @@ pub(super) async fn patch(
     request: Request,
 ) -> Result<Response, Error> {
     let patch: Patch = parse(&body::collect(&site, request).await?)?;
+    if matches!(patch, Patch { read: None, starred: None, tags: None }) {
+        return Err(Error::bad_request(WORDS.errors.no_change));
+    }
     let record = site.record(&id).await?;
     let changes = patch.changes(&record);
     check_tags(&site, &changes).await?;
@@ -195,6 +198,10 @@ impl Patch {
 }
 
 fn parse<'a, T: Deserialize<'a>>(octets: &'a [u8]) -> Result<T, Error> {
+    // An array would be taken for the values of the fields in their order.
+    if octets.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::bad_request(WORDS.errors.no_object));
+    }
     serde_json::from_slice(octets)
         .map_err(|error| Error::bad_request(format!("The JSON cannot be read: {error}.")))
 }

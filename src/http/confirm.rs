@@ -1,5 +1,7 @@
 //! The question before many messages are deleted.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use askama::Template;
 use axum::{extract::State, http::HeaderMap, response::Response};
 
@@ -24,6 +26,8 @@ pub(super) async fn confirm(
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let until_ms = now.as_millis();
     // What cannot be searched for cannot be deleted either, so say it before the question.
     let selection = which.selection()?;
     let asked = Asked { q: which.q.clone(), mailbox: which.mailbox.clone(), ..Asked::default() };
@@ -40,8 +44,8 @@ pub(super) async fn confirm(
         MOST_COUNTED.. => words.more_than.with(&grouped(MOST_COUNTED)),
         count => words.messages.of(count),
     };
-    page::page(&headers, &ConfirmPage { w: WORDS, shell: &shell, which: &which, count, messages })
-        .await
+    let page = ConfirmPage { w: WORDS, shell: &shell, which: &which, count, messages, until_ms };
+    page::page(&headers, &page).await
 }
 
 /// How many messages match, as far as anybody counts.
@@ -68,6 +72,8 @@ struct ConfirmPage<'a> {
     count: u64,
     /// The same in words.
     messages: String,
+    /// What comes later was not in the question, and is not deleted by the answer.
+    until_ms: u128,
 }
 
 /// So many matches are counted: a page has to come soon, and beyond that the number frightens enough.

@@ -122,9 +122,9 @@ pub(super) async fn rendered(
 impl Parameters for Look {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self {
-            remote: pairs.text("remote")?.unwrap_or_default(),
-            scheme: pairs.text("scheme")?.unwrap_or_default(),
-            width: pairs.text("width")?.unwrap_or_default(),
+            remote: if pairs.one("remote")? { "1".to_owned() } else { String::new() },
+            scheme: pairs.choice("scheme", &SCHEMES)?.unwrap_or_default().to_owned(),
+            width: pairs.choice("width", &KNOWN_WIDTHS)?.unwrap_or_default().to_owned(),
         })
     }
 }
@@ -187,6 +187,11 @@ fn query(pairs: impl Iterator<Item = (&'static str, String)>) -> String {
     }
     query
 }
+
+const SCHEMES: [&str; 3] = ["light", "dark", "forced"];
+
+/// [`WIDTHS`] as they are asked for, and the words of earlier links.
+const KNOWN_WIDTHS: [&str; 8] = ["320", "375", "414", "600", "768", "1024", "phone", "tablet"];
 
 /// Widths of windows that designers ask for: phones from small to large, tablets upright and on their side.
 pub(super) const WIDTHS: [u32; 6] = [320, 375, 414, 600, 768, 1024];

@@ -151,6 +151,22 @@ impl Pairs {
         }
     }
 
+    /// One of these words, if any is said.
+    pub(super) fn choice(
+        &mut self,
+        name: &'static str,
+        known: &[&'static str],
+    ) -> Result<Option<&'static str>, Error> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match known.iter().find(|known| **known == text) {
+            Some(known) => Ok(Some(known)),
+            None => {
+                let text = WORDS.errors.no_choice.with(name);
+                Err(Error::bad_request(text.replacen("{}", &known.join(", "), 1)))
+            }
+        }
+    }
+
     /// `on` or `off`; off where nothing is said.
     pub(super) fn switch(&mut self, name: &'static str) -> Result<bool, Error> {
         match self.text(name)?.as_deref() {
@@ -232,6 +248,7 @@ mod tests {
         number: Option<u64>,
         flag: bool,
         one: bool,
+        choice: Option<&'static str>,
         every: Vec<String>,
     }
 
@@ -243,6 +260,7 @@ mod tests {
                 number: pairs.number("number", 1)?,
                 flag: pairs.flag("flag")?,
                 one: pairs.one("one")?,
+                choice: pairs.choice("choice", &["dark", "light"])?,
                 every: pairs.every("every")?,
             })
         }
@@ -250,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_taken() {
-        let query = b"text=a+b%21&shown=&number=7&flag&one=1&every=x&every=y";
+        let query = b"text=a+b%21&shown=&number=7&flag&one=1&choice=dark&every=x&every=y";
         let every = vec!["x".to_owned(), "y".to_owned()];
         let asked = Asked {
             text: Some("a b!".to_owned()),
@@ -258,6 +276,7 @@ mod tests {
             number: Some(7),
             flag: true,
             one: true,
+            choice: Some("dark"),
             every,
         };
         assert_eq!(read::<Asked>(query).unwrap(), asked);
@@ -285,6 +304,8 @@ mod tests {
             ("one", "one"),
             ("one=0", "one"),
             ("one=true", "one"),
+            ("choice=pink", "dark, light"),
+            ("choice=Dark", "choice"),
             ("every=x&every=", "every"),
             ("text=%ff", "UTF-8"),
         ] {

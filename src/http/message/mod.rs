@@ -53,9 +53,9 @@ pub(super) struct How {
     /// `page=2` of the source.
     page: String,
     /// `raw=1`: the header as it came.
-    raw: String,
+    raw: bool,
     /// `whole=1`: a message too large to be read for a page is read all the same.
-    whole: String,
+    whole: bool,
     /// Only header fields in which this stands.
     filter: String,
 }
@@ -65,8 +65,8 @@ impl Parameters for How {
         Ok(Self {
             look: Look::take(pairs)?,
             page: pairs.text("page")?.unwrap_or_default(),
-            raw: pairs.text("raw")?.unwrap_or_default(),
-            whole: pairs.text("whole")?.unwrap_or_default(),
+            raw: pairs.one("raw")?,
+            whole: pairs.one("whole")?,
             filter: pairs.shown("filter")?,
         })
     }
@@ -82,8 +82,7 @@ pub(super) async fn show(
     headers: HeaderMap,
     tab: Option<Tab>,
 ) -> Result<Response, Error> {
-    let is_all = how.whole == "1";
-    let mut opened = if is_all { site.opened(&id).await? } else { site.glanced(&id).await? };
+    let mut opened = if how.whole { site.opened(&id).await? } else { site.glanced(&id).await? };
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
     let is_reading = method == Method::GET && !is_prefetch(&headers);
     if !opened.record.read && is_reading && who.may_change() {

@@ -328,7 +328,7 @@ impl Headers {
                 .iter()
                 .any(|defect| matches!(defect, Defect::LongHeader | Defect::TooManyHeaders)),
         };
-        if how.raw == "1" {
+        if how.raw {
             let Excerpt { text, is_cut } = opened.header_of(number).await?;
             (headers.raw, headers.is_cut) = (Some(text), is_cut);
             return Ok(headers);

@@ -124,6 +124,7 @@ fn what_names_nothing_deletes_nothing() {
         ("/api/messages", "{\"id\":[]}"),
         ("/api/messages", "{\"ids\":[\"\"]}"),
         ("/api/messages", "{\"ids\":null}"),
+        ("/api/messages", "[[]]"),
         ("/api/messages", " "),
         ("/api/messages", "q=x"),
         ("/api/messages?all=1", ids.as_str()),
@@ -133,6 +134,10 @@ fn what_names_nothing_deletes_nothing() {
     }
     for form in [
         format!("action=delete&all=1&id={id}"),
+        format!("action=delete&all=1&before={id}"),
+        format!("action=delete&q=Hi&before={id}"),
+        "action=delete&q=Hi&until=soon".to_owned(),
+        "action=delete&q=Hi&until=0".to_owned(),
         format!("action=delete&id={id}&id="),
         format!("action=delete&ids={id},"),
         format!("action=delete&only=&id={id}"),
@@ -149,6 +154,11 @@ fn what_names_nothing_deletes_nothing() {
         send("POST", &format!("/messages/{id}"), form);
     }
     for patch in [
+        "{}",
+        "{\"read\":null}",
+        "[true]",
+        "[true,true,[]]",
+        "null",
         "{\"tags\":[\"\"]}",
         "{\"tags\":[\" \"]}",
         "{\"raed\":true}",
@@ -159,6 +169,9 @@ fn what_names_nothing_deletes_nothing() {
     }
     for path in ["/api/messages?limit=0", "/api/messages?limit=-1", "/api/messages?wait=soon"] {
         send("GET", path, "");
+    }
+    for looks in ["width=7", "width=full", "scheme=pink", "remote=0", "raw=2", "whole=yes"] {
+        send("GET", &format!("/messages/{id}?{looks}"), "");
     }
     // An id that is not there names no other message, and no list either.
     let gone = server.client().request("DELETE", "/api/messages/", &[], "");
@@ -192,6 +205,69 @@ fn the_pages_own_forms_and_links_go_on_working() {
     );
     server.client().post("/messages", "action=delete&all=1").expect(303);
     assert_eq!(server.shelf.records().len(), 0);
+}
+
+/// Mail to somebody, by SMTP.
+fn send_to(server: &harness::Server, recipient: &str) {
+    let mut client = Client::connect(server.smtp);
+    let dialog = format!(
+        "EHLO c.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n\
+         Subject: Hi {recipient}\r\n\r\nHello.\r\n.\r\nQUIT\r\n"
+    );
+    client.send(dialog.as_bytes()).unwrap();
+    while !client.reply().unwrap().starts_with("221") {}
+}
+
+fn subjects(server: &harness::Server, query: &str) -> Vec<String> {
+    let subject = |message: &serde_json::Value| message["subject"].as_str().unwrap().to_owned();
+    server.messages(query).iter().map(subject).collect()
+}
+
+#[test]
+fn what_comes_after_the_question_is_not_deleted() {
+    let server = harness::Server::start(&[]);
+    let post = |form: &str| {
+        super::client::Client::connect(server.http).post("/messages", form).expect(303);
+    };
+    for which in ["all=1", "q=Hi", "mailbox=bob%40example.com"] {
+        send_to(&server, "bob@example.com");
+        // Times have milliseconds, and what came in that of the question is not deleted either.
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let asked = String::from_utf8(server.get(&format!("/delete?{which}"))).unwrap();
+        let (_, until) = asked.split_once("name=\"until\" value=\"").expect("a time");
+        let until = until.split_once('"').unwrap().0;
+        send_to(&server, "bob@example.com");
+        send_to(&server, "bob@example.com");
+        post(&format!("action=delete&{which}&until={until}"));
+        assert_eq!(server.messages("limit=9").len(), 2, "{which}");
+        post(&format!("action=delete&{which}"));
+        assert_eq!(server.messages("limit=9").len(), 0, "{which}");
+    }
+}
+
+#[test]
+fn the_columns_links_find_what_they_name_and_no_neighbours() {
+    let server = harness::Server::start(&[]);
+    let everybody = ["bob@y.example", "eve@sub.y.example", "al@y.example.com", "liz@not-y.example"];
+    everybody.iter().for_each(|recipient| send_to(&server, recipient));
+    for (recipient, tag) in [(0, "a\\\"b"), (1, "ab")] {
+        let message = &server.messages(&format!("mailbox={}", everybody[recipient]))[0];
+        let path = format!("/api/messages/{}", message["id"].as_str().unwrap());
+        let body = format!("{{\"tags\":[\"{tag}\"]}}");
+        let length = body.len().to_string();
+        let fields = [("Content-Length", length.as_str())];
+        let mut client = super::client::Client::connect(server.http);
+        client.request("PATCH", &path, &fields, &body).expect(200);
+    }
+    let column = String::from_utf8(server.get("/boxes")).unwrap();
+    for link in ["domain%3A%22y%2Eexample%22", "tag%3A%22a%22%22b%22"] {
+        assert!(column.contains(&format!("href=\"/?q={link}\"")), "{link}: {column}");
+        assert_eq!(subjects(&server, &format!("q={link}")), ["Hi bob@y.example"], "{link}");
+    }
+    assert_eq!(subjects(&server, "q=-domain:y.example").len(), 3);
+    let (_, told) = server.request("DELETE", "/api/messages?q=domain:y.example");
+    assert_eq!(String::from_utf8(told).unwrap(), "{\"deleted\":1}\n");
+    assert_eq!(subjects(&server, "q=domain:sub.y.example"), ["Hi eve@sub.y.example"]);
 }
 
 #[test]
