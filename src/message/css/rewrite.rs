@@ -208,11 +208,13 @@ impl<'c, 'f> Rewriting<'c, 'f> {
             "url" | "src" => {
                 let url = quoted(input);
                 let end = input.position().byte_index();
-                let with = url.and_then(|url| self.url(&url, place.property));
-                match (with, name) {
-                    (None, "src") => self.edits.replace(start..end, NOTHING),
-                    (with, _) => self.put(start..end, with),
-                }
+                let with = match url {
+                    Some(url) if name == "url" => self.url(&url, place.property),
+                    Some(url) => self.url(&url, place.property).or_else(|| Some(NOTHING.to_owned())),
+                    // A string that is broken off, or something beside it: no browser loads that today.
+                    None => Some(NOTHING.to_owned()),
+                };
+                self.put(start..end, with);
             }
             "expression" | "-moz-element" | "element" | "paint" => {
                 skip(input);
