@@ -151,7 +151,7 @@ def without(*changes, folder=ROOT / "target/control"):
             octets = (ROOT / name).read_bytes()
             for old, new in [change[1:] for change in changes if change[0] == name]:
                 text = octets.decode()
-                assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
+                assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
                 octets = text.replace(old, new).encode()
             target = source / name
             # What is as it was keeps its time, so that little is compiled.
