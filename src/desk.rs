@@ -85,11 +85,7 @@ mod tests {
     use smol::future::{block_on, poll_once};
 
     use super::*;
-    use crate::{
-        bus::Heard,
-        message::{Envelope, Summary},
-        store,
-    };
+    use crate::{bus::Heard, message::Summary, store, wire::Envelope};
 
     #[test]
     fn a_change_of_many_is_one_event() {

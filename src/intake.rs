@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     bus::{Bus, Event},
-    message::{Envelope, SNIPPET_CHARS, Scanner},
+    message::{SNIPPET_CHARS, Scanner},
     store::{Draft, Error, Record, Store},
+    wire::Envelope,
 };
 
 /// Where doors bring messages.

@@ -20,11 +20,12 @@ use smtpd::{
     desk::Desk,
     http::{self, App, Upstream, Web},
     limits,
-    message::{Envelope, ForwardPath, Scanner},
+    message::Scanner,
     net::Socket,
     policy::Policy,
     shutdown::Shutdown,
     store::{self, Kind, Store},
+    wire::{Envelope, ForwardPath},
 };
 
 /// An even first octet: the rest is said as it is. An odd one: it is said under a foreign name.

@@ -4,8 +4,9 @@
 use std::sync::{Arc, OnceLock};
 
 use smtpd::{
-    message::{Envelope, ForwardPath, Scanner, search::Query},
+    message::{Scanner, search::Query},
     store::{self, Change, Kind, Options, Selection, Store},
+    wire::{Envelope, ForwardPath},
 };
 
 /// The octets are what somebody typed.

@@ -4,9 +4,11 @@
 use std::{sync::Arc, time::Instant};
 
 use smtpd::{
-    message::{Envelope, Tls},
     smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
-    wire::sasl::{Mechanism, ScramKeys},
+    wire::{
+        Envelope, Tls,
+        sasl::{Mechanism, ScramKeys},
+    },
 };
 
 /// What the server and those it asks are like; one octet of the input says it.

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::{message, row::When, view::Opened};
 use crate::{
-    message::{Address, Defect, Letter, Parameter, Part, Protection, protections},
+    message::{Address, Defect, Letter, Part, Protection, protections},
     store::{self, Record},
+    wire::Parameter,
 };
 
 /// A message in a list.
@@ -200,10 +201,10 @@ impl<'a> Whole<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    fn new(envelope: &'a crate::message::Envelope) -> Self {
+    fn new(envelope: &'a crate::wire::Envelope) -> Self {
         let parameters =
             |all: &[Parameter]| -> Vec<String> { all.iter().map(message::parameter).collect() };
-        let forward_path = |path: &'a crate::message::ForwardPath| ForwardPath {
+        let forward_path = |path: &'a crate::wire::ForwardPath| ForwardPath {
             address: &path.address,
             parameters: parameters(&path.parameters),
         };
@@ -221,8 +222,8 @@ impl<'a> Envelope<'a> {
 }
 
 impl<'a> Tls<'a> {
-    fn new(tls: &'a crate::message::Tls) -> Self {
-        let crate::message::Tls { version, cipher, server_name, client_certificate } = tls;
+    fn new(tls: &'a crate::wire::Tls) -> Self {
+        let crate::wire::Tls { version, cipher, server_name, client_certificate } = tls;
         Self { version, cipher, server_name, client_certificate: client_certificate.as_deref() }
     }
 }

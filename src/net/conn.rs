@@ -16,7 +16,7 @@ use super::{
     linger::{Linger, MOMENT},
     tls::{self, Progress},
 };
-use crate::message::Tls;
+use crate::wire::Tls;
 
 /// A connection with deadlines.
 #[derive(Debug)]

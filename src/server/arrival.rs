@@ -8,10 +8,10 @@ use std::{
 };
 
 use crate::{
-    message::Tls,
     net::{Conn, Received, tls::Certificates},
     smtp::Reply,
     wire::{
+        Tls,
         network::{self, Network},
         proxy::{self, Source},
     },

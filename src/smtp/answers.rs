@@ -8,9 +8,9 @@ use super::{
     reply::append,
     state::{Client, State},
 };
-use crate::{
-    message::{Envelope, Tls},
-    wire::sasl::{Exchange, Nonce, Progress, ScramKeys},
+use crate::wire::{
+    Envelope, Tls,
+    sasl::{Exchange, Nonce, Progress, ScramKeys},
 };
 
 /// What came of a login.

@@ -8,7 +8,7 @@ use super::{
     state::{Client, State, Transaction},
     xclient,
 };
-use crate::message::{Envelope, ForwardPath};
+use crate::wire::{Envelope, ForwardPath};
 
 /// Nothing more to do, or a step to take; or else a refusal.
 pub(super) type Outcome<'a> = Result<Option<Step<'a>>, Reply>;

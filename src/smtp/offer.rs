@@ -4,7 +4,7 @@
 //! does not work, and what is told does.
 
 use super::{AuthMode, Options, Reply, StartTls, reply::append};
-use crate::{message::Tls, wire::sasl::Mechanism};
+use crate::wire::{Tls, sasl::Mechanism};
 
 /// The extensions of a session as it stands.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{message::Tls, wire::sasl::Mechanism};
+use crate::wire::{Tls, sasl::Mechanism};
 
 /// What the sessions of a listener may be told to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Reply, offer::Offer};
-use crate::message::Parameter;
+use crate::wire::Parameter;
 
 /// The parameters of MAIL.
 pub(super) fn mail(text: &str, offer: Offer<'_>) -> Result<Vec<Parameter>, Reply> {
@@ -238,7 +238,7 @@ const MAX_AUTH: usize = 500;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{message::Tls, smtp::Options};
+    use crate::{smtp::Options, wire::Tls};
 
     fn shown(parameters: Vec<Parameter>) -> String {
         let one = |Parameter { keyword, value }| match value {

@@ -20,9 +20,9 @@ use super::{
     log::Tally,
     state::{Client, Pause, State, Transaction},
 };
-use crate::{
-    message::{Envelope, Tls},
-    wire::line::{LineBuffer, TooLong},
+use crate::wire::{
+    Envelope, Tls,
+    line::{LineBuffer, TooLong},
 };
 
 /// The server's side of one connection.

@@ -4,7 +4,7 @@ use super::{
     Reply, XClient,
     content::{Body, Chunk, Content},
 };
-use crate::{message::Envelope, wire::sasl::Exchange};
+use crate::wire::{Envelope, sasl::Exchange};
 
 /// What may happen next.
 #[derive(Debug)]

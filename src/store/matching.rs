@@ -4,9 +4,12 @@
 use std::io;
 
 use super::{Raw, Record};
-use crate::message::{
-    Envelope, Scanned, Scanner, Summary,
-    search::{Document, Facts, Field, Query, Test},
+use crate::{
+    message::{
+        Scanned, Scanner, Summary,
+        search::{Document, Facts, Field, Query, Test},
+    },
+    wire::Envelope,
 };
 
 /// Asks the query about one message. `read` pushes the octets of the message into the scanner; it is

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     id::{IdSource, MessageId},
-    message::{Envelope, Summary},
+    message::Summary,
+    wire::Envelope,
 };
 
 /// A bounded store that forgets everything at the end of the process.

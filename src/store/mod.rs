@@ -17,7 +17,8 @@ use std::{fmt, io, pin::Pin, sync::Arc};
 
 use crate::{
     id::MessageId,
-    message::{Envelope, Summary, search},
+    message::{Summary, search},
+    wire::Envelope,
 };
 
 /// An answer that comes later. Boxed, so that a store is chosen at run time.

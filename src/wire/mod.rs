@@ -1,7 +1,10 @@
 //! PURE: what the mail protocols share.
 
 pub mod address;
+mod envelope;
 pub mod line;
 pub mod network;
 pub mod proxy;
 pub mod sasl;
+
+pub use envelope::{Envelope, ForwardPath, Parameter, Tls};

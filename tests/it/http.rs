@@ -35,13 +35,13 @@ use smtpd::{
     desk::Desk,
     http::{self, App, Upstream, Web},
     limits,
-    message::{Envelope, ForwardPath},
     metrics::Metrics,
     net::Socket,
     policy::{self, Policy},
     refusals::Refusals,
     shutdown::Shutdown,
     store::{self, Record, Store},
+    wire::{Envelope, ForwardPath},
 };
 
 /// A server on a port of its own, gone when dropped.

@@ -22,9 +22,7 @@ use smol::{Async, stream::StreamExt as _};
 use smtpd::{
     config::Config,
     id::MessageId,
-    log, message,
-    message::Envelope,
-    panics,
+    log, message, panics,
     reload::Reload,
     server,
     shutdown::Shutdown,
@@ -32,6 +30,7 @@ use smtpd::{
         self, Change, Counts, Draft, Error, Keep, Kind, Later, Mailbox, Page, Query, Raw, Record,
         Selection, Store,
     },
+    wire::Envelope,
 };
 
 use crate::harness::{Client, connect, eventually};

@@ -16,13 +16,14 @@ use smol::future::{block_on, poll_once};
 use smtpd::{
     id::MessageId,
     message::{
-        Address, Envelope, ForwardPath, Summary, Tls,
+        Address, Summary,
         search::{self, Field, Term, Test},
     },
     store::{
         self, Change, Counts, Error, Filter, Keep, Kind, Options, Query, Raw, Record, Selection,
         Store,
     },
+    wire::{Envelope, ForwardPath, Tls},
 };
 
 /// A store and the folder that it lives in, if it does.

@@ -9,8 +9,8 @@ use std::{
 const ROWS: [&[&str]; 9] = [
     &["id", "secret", "metrics", "panics", "relief", "reload", "shutdown", "clients", "refusals"],
     &["wire"],
-    &["message"],
     &["smtp"],
+    &["message"],
     &["store", "auth", "limits", "policy", "net", "log", "process", "notify"],
     &["bus"],
     &["intake", "desk", "feed", "migrate"],

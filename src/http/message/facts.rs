@@ -5,8 +5,9 @@ use crate::{
         row::{When, octets},
         words::WORDS,
     },
-    message::{Address, ForwardPath, Parameter},
+    message::Address,
     store::Record,
+    wire::{ForwardPath, Parameter},
 };
 
 /// Facts of one kind.

@@ -210,7 +210,9 @@ impl<'c, 'f> Rewriting<'c, 'f> {
                 let end = input.position().byte_index();
                 let with = match url {
                     Some(url) if name == "url" => self.url(&url, place.property),
-                    Some(url) => self.url(&url, place.property).or_else(|| Some(NOTHING.to_owned())),
+                    Some(url) => {
+                        self.url(&url, place.property).or_else(|| Some(NOTHING.to_owned()))
+                    }
                     // A string that is broken off, or something beside it: no browser loads that today.
                     None => Some(NOTHING.to_owned()),
                 };

@@ -1,7 +1,8 @@
 //! A message turned into the words, and where they are asked for the signs, that are searched.
 
 use super::{Document, Field, signs, words::fold_into};
-use crate::message::{Address, Envelope, Summary};
+use crate::message::{Address, Summary};
+use crate::wire::Envelope;
 
 impl Document {
     /// The words of a message; `texts` are all its readable texts.
@@ -137,7 +138,7 @@ fn has(list: &[Address], address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::ForwardPath;
+    use crate::wire::ForwardPath;
 
     fn address(name: &str, address: &str) -> Address {
         Address { name: name.to_owned(), address: address.to_owned() }

@@ -13,7 +13,7 @@ mod words;
 pub use parse::{Problem, SearchError, quoted};
 pub use words::words;
 
-use super::ForwardPath;
+use crate::wire::ForwardPath;
 
 /// What a message must match. The empty query matches all; [`Query::parse`] never makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

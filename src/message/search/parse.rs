@@ -336,9 +336,9 @@ const LONGEST_NAME: usize = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{
-        ForwardPath,
-        search::{Document, Facts},
+    use crate::{
+        message::search::{Document, Facts},
+        wire::ForwardPath,
     };
 
     fn tests(text: &str) -> Vec<(bool, Test)> {

@@ -11,7 +11,7 @@ use std::{
 use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
 
 use super::client;
-use crate::{message::Tls, net::Socket};
+use crate::{net::Socket, wire::Tls};
 
 /// The server's half of one TLS connection.
 #[derive(Debug)]

@@ -21,7 +21,6 @@ use crate::{
     auth::Auth,
     config::Config,
     intake::{Incoming, Intake},
-    message::Tls,
     metrics::{self, Metrics},
     net::{Conn, Received, Socket, tls::Certificates},
     panics,
@@ -30,7 +29,7 @@ use crate::{
     shutdown::Shutdown,
     smtp::{self, MayName, Peer, Reply, Session, Step},
     store,
-    wire::network::Network,
+    wire::{Tls, network::Network},
 };
 
 pub use self::options::Options;
@@ -509,7 +508,7 @@ impl<'a> Talk<'a> {
 }
 
 /// The first recipient and how many more: a log line must not grow with the envelope.
-fn recipients(envelope: &crate::message::Envelope) -> String {
+fn recipients(envelope: &crate::wire::Envelope) -> String {
     match envelope.forward_paths.as_slice() {
         [] => String::new(),
         [only] => only.address.clone(),

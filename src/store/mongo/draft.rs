@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    message::{Envelope, Scanner, Summary},
+    message::{Scanner, Summary},
     store::{Draft, Error, Later, Record, matching},
+    wire::Envelope,
 };
 
 /// A draft of the MongoDB store. Dropping it drops its upload, which removes it.

@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::MessageId,
-    message::{
-        Address, Defect, Encoding, Envelope, ForwardPath, Outline, Parameter, Part, Summary, Tls,
-    },
+    message::{Address, Defect, Encoding, Outline, Part, Summary},
     store::{Error, Raw, Record, State, mailbox_key},
+    wire::{Envelope, ForwardPath, Parameter, Tls},
 };
 
 /// A message as it is written.

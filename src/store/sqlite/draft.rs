@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    message::{Envelope, Summary},
+    message::Summary,
     store::{Draft, Error, Later, Record},
+    wire::Envelope,
 };
 
 /// A draft of the SQLite store. Dropping it drops its file, which removes it.

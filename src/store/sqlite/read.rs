@@ -16,10 +16,11 @@ use super::{
 use crate::{
     id::MessageId,
     message::{
-        Envelope, Scanner, Summary,
+        Scanner, Summary,
         search::{Document, Field},
     },
     store::{Error, Mailbox, Raw, Record, State, matching},
+    wire::Envelope,
 };
 
 /// A read-only connection, and one to the full-text index if it was needed already.

@@ -8,7 +8,8 @@ use std::{borrow::Cow, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Address, Defect, Envelope, ForwardPath, Parameter, Summary, Tls};
+use crate::message::{Address, Defect, Summary};
+use crate::wire::{Envelope, ForwardPath, Parameter, Tls};
 
 /// Writes both as JSON.
 pub(super) fn write(

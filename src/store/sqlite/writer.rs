@@ -489,8 +489,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        message::{Envelope, Summary},
+        message::Summary,
         store::{Options, Store, sqlite::Sqlite},
+        wire::Envelope,
     };
 
     fn open(folder: &tempfile::TempDir) -> Sqlite {

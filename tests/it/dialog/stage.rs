@@ -8,9 +8,11 @@ use std::{
 };
 
 use smtpd::{
-    message::{Envelope, Parameter, Tls},
     smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
-    wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, cram_md5},
+    wire::{
+        Envelope, Parameter, Tls,
+        sasl::{Claim, Credentials, Mechanism, ScramKeys, cram_md5},
+    },
 };
 
 use super::script::Turn;

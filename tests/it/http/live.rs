@@ -12,7 +12,7 @@ use async_tungstenite::{
 };
 use serde_json::Value;
 use smol::{Async, stream::StreamExt};
-use smtpd::{bus::Event, http::Options, message::ForwardPath};
+use smtpd::{bus::Event, http::Options, wire::ForwardPath};
 
 use super::{Server, auth, envelope, letter};
 

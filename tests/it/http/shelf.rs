@@ -7,11 +7,12 @@ use std::sync::{
 
 use smtpd::{
     id::{IdSource, MessageId},
-    message::{Envelope, Scanner, Summary},
+    message::{Scanner, Summary},
     store::{
         Change, Counts, Draft, Error, Keep, Later, Mailbox, Page, Query, Raw, Record, Selection,
         State, Store, mailbox_key,
     },
+    wire::Envelope,
 };
 
 #[derive(Clone)]

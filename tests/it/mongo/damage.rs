@@ -5,8 +5,9 @@ use mongodb::bson::{Binary, Document, doc, oid::ObjectId, spec::BinarySubtype};
 use smol::{future::block_on, stream::StreamExt as _};
 use smtpd::{
     id::MessageId,
-    message::{Envelope, Scanner},
+    message::Scanner,
     store::{self, Options, Store},
+    wire::Envelope,
 };
 
 use super::server::Database;

@@ -4,8 +4,9 @@ use std::process::{Command, Stdio};
 
 use smol::future::block_on;
 use smtpd::{
-    message::{Envelope, ForwardPath, Summary, search},
+    message::{Summary, search},
     store::{self, Change, Kind, Options, Query, Raw, Record, Selection, Store},
+    wire::{Envelope, ForwardPath},
 };
 
 use super::server::Database;

@@ -3,8 +3,9 @@
 use mongodb::bson::{Bson, Document, doc};
 use smol::{future::block_on, stream::StreamExt as _};
 use smtpd::{
-    message::{Envelope, ForwardPath, Scanner},
+    message::Scanner,
     store::{self, Error, Keep, Options, Raw, Store},
+    wire::{Envelope, ForwardPath},
 };
 
 use super::server::{Database, Mongod};

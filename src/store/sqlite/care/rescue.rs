@@ -17,8 +17,9 @@ use super::{
     old::OldRow,
 };
 use crate::{
-    message::{Envelope, ForwardPath, SNIPPET_CHARS, Scanner, Summary},
+    message::{SNIPPET_CHARS, Scanner, Summary},
     store::{Raw, ReadAt, matching},
+    wire::{Envelope, ForwardPath},
 };
 
 /// What could be saved of a message, and what of it had to be made again; or why nothing can.

@@ -54,9 +54,10 @@ use super::{
 };
 use crate::{
     id::{IdSource, MessageId},
-    message::{Envelope, Summary},
+    message::Summary,
     relief,
     store::{Error, mailbox_key},
+    wire::Envelope,
 };
 
 /// Stores messages, or has the journal's thread do it.

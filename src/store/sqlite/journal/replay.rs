@@ -254,10 +254,7 @@ mod tests {
         },
         *,
     };
-    use crate::{
-        id::MessageId,
-        message::{Envelope, Summary},
-    };
+    use crate::{id::MessageId, message::Summary, wire::Envelope};
 
     fn record(seq: i64, body: &[u8]) -> Vec<u8> {
         record_of(seq, body, 0)

@@ -3,11 +3,7 @@
 use std::io;
 
 use super::{Facts, Head, Header, Placed, Segments, complete, record::Origin, segment::Tail};
-use crate::{
-    id::MessageId,
-    message::{Envelope, Summary},
-    store::sqlite::bodies::BodyName,
-};
+use crate::{id::MessageId, message::Summary, store::sqlite::bodies::BodyName, wire::Envelope};
 
 /// The segment.
 pub(in crate::store::sqlite) struct Rescue {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smtpd::{bus::Event, http::Options, message::ForwardPath};
+use smtpd::{bus::Event, http::Options, wire::ForwardPath};
 
 use super::super::{Server, auth, envelope, letter};
 
