@@ -4,10 +4,10 @@
 use std::{sync::Arc, time::Instant};
 
 use smtpd::{
-    smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
+    smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, XClient},
     wire::{
         Envelope, Tls,
-        sasl::{Mechanism, ScramKeys},
+        sasl::{Mechanism, ScramKeys, Verdict},
     },
 };
 

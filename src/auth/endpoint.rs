@@ -14,7 +14,10 @@ use smol::{
     net::TcpStream,
 };
 
-use crate::{secret::Secret, smtp::Verdict, wire::sasl::Credentials};
+use crate::{
+    secret::Secret,
+    wire::sasl::{Credentials, Verdict},
+};
 
 /// `http://host[:port]/path?query`
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::{Auth, Mode, UserKey, locked, token};
-use crate::{
-    smtp::Verdict,
-    wire::sasl::{Claim, Credentials},
-};
+use crate::wire::sasl::{Claim, Credentials, Verdict};
 
 /// What is kept of a user's password, as a hash: another one when the password changes. Whoever logged
 /// in is let go when it is not what it was.

@@ -45,10 +45,7 @@ use self::{
     failures::{Failures, UserKey},
     users::Users,
 };
-use crate::{
-    smtp::Verdict,
-    wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, cram_md5},
-};
+use crate::wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, Verdict, cram_md5};
 
 /// Checks what clients claim.
 #[derive(Debug)]

@@ -31,8 +31,8 @@ use super::{
 use crate::{
     auth::Mode,
     secret::Secret,
-    smtp::{Reply, Verdict, XClient},
-    wire::sasl::{self, Claim, Credentials},
+    smtp::{Reply, XClient},
+    wire::sasl::{self, Claim, Credentials, Verdict},
 };
 
 /// An SMTP door that nginx can speak to: in clear, at an IP address.
@@ -170,8 +170,8 @@ impl Question<'_> {
         };
         let policy = &self.site.policy;
         // SMTP would not hear its password either.
-        if let Some(reply) = self.client.and_then(|client| policy.turns_away(client)) {
-            return Err(reply.into());
+        if self.client.is_some_and(|client| policy.turns_away(client)) {
+            return Err(CLIENT_REJECTED.into());
         }
         let method = self.octets("auth-method").to_ascii_lowercase();
         match (&*method, upstream.auth) {
@@ -291,6 +291,7 @@ fn fields(pairs: &[(&'static str, &str)]) -> Response {
 /// After so many failed logins on one connection nginx is told to close it.
 const MOST_ATTEMPTS: u32 = 3;
 
+const CLIENT_REJECTED: Reply = Reply::new(554, "5.7.1", "Client host rejected: access denied");
 const ONLY_SMTP: Reply = Reply::new(535, "5.7.8", "Only SMTP is served here");
 const NO_UPSTREAM: Reply = Reply::new(451, "4.3.5", "There is no SMTP listener in clear for nginx");
 const LOGIN_REQUIRED: Reply = Reply::new(530, "5.7.0", "Authentication required");

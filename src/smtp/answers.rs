@@ -10,19 +10,8 @@ use super::{
 };
 use crate::wire::{
     Envelope, Tls,
-    sasl::{Exchange, Nonce, Progress, ScramKeys},
+    sasl::{Exchange, Nonce, Progress, ScramKeys, Verdict},
 };
-
-/// What came of a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The claim is good.
-    Accepted,
-    /// It is not.
-    Refused,
-    /// This cannot be said now.
-    Unavailable,
-}
 
 /// Answers to steps. Each does nothing if its step is not waiting.
 impl Session {

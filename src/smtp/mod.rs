@@ -28,7 +28,6 @@ mod state;
 mod step;
 mod xclient;
 
-pub use answers::Verdict;
 pub use command::Verb;
 pub use log::{Log, Refusal};
 pub use options::{AuthMode, MayName, Options, Peer, StartTls};

@@ -308,7 +308,7 @@ const MOST_OUTPUT: usize = 4 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smtp::{AuthMode, Verdict};
+    use crate::{smtp::AuthMode, wire::sasl::Verdict};
 
     fn session(options: Options) -> (Session, Instant) {
         let now = Instant::now();

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Rooms, Shown, Talk, unix_ms};
+use super::{Rooms, Shown, Talk, reject::reply, unix_ms};
 use crate::{
-    policy::BlockBy,
+    policy::{BlockBy, Rejection},
     refusals::Refusal,
-    smtp::{Reply, Verb, Verdict, XClient},
-    wire::sasl::Claim,
+    smtp::{Reply, Verb, XClient},
+    wire::sasl::{Claim, Verdict},
 };
 
 impl Talk<'_> {
@@ -24,9 +24,9 @@ impl Talk<'_> {
                 self.sender.clone_from(sender);
                 self.session.accept();
             }
-            Err(reply) => {
+            Err(rejection) => {
                 let sender = Some(sender.clone());
-                self.refuse(reply, sender, None);
+                self.refuse(reply(rejection), sender, None);
             }
         }
     }
@@ -39,9 +39,9 @@ impl Talk<'_> {
         let is_authenticated = envelope.auth_user.is_some();
         match policy.rcpt(&self.guest, is_authenticated, path, Instant::now()) {
             Ok(()) => self.session.accept(),
-            Err(reply) => {
+            Err(rejection) => {
                 let (sender, path) = (envelope.reverse_path.clone(), path.to_owned());
-                self.refuse(reply, Some(sender), Some(path));
+                self.refuse(reply(rejection), Some(sender), Some(path));
             }
         }
     }
@@ -115,7 +115,8 @@ impl Talk<'_> {
                 self.session.adopt(guest.is_trusted());
                 self.guest = guest;
             }
-            Err(reply) => {
+            Err(rejection) => {
+                let reply = reply(rejection);
                 self.door.rooms.metrics.smtp_connections_refused.add(1);
                 log::warn!(client:% = Shown(client), reply:% = reply; "connection refused");
                 self.session.refuse(reply);
@@ -137,7 +138,7 @@ impl Talk<'_> {
             BlockBy::Refuse => {
                 log("message refused by policy.block_body");
                 self.door.rooms.metrics.messages_refused.add(1);
-                self.refuse(crate::policy::BODY_REFUSED, Some(sender), None);
+                self.refuse(reply(Rejection::Content), Some(sender), None);
             }
             BlockBy::Drop => {
                 log("message dropped by policy.block_body");

@@ -2,6 +2,7 @@
 
 mod access;
 mod options;
+mod reject;
 
 use std::{
     fmt, io,
@@ -177,7 +178,7 @@ impl Inner {
             true => self.rooms.policy.proxy(ip),
             false => {
                 let guest = self.rooms.policy.connect(ip, Instant::now());
-                guest.map_err(|reply| Refusal::Policy(client, reply))?
+                guest.map_err(|rejection| Refusal::Policy(client, reject::reply(rejection)))?
             }
         };
         let mut session = Peer { tls: None, may_name, is_trusted: guest.is_trusted() };

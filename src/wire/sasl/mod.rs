@@ -26,6 +26,17 @@ pub struct Credentials {
     pub password: Secret<String>,
 }
 
+/// What came of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The claim is good.
+    Accepted,
+    /// It is not.
+    Refused,
+    /// This cannot be said now.
+    Unavailable,
+}
+
 /// Who somebody claims to be, and what is to prove it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {

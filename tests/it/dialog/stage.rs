@@ -8,10 +8,10 @@ use std::{
 };
 
 use smtpd::{
-    smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, Verdict, XClient},
+    smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, XClient},
     wire::{
         Envelope, Parameter, Tls,
-        sasl::{Claim, Credentials, Mechanism, ScramKeys, cram_md5},
+        sasl::{Claim, Credentials, Mechanism, ScramKeys, Verdict, cram_md5},
     },
 };
 
