@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
-    auth, http, limits, log, net, policy, retention, server,
-    server::listeners::{self, Listener, TlsMode},
+    auth, http, limits, log, net, policy, process, retention,
+    smtp_server::{
+        self,
+        listeners::{self, Listener, TlsMode},
+    },
     store,
     wire::sasl::Mechanism,
 };
@@ -21,7 +24,7 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `[smtp]`
-    pub smtp: server::smtp::Options,
+    pub smtp: smtp_server::Options,
     /// `[tls]`
     pub tls: net::tls::Options,
     /// `[http]`
@@ -39,7 +42,7 @@ pub struct Config {
     /// `[log]`
     pub log: log::Options,
     /// `[server]`
-    pub server: server::Options,
+    pub server: process::Options,
 }
 
 /// A configuration and what was odd about it.
@@ -116,7 +119,12 @@ impl Config {
     /// True if a door speaks TLS and needs a certificate.
     pub fn speaks_tls(&self) -> bool {
         self.http.tls == http::TlsMode::On
-            || listeners::all(self).iter().any(|listener| listener.tls != TlsMode::Off)
+            || self.listeners().iter().any(|listener| listener.tls != TlsMode::Off)
+    }
+
+    /// Where SMTP listens.
+    fn listeners(&self) -> Vec<Listener> {
+        listeners::all(&self.smtp, self.auth.mode)
     }
 
     /// What no single key can tell: bounds and things that must fit together.
@@ -125,7 +133,7 @@ impl Config {
         let has_files =
             [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
         let is_required = |door: &listeners::Listener| door.auth == auth::Mode::Required;
-        let required = listeners::all(self).iter().any(is_required);
+        let required = self.listeners().iter().any(is_required);
         let asks_who = self.http.login == http::LoginMode::Required;
         let has_tokens = !self.http.tokens.is_empty() || !self.http.read_tokens.is_empty();
         let rules: &[(bool, &'static str, &'static str)] = &[
@@ -167,12 +175,12 @@ impl Config {
                 "something speaks TLS: expected a certificate and its key, or self_signed = true",
             ),
             (
-                !self.smtp.proxies.is_empty() || !listeners::all(self).iter().any(needs_proxies),
+                !self.smtp.proxies.is_empty() || !self.listeners().iter().any(needs_proxies),
                 "smtp.proxies",
                 "a listener with proxy = true needs at least one network that may connect to it",
             ),
             (
-                !listeners::all(self).is_empty(),
+                !self.listeners().is_empty(),
                 "smtp.listen",
                 "expected an address, or at least one entry in smtp.listeners",
             ),

@@ -2,7 +2,7 @@
 //! 250 to, and shows them live.
 //!
 //! ```text
-//!  peer ──bytes──► net::conn ──► smtp::Session ──ask──► server::smtp ──► intake ──► store (commit, then 250)
+//!  peer ──bytes──► net::conn ──► smtp::Session ──ask──► smtp_server ──►  intake ──► store (commit, then 250)
 //!    ▲                │  ▲            │ (pure)                              │ │
 //!    └────bytes───────┘  └──reply─────┘                  message::Scanner ◄─┘ └──► bus ──► http::live ──► browser
 //!                                                        (pure, never fails)
@@ -48,6 +48,7 @@ pub mod retention;
 
 // Doors: turn conversations into calls.
 pub mod http;
+pub mod smtp_server;
 
 // The assembly.
 pub mod config;

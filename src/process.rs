@@ -12,8 +12,30 @@ use nix::{
         resource::{Resource, setrlimit},
         stat::{Mode, umask},
     },
-    unistd::{Gid, Group, Uid, User, getgrouplist, setgroups, setresgid, setresuid},
+    unistd::{Gid, Group, Uid, User, getgrouplist, gethostname, setgroups, setresgid, setresuid},
 };
+use serde::{Deserialize, Serialize};
+
+/// `[server]`: the process itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Who the process becomes once its doors are bound, if it was started as root: a name or a number.
+    /// Empty: it stays who it is.
+    pub user: String,
+    /// The group of that user, if it is to be another than its own.
+    pub group: String,
+    /// Threads that serve connections; 0 for one less than there are cores, and at least one.
+    pub threads: usize,
+    /// Longest wait for sessions under way when smtpd is told to end, in seconds.
+    pub drain_seconds: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { user: String::new(), group: String::new(), threads: 0, drain_seconds: 10 }
+    }
+}
 
 /// Whom the process becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +54,15 @@ pub fn harden() -> Result<(), String> {
         .map_err(|error| format!("core dumps cannot be forbidden: {error}"))?;
     // A core that goes to a program knows no limit; and nobody of the same user may read our memory.
     prctl::set_dumpable(false).map_err(|error| format!("core dumps cannot be forbidden: {error}"))
+}
+
+/// The host name, for a banner when none is configured.
+pub fn host_name() -> String {
+    gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// True if this process may do everything.

@@ -269,7 +269,7 @@ mod tests {
             time,
             &Record::builder()
                 .level(Level::Info)
-                .target("smtpd::server::smtp")
+                .target("smtpd::smtp_server")
                 .args(format_args!("connection"))
                 .key_values(&pairs)
                 .build(),
@@ -280,7 +280,7 @@ mod tests {
     fn a_text_line_cannot_be_forged() {
         assert_eq!(
             render(Format::Text),
-            "1970-01-01T00:00:01.234Z INFO  server::smtp: connection client=127.0.0.1:4 \
+            "1970-01-01T00:00:01.234Z INFO  smtp_server: connection client=127.0.0.1:4 \
              helo=\"a b\\\"\\r\\n250 forged\" size=17\n"
         );
     }

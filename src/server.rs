@@ -1,9 +1,5 @@
 //! The assembly: every room is built here, in order, and every door opened.
 
-mod arrival;
-pub mod listeners;
-pub mod smtp;
-
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -11,10 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
 use smol::{Executor, Timer, future};
 
-use self::listeners::TlsMode;
 use crate::{
     auth::Auth,
     bus::Bus,
@@ -32,29 +26,12 @@ use crate::{
     reload::Reload,
     retention,
     shutdown::Shutdown,
+    smtp_server::{
+        self,
+        listeners::{self, TlsMode},
+    },
     store::{self, Store},
 };
-
-/// `[server]`: the process itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// Who the process becomes once its doors are bound, if it was started as root: a name or a number.
-    /// Empty: it stays who it is.
-    pub user: String,
-    /// The group of that user, if it is to be another than its own.
-    pub group: String,
-    /// Threads that serve connections; 0 for one less than there are cores, and at least one.
-    pub threads: usize,
-    /// Longest wait for sessions under way when smtpd is told to end, in seconds.
-    pub drain_seconds: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { user: String::new(), group: String::new(), threads: 0, drain_seconds: 10 }
-    }
-}
 
 /// Where the doors are, once they are open: addresses for people, such as `smtp://127.0.0.1:25000`.
 #[derive(Clone, Debug)]
@@ -131,7 +108,7 @@ async fn serve(
     opened: impl FnOnce(Doors),
 ) -> Result<(), String> {
     let certificates = open_certificates(&config)?;
-    let smtp_listeners = listeners::all(&config)
+    let smtp_listeners = listeners::all(&config.smtp, config.auth.mode)
         .into_iter()
         .map(|door| Ok((net::bind(&door.key, &door.address, &mut handed)?, door)))
         .collect::<Result<Vec<_>, String>>()?;
@@ -176,7 +153,7 @@ async fn serve(
         shutdown: shutdown.clone(),
     });
     let https = certificates.clone().filter(|_| config.http.tls == http::TlsMode::On);
-    let rooms = smtp::Rooms {
+    let rooms = smtp_server::Rooms {
         intake,
         auth,
         policy,
@@ -215,7 +192,8 @@ async fn serve(
         }),
     ];
     for ((listener, door), counts) in smtp_listeners.into_iter().zip(counts) {
-        let door = smtp::Door::new(&config, door, counts, rooms.clone());
+        let door =
+            smtp_server::Door::new(&config.smtp, &config.limits, door, counts, rooms.clone());
         let handle = move |socket, peer| door.clone().connection(socket, peer);
         services.push(executor.spawn(accept("smtp", listener, &tasks, &shutdown, handle)));
     }
@@ -233,7 +211,7 @@ async fn serve(
 fn serve_http(
     listener: Listener,
     tasks: Tasks,
-    rooms: smtp::Rooms,
+    rooms: smtp_server::Rooms,
     certificates: Option<Arc<Certificates>>,
     web: http::Web,
     config: &Config,
@@ -305,14 +283,14 @@ fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Strin
     if !config.speaks_tls() {
         return Ok(None);
     }
-    let name = smtp::greeting_name(&config.smtp.name);
+    let name = smtp_server::greeting_name(&config.smtp.name);
     let opened = Certificates::open(&config.tls, &name).map_err(|error| error.to_string())?;
     Ok(Some(Arc::new(opened)))
 }
 
 /// Reads certificates and users again whenever somebody asks. What cannot be used stays as it was.
-async fn reload_files(rooms: smtp::Rooms, reload: Reload) {
-    let smtp::Rooms { certificates, auth, shutdown, .. } = rooms;
+async fn reload_files(rooms: smtp_server::Rooms, reload: Reload) {
+    let smtp_server::Rooms { certificates, auth, shutdown, .. } = rooms;
     let mut seen = 0;
     let asked = async {
         loop {
@@ -398,7 +376,7 @@ async fn close(store: &dyn Store) -> Result<(), String> {
     store.close().await.map_err(|error| format!("closing the store: {error}"))
 }
 
-fn thread_count(options: &Options) -> usize {
+fn thread_count(options: &process::Options) -> usize {
     match options.threads {
         // One core is for the journal, the database and the index, and threads that fall asleep and wake
         // each other up cost more than they bring.
@@ -415,15 +393,6 @@ fn epoch() -> String {
         random[..4].copy_from_slice(&std::process::id().to_be_bytes());
     }
     data_encoding::HEXLOWER.encode(&random)
-}
-
-/// The host name, for a banner when none is configured.
-pub(crate) fn host_name() -> String {
-    nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// Events that a browser may miss and still catch up on.

@@ -1,6 +1,11 @@
-//! The SMTP door: carries octets between a socket and a session, and answers what the session asks.
+//! The SMTP front end: carries octets between a socket and a session, and answers what the session asks.
+//!
+//! It knows its own options, `[smtp]`, and those of others that it is given, but not the configuration they
+//! stand in: that is the assembly's (`server`).
 
 mod access;
+mod arrival;
+pub mod listeners;
 mod options;
 mod reject;
 
@@ -14,14 +19,16 @@ use std::{
 
 use smol::{Timer, future};
 
-use super::{
-    arrival::{self, Refusal},
+pub use self::options::{Options, greeting_name};
+use self::{
+    arrival::Refusal,
     listeners::{Listener, TlsMode},
+    options::Sessions,
 };
 use crate::{
     auth::Auth,
-    config::Config,
     intake::{Incoming, Intake},
+    limits,
     metrics::{self, Metrics},
     net::{Conn, Received, Socket, tls::Certificates},
     panics,
@@ -32,10 +39,6 @@ use crate::{
     store,
     wire::{Tls, network::Network},
 };
-
-pub use self::options::Options;
-use self::options::Sessions;
-pub(super) use self::options::greeting_name;
 
 /// What all doors share.
 #[derive(Clone)]
@@ -73,21 +76,22 @@ struct Inner {
 }
 
 impl Door {
-    /// A door as the configuration wants it.
+    /// The door of one of the [`listeners::all`] of these options.
     pub fn new(
-        config: &Config,
+        options: &Options,
+        limits: &limits::Options,
         listener: Listener,
         counts: Arc<metrics::Door>,
         rooms: Rooms,
     ) -> Self {
-        let sessions = Sessions::new(config, &listener, &rooms);
+        let sessions = Sessions::new(options, limits, &listener, &rooms);
         Self(Arc::new(Inner {
             rooms,
             sessions,
             listener,
             counts,
-            proxies: config.smtp.proxies.clone(),
-            connections: config.limits.connections as u64,
+            proxies: options.proxies.clone(),
+            connections: limits.connections as u64,
             has_processors: thread::available_parallelism().is_ok_and(|all| all.get() > 1),
         }))
     }

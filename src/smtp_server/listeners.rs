@@ -8,8 +8,8 @@ use serde::{
     de::{self, MapAccess, value::MapAccessDeserializer},
 };
 
-use super::smtp::Options;
-use crate::{auth, config::Config, net::Address};
+use super::Options;
+use crate::{auth, net::Address};
 
 /// `[[smtp.listeners]]`: a door beside `smtp.listen`. An address alone is a door like `[smtp]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,26 +66,25 @@ pub struct Listener {
     pub lmtp: bool,
 }
 
-/// All doors, the one of `smtp.listen` first.
-pub fn all(config: &Config) -> Vec<Listener> {
-    let smtp = &config.smtp;
-    let Options { listen, name, tls, auth_needs_tls, proxy, lmtp, .. } = smtp;
+/// All doors, the one of `smtp.listen` first; `mode` is what `[auth]` says.
+pub fn all(options: &Options, mode: auth::Mode) -> Vec<Listener> {
+    let Options { listen, name, tls, auth_needs_tls, proxy, lmtp, .. } = options;
     let simple = listen.0.as_ref().map(|address| Listener {
         key: "smtp.listen".into(),
         address: address.clone(),
         name: name.clone(),
         tls: *tls,
-        auth: config.auth.mode,
+        auth: mode,
         auth_needs_tls: *auth_needs_tls,
         proxy: *proxy,
         lmtp: *lmtp,
     });
-    let more = smtp.listeners.iter().enumerate().map(|(at, entry)| Listener {
+    let more = options.listeners.iter().enumerate().map(|(at, entry)| Listener {
         key: format!("smtp.listeners[{at}]"),
         address: entry.address.clone(),
         name: entry.name.clone().unwrap_or_else(|| name.clone()),
         tls: entry.tls.unwrap_or(*tls),
-        auth: entry.auth.unwrap_or(config.auth.mode),
+        auth: entry.auth.unwrap_or(mode),
         auth_needs_tls: entry.auth_needs_tls.unwrap_or(*auth_needs_tls),
         proxy: entry.proxy.unwrap_or(*proxy),
         lmtp: entry.lmtp.unwrap_or(*lmtp),

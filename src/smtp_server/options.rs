@@ -8,14 +8,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{
-    host_name,
+use super::{
+    Rooms,
     listeners::{Entry, Listener, MaybeAddress, TlsMode},
 };
-use super::Rooms;
 use crate::{
     auth::{self, Auth},
-    config::Config,
+    limits, process,
     smtp::{self, AuthMode, StartTls},
     wire::{network::Network, sasl::Mechanism},
 };
@@ -111,9 +110,14 @@ struct Current {
 }
 
 impl Sessions {
-    pub(super) fn new(config: &Config, listener: &Listener, rooms: &Rooms) -> Self {
+    pub(super) fn new(
+        configured: &Options,
+        limits: &limits::Options,
+        listener: &Listener,
+        rooms: &Rooms,
+    ) -> Self {
         let generation = rooms.auth.generation();
-        let options = options(config, listener, rooms);
+        let options = options(configured, limits, listener, rooms);
         Self {
             mode: listener.auth,
             greeting_delay: options.greeting_delay,
@@ -153,7 +157,12 @@ fn logins(users: &Auth, mode: auth::Mode) -> (AuthMode, Vec<Mechanism>) {
     (auth, mechanisms)
 }
 
-fn options(config: &Config, listener: &Listener, rooms: &Rooms) -> smtp::Options {
+fn options(
+    configured: &Options,
+    limits: &limits::Options,
+    listener: &Listener,
+    rooms: &Rooms,
+) -> smtp::Options {
     let (auth, auth_mechanisms) = logins(&rooms.auth, listener.auth);
     smtp::Options {
         auth,
@@ -166,32 +175,32 @@ fn options(config: &Config, listener: &Listener, rooms: &Rooms) -> smtp::Options
             TlsMode::Required => StartTls::Required,
         },
         auth_needs_tls: listener.auth_needs_tls,
-        max_message_size: config.limits.message_size,
-        max_recipients: config.limits.recipients,
-        max_line: config.limits.command_line,
-        max_errors: config.limits.errors,
-        greeting_idle: Duration::from_secs(config.limits.greeting_seconds),
-        command_idle: Duration::from_secs(config.limits.idle_seconds),
-        data_idle: Duration::from_secs(config.limits.data_seconds),
-        total: Duration::from_secs(config.limits.session_seconds),
+        max_message_size: limits.message_size,
+        max_recipients: limits.recipients,
+        max_line: limits.command_line,
+        max_errors: limits.errors,
+        greeting_idle: Duration::from_secs(limits.greeting_seconds),
+        command_idle: Duration::from_secs(limits.idle_seconds),
+        data_idle: Duration::from_secs(limits.data_seconds),
+        total: Duration::from_secs(limits.session_seconds),
         ask_policy: rooms.policy.asks_transactions(),
-        refuse_bare_line_ends: config.smtp.refuse_bare_line_ends,
-        max_messages: config.limits.messages,
-        greeting_delay: Duration::from_secs(config.smtp.greeting_delay_seconds),
-        tarpit_after: config.smtp.tarpit_after,
-        tarpit: Duration::from_secs(config.smtp.tarpit_seconds),
-        chunking: config.smtp.chunking,
-        dsn: config.smtp.dsn,
-        requiretls: config.smtp.requiretls,
-        limits: config.smtp.limits,
-        mt_priority: config.smtp.mt_priority,
-        deliverby: config.smtp.deliverby,
-        futurerelease: config.smtp.futurerelease,
-        strict_addresses: config.smtp.strict_addresses,
+        refuse_bare_line_ends: configured.refuse_bare_line_ends,
+        max_messages: limits.messages,
+        greeting_delay: Duration::from_secs(configured.greeting_delay_seconds),
+        tarpit_after: configured.tarpit_after,
+        tarpit: Duration::from_secs(configured.tarpit_seconds),
+        chunking: configured.chunking,
+        dsn: configured.dsn,
+        requiretls: configured.requiretls,
+        limits: configured.limits,
+        mt_priority: configured.mt_priority,
+        deliverby: configured.deliverby,
+        futurerelease: configured.futurerelease,
+        strict_addresses: configured.strict_addresses,
     }
 }
 
 /// The configured name, or that of the machine.
-pub(in crate::server) fn greeting_name(name: &str) -> String {
-    Some(name.to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(host_name)
+pub fn greeting_name(name: &str) -> String {
+    Some(name.to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(process::host_name)
 }
