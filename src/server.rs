@@ -153,7 +153,7 @@ async fn serve(
         shutdown: shutdown.clone(),
     });
     let https = certificates.clone().filter(|_| config.http.tls == http::TlsMode::On);
-    let rooms = smtp_server::Rooms {
+    let context = smtp_server::Context {
         intake,
         auth,
         policy,
@@ -169,7 +169,7 @@ async fn serve(
         executor.spawn(serve_http(
             http_listener,
             tasks.clone(),
-            rooms.clone(),
+            context.clone(),
             https,
             web,
             &config,
@@ -181,8 +181,8 @@ async fn serve(
             })
         }),
         executor.spawn({
-            let rooms = rooms.clone();
-            panics::keep_going("reload", move || reload_files(rooms.clone(), reload.clone()))
+            let context = context.clone();
+            panics::keep_going("reload", move || reload_files(context.clone(), reload.clone()))
         }),
         executor.spawn({
             let (bus, shutdown) = (feed_bus, shutdown.clone());
@@ -192,8 +192,13 @@ async fn serve(
         }),
     ];
     for ((listener, door), counts) in smtp_listeners.into_iter().zip(counts) {
-        let door =
-            smtp_server::Door::new(&config.smtp, &config.limits, door, counts, rooms.clone());
+        let door = smtp_server::SmtpServer::new(
+            &config.smtp,
+            &config.limits,
+            door,
+            counts,
+            context.clone(),
+        );
         let handle = move |socket, peer| door.clone().connection(socket, peer);
         services.push(executor.spawn(accept("smtp", listener, &tasks, &shutdown, handle)));
     }
@@ -211,16 +216,16 @@ async fn serve(
 fn serve_http(
     listener: Listener,
     tasks: Tasks,
-    rooms: smtp_server::Rooms,
+    context: smtp_server::Context,
     certificates: Option<Arc<Certificates>>,
     web: http::Web,
     config: &Config,
 ) -> impl Future<Output = ()> + Send + use<> {
     let most = config.limits.http_connections as u64;
-    let shutdown = rooms.shutdown.clone();
-    let counts = rooms.metrics.open_door(http_url(&listener, &config.http));
+    let shutdown = context.shutdown.clone();
+    let counts = context.metrics.open_door(http_url(&listener, &config.http));
     accept("http", listener, &tasks, &shutdown, move |socket, peer| {
-        let (web, metrics, counts) = (web.clone(), rooms.metrics.clone(), counts.clone());
+        let (web, metrics, counts) = (web.clone(), context.metrics.clone(), counts.clone());
         let certificates = certificates.clone();
         async move {
             let _open = counts.connections_now.hold();
@@ -289,8 +294,8 @@ fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Strin
 }
 
 /// Reads certificates and users again whenever somebody asks. What cannot be used stays as it was.
-async fn reload_files(rooms: smtp_server::Rooms, reload: Reload) {
-    let smtp_server::Rooms { certificates, auth, shutdown, .. } = rooms;
+async fn reload_files(context: smtp_server::Context, reload: Reload) {
+    let smtp_server::Context { certificates, auth, shutdown, .. } = context;
     let mut seen = 0;
     let asked = async {
         loop {

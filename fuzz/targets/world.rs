@@ -129,11 +129,11 @@ impl World {
                     self.session.tls_started(Tls { version: "TLSv1.3".into(), ..Tls::default() });
                 }
                 Step::Nonce => self.session.nonce([7; 18]),
-                Step::Secrets(user) => {
+                Step::ScramKeys(user) => {
                     let keys = (user != "nobody").then(|| ScramKeys::derive("pencil", b"salt", 1));
                     self.session.secrets(keys);
                 }
-                Step::Client(client) => {
+                Step::Xclient(client) => {
                     assert!(self.settings.has(4), "XCLIENT of somebody who may not");
                     self.clients.push(client);
                     self.session.adopt(false);

@@ -43,7 +43,7 @@ use super::{
 use crate::{
     bus::{Event, Heard, Subscription},
     id::MessageId,
-    net::Alarm,
+    net::DeadlineTimer,
     panics::{self, Panicked},
     store::Counts,
 };
@@ -131,7 +131,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
         counts_due: None,
         next_ping: now + Duration::from_secs(site.options.ping_seconds),
         next_events: None,
-        alarm: Alarm::default(),
+        timer: DeadlineTimer::default(),
         is_heard: true,
     };
     let ended = match panics::catch(client.run(&request.asked)).await {
@@ -156,7 +156,7 @@ struct Client<'a> {
     next_ping: Instant,
     /// When to listen to the bus again, if not now.
     next_events: Option<Instant>,
-    alarm: Alarm,
+    timer: DeadlineTimer,
     /// Something came from the client since the last ping.
     is_heard: bool,
 }
@@ -231,7 +231,7 @@ impl Client<'_> {
         let due = [self.counts_due, self.next_events].into_iter().flatten();
         let due = due.fold(self.next_ping, Instant::min);
         let is_resting = self.next_events.is_some();
-        let (events, socket, alarm) = (&mut self.events, &mut self.socket, &mut self.alarm);
+        let (events, socket, timer) = (&mut self.events, &mut self.socket, &mut self.timer);
         // Shutdown first, the bus last: a flood of events must not keep us from hearing the rest.
         async {
             self.site.shutdown.begun().await;
@@ -239,7 +239,7 @@ impl Client<'_> {
         }
         .or(async { Wake::Peer(socket.next().await) })
         .or(async {
-            alarm.at(due).await;
+            timer.at(due).await;
             Wake::Time
         })
         .or(async {

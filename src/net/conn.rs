@@ -12,8 +12,8 @@ use rustls::ServerConfig;
 use smol::future;
 
 use super::{
-    Alarm, Buffer, Socket, Stream,
-    linger::{Linger, MOMENT},
+    Buffer, DeadlineTimer, Socket, Stream,
+    busy_poll::{BusyPoll, MOMENT},
     tls::{self, Progress},
 };
 use crate::wire::Tls;
@@ -25,14 +25,14 @@ pub struct Conn {
     tls: Option<Box<tls::Session>>,
     /// Octets that were read and given back.
     unread: Vec<u8>,
-    alarm: Alarm,
+    timer: DeadlineTimer,
     /// Reads in a row that did not have to wait.
     unwaited: u32,
     /// The last thing done was to write: the peer has hardly had the time to answer.
     has_spoken: bool,
     /// To look for that answer for a moment before sleeping is wanted.
     is_attentive: bool,
-    linger: Linger,
+    busy_poll: BusyPoll,
 }
 
 /// What came of waiting for octets.
@@ -41,9 +41,9 @@ pub enum Received {
     /// So many octets stand at the start of the buffer; the buffer is given back when dropped.
     Octets(Buffer, usize),
     /// The peer will send no more.
-    End,
+    Eof,
     /// The deadline has passed.
-    Late,
+    TimedOut,
 }
 
 impl Conn {
@@ -53,11 +53,11 @@ impl Conn {
             socket,
             tls: None,
             unread: Vec::new(),
-            alarm: Alarm::default(),
+            timer: DeadlineTimer::default(),
             unwaited: 0,
             has_spoken: false,
             is_attentive: false,
-            linger: Linger::default(),
+            busy_poll: BusyPoll::default(),
         }
     }
 
@@ -71,16 +71,16 @@ impl Conn {
         }
         self.unwaited += 1;
         if Instant::now() >= deadline {
-            return Ok(Received::Late);
+            return Ok(Received::TimedOut);
         }
         let has_spoken = std::mem::take(&mut self.has_spoken) && self.unread.is_empty();
-        if has_spoken && let Some(received) = self.linger().await? {
+        if has_spoken && let Some(received) = self.busy_poll().await? {
             return Ok(received);
         }
         // A read that finds nothing is saved where there is hardly anything yet; over TLS there may be
         // octets that no socket tells of.
         if has_spoken && self.tls.is_none() && !self.wait(Direction::Readable, deadline).await? {
-            return Ok(Received::Late);
+            return Ok(Received::TimedOut);
         }
         loop {
             if let Some(received) = self.receive_now()? {
@@ -88,27 +88,27 @@ impl Conn {
             }
             self.unwaited = 0;
             if !self.wait(Direction::Readable, deadline).await? {
-                return Ok(Received::Late);
+                return Ok(Received::TimedOut);
             }
         }
     }
 
     /// Looks for the peer's answer for a moment without sleeping, if that is wanted and has paid lately.
     /// Others have their turn between two looks.
-    async fn linger(&mut self) -> io::Result<Option<Received>> {
-        if !self.is_attentive || !self.linger.is_due() {
+    async fn busy_poll(&mut self) -> io::Result<Option<Received>> {
+        if !self.is_attentive || !self.busy_poll.is_due() {
             return Ok(None);
         }
         let until = Instant::now() + MOMENT;
         while Instant::now() < until {
             if let Some(received) = self.receive_now()? {
-                self.linger.paid();
+                self.busy_poll.paid();
                 return Ok(Some(received));
             }
             self.unwaited = 0;
             future::yield_now().await;
         }
-        self.linger.missed();
+        self.busy_poll.missed();
         Ok(None)
     }
 
@@ -117,7 +117,7 @@ impl Conn {
         let mut buffer = Buffer::lend();
         loop {
             match self.read(&mut buffer) {
-                Ok(0) => return Ok(Some(Received::End)),
+                Ok(0) => return Ok(Some(Received::Eof)),
                 Ok(count) => return Ok(Some(Received::Octets(buffer, count))),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -127,7 +127,7 @@ impl Conn {
     }
 
     /// Whether to look for answers for a moment before sleeping: they are had sooner, and cost more.
-    pub fn attend(&mut self, is_attentive: bool) {
+    pub fn allow_busy_poll(&mut self, is_attentive: bool) {
         self.is_attentive = is_attentive;
     }
 
@@ -254,7 +254,7 @@ impl Conn {
             }
         };
         let late = async {
-            self.alarm.at(deadline).await;
+            self.timer.at(deadline).await;
             Ok(false)
         };
         future::or(ready, late).await

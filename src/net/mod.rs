@@ -3,10 +3,10 @@
 
 mod activation;
 mod address;
-mod alarm;
 mod buffer;
+mod busy_poll;
 mod conn;
-mod linger;
+mod deadline_timer;
 mod listener;
 mod socket;
 mod stream;
@@ -14,9 +14,9 @@ pub mod tls;
 
 pub use activation::Activation;
 pub use address::Address;
-pub use alarm::Alarm;
 pub use buffer::Buffer;
 pub use conn::{Conn, Received};
+pub use deadline_timer::DeadlineTimer;
 pub use listener::{Listener, Tasks, bind, serve};
 pub use socket::Socket;
 pub use stream::Stream;

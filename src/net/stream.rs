@@ -44,8 +44,8 @@ impl Stream {
                 // A record of TLS begins with 22, its content type (RFC 8446 §5.1).
                 octets.first().is_some_and(u8::is_ascii_alphabetic)
             }
-            Received::End => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Received::Late => return Err(io::ErrorKind::TimedOut.into()),
+            Received::Eof => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Received::TimedOut => return Err(io::ErrorKind::TimedOut.into()),
         };
         if !starts_with_letter {
             conn.start_tls(config, deadline).await?;

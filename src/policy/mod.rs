@@ -66,7 +66,7 @@ pub enum Rejection {
 
 /// Who asks, while it is connected. Dropped at the end of the connection, so that it counts no more.
 #[derive(Debug)]
-pub struct Guest {
+pub struct ClientPermit {
     /// Whom bounds are kept for; none on a Unix socket and for a proxy, who stands for many.
     address: Option<IpAddr>,
     is_trusted: bool,
@@ -92,15 +92,19 @@ impl Policy {
     }
 
     /// Whether a client may connect now. Ask again when a proxy says that the client is another one.
-    pub fn connect(&self, address: Option<IpAddr>, now: Instant) -> Result<Guest, Rejection> {
+    pub fn connect(
+        &self,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<ClientPermit, Rejection> {
         let Some(address) = address else { return Ok(self.proxy(None)) };
         if self.turns_away(address) {
             return Err(Rejection::Client);
         }
         let is_trusted = self.trusts(Some(address));
-        let mut guest = Guest { address: Some(address), is_trusted, _counted: None };
+        let mut permit = ClientPermit { address: Some(address), is_trusted, _counted: None };
         if is_trusted {
-            return Ok(guest);
+            return Ok(permit);
         }
         let most = self.options.connections_per_minute;
         if most > 0 && !self.rates().connection(address, most, now) {
@@ -111,9 +115,9 @@ impl Policy {
             if !locked(&self.connections).enter(address, most) {
                 return Err(Rejection::Connections);
             }
-            guest._counted = Some(Counted { address, connections: self.connections.clone() });
+            permit._counted = Some(Counted { address, connections: self.connections.clone() });
         }
-        Ok(guest)
+        Ok(permit)
     }
 
     /// True for a client that may never connect, because of its network.
@@ -133,8 +137,8 @@ impl Policy {
 
     /// A proxy that is about to say who its client is, or a program on a Unix socket: whoever may
     /// connect there was decided elsewhere.
-    pub fn proxy(&self, address: Option<IpAddr>) -> Guest {
-        Guest { address: None, is_trusted: self.trusts(address), _counted: None }
+    pub fn proxy(&self, address: Option<IpAddr>) -> ClientPermit {
+        ClientPermit { address: None, is_trusted: self.trusts(address), _counted: None }
     }
 
     /// True if MAIL and RCPT have to be asked about at all.
@@ -156,10 +160,10 @@ impl Policy {
             || !block_helo.is_empty()
     }
 
-    /// Whether a guest may begin a message from this reverse-path, which is empty for `<>`.
+    /// Whether a permit may begin a message from this reverse-path, which is empty for `<>`.
     pub fn mail(
         &self,
-        guest: &Guest,
+        permit: &ClientPermit,
         helo: &str,
         reverse_path: &str,
         now: Instant,
@@ -171,7 +175,7 @@ impl Policy {
             return Err(Rejection::Sender);
         }
         let most = self.options.messages_per_minute;
-        match guest.bounded() {
+        match permit.bounded() {
             Some(address) if most > 0 && !self.rates().message(address, most, now) => {
                 Err(Rejection::MessageRate)
             }
@@ -179,10 +183,10 @@ impl Policy {
         }
     }
 
-    /// Whether a guest may write to this forward-path.
+    /// Whether a permit may write to this forward-path.
     pub fn rcpt(
         &self,
-        guest: &Guest,
+        permit: &ClientPermit,
         is_authenticated: bool,
         path: &str,
         now: Instant,
@@ -190,7 +194,7 @@ impl Policy {
         let most = self.options.recipients_per_minute;
         // Counted first: a client that tries out names is refused most of them, and is to be slow.
         if most > 0
-            && let Some(address) = guest.bounded()
+            && let Some(address) = permit.bounded()
             && !self.rates().recipient(address, most, now)
         {
             return Err(Rejection::RecipientRate);
@@ -198,7 +202,7 @@ impl Policy {
         if pattern::any_matches(&self.options.block_recipients, path) {
             return Err(Rejection::Recipient);
         }
-        if guest.is_trusted || is_authenticated || self.is_local(path) {
+        if permit.is_trusted || is_authenticated || self.is_local(path) {
             Ok(())
         } else {
             Err(Rejection::Relay)
@@ -228,7 +232,7 @@ impl Policy {
     }
 }
 
-impl Guest {
+impl ClientPermit {
     /// True for the trusted networks.
     pub fn is_trusted(&self) -> bool {
         self.is_trusted
@@ -280,11 +284,11 @@ mod tests {
         assert!(policy.watch_body().is_none());
         for address in ["192.0.2.1", "2001:db8::1", "127.0.0.1"] {
             for _ in 0..1000 {
-                let guest = policy.connect(ip(address), now).unwrap();
-                assert!(!guest.is_trusted());
-                assert_eq!(policy.mail(&guest, "x", "a@b", now), Ok(()));
-                assert_eq!(policy.rcpt(&guest, false, "a@b", now), Ok(()));
-                std::mem::forget(guest);
+                let permit = policy.connect(ip(address), now).unwrap();
+                assert!(!permit.is_trusted());
+                assert_eq!(policy.mail(&permit, "x", "a@b", now), Ok(()));
+                assert_eq!(policy.rcpt(&permit, false, "a@b", now), Ok(()));
+                std::mem::forget(permit);
             }
         }
     }
@@ -327,8 +331,8 @@ mod tests {
         let _six = [connect("2001:db8::1").unwrap(), connect("2001:db8::2").unwrap()];
         assert_eq!(code(connect("2001:db8::3")), "Connections", "one /64 is one client");
         let _next = connect("2001:db8:0:1::3").unwrap();
-        let _trusted: Vec<Guest> = (0..9).map(|_| connect("10.0.0.1").unwrap()).collect();
-        let _unix: Vec<Guest> = (0..9).map(|_| policy.connect(None, now).unwrap()).collect();
+        let _trusted: Vec<ClientPermit> = (0..9).map(|_| connect("10.0.0.1").unwrap()).collect();
+        let _unix: Vec<ClientPermit> = (0..9).map(|_| policy.connect(None, now).unwrap()).collect();
     }
 
     #[test]
@@ -352,15 +356,15 @@ mod tests {
             "messages_per_minute = 2\nrecipients_per_minute = 3\ntrusted_networks = ['10.0.0.1']",
         );
         let now = Instant::now();
-        let guest = policy.connect(ip("192.0.2.1"), now).unwrap();
-        let mail = |guest: &Guest, now| code(policy.mail(guest, "x", "a@b", now));
-        let rcpt = |guest: &Guest, now| code(policy.rcpt(guest, true, "a@b", now));
+        let permit = policy.connect(ip("192.0.2.1"), now).unwrap();
+        let mail = |permit: &ClientPermit, now| code(policy.mail(permit, "x", "a@b", now));
+        let rcpt = |permit: &ClientPermit, now| code(policy.rcpt(permit, true, "a@b", now));
         assert_eq!(
-            [mail(&guest, now), mail(&guest, now), mail(&guest, now)],
+            [mail(&permit, now), mail(&permit, now), mail(&permit, now)],
             ["ok", "ok", "MessageRate"]
         );
         for expected in ["ok", "ok", "ok", "RecipientRate"] {
-            assert_eq!(rcpt(&guest, now), expected);
+            assert_eq!(rcpt(&permit, now), expected);
         }
         // A new connection is the same client.
         let again = policy.connect(ip("192.0.2.1"), now).unwrap();
@@ -368,7 +372,7 @@ mod tests {
         let other = policy.connect(ip("192.0.2.2"), now).unwrap();
         assert_eq!(mail(&other, now), "ok");
         let later = now + Duration::from_secs(30);
-        assert_eq!([mail(&guest, later), rcpt(&guest, later)], ["ok", "ok"]);
+        assert_eq!([mail(&permit, later), rcpt(&permit, later)], ["ok", "ok"]);
         let trusted = policy.connect(ip("10.0.0.1"), now).unwrap();
         assert!((0..100).all(|_| mail(&trusted, now) == "ok" && rcpt(&trusted, now) == "ok"));
     }
@@ -412,7 +416,7 @@ mod tests {
         );
         let now = Instant::now();
         for address in ["192.0.2.1", "10.0.0.1"] {
-            let guest = policy.connect(ip(address), now).unwrap();
+            let permit = policy.connect(ip(address), now).unwrap();
             for (helo, sender, expected) in [
                 ("x", "ann@a.example", "ok"),
                 ("x", "Spam@A.example", "Sender"),
@@ -421,13 +425,13 @@ mod tests {
                 ("host-1.Dynamic.example", "ann@a.example", "Helo"),
             ] {
                 assert_eq!(
-                    code(policy.mail(&guest, helo, sender, now)),
+                    code(policy.mail(&permit, helo, sender, now)),
                     expected,
                     "{helo} {sender}"
                 );
             }
-            assert_eq!(code(policy.rcpt(&guest, true, "Nobody@a", now)), "Recipient");
-            assert_eq!(code(policy.rcpt(&guest, true, "somebody@a", now)), "ok");
+            assert_eq!(code(policy.rcpt(&permit, true, "Nobody@a", now)), "Recipient");
+            assert_eq!(code(policy.rcpt(&permit, true, "somebody@a", now)), "ok");
         }
     }
 

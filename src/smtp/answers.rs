@@ -26,9 +26,9 @@ impl Session {
         }
     }
 
-    /// Answers [`Step::Client`](super::Step::Client): the session begins anew with that client.
+    /// Answers [`Step::Xclient`](super::Step::Xclient): the session begins anew with that client.
     pub fn adopt(&mut self, is_trusted: bool) {
-        let State::Client(xclient) = &mut self.state else { return };
+        let State::Xclient(xclient) = &mut self.state else { return };
         let xclient = mem::take(&mut **xclient);
         self.reset();
         self.is_trusted = is_trusted;
@@ -51,12 +51,12 @@ impl Session {
         }
     }
 
-    /// Answers [`Step::Secrets`](super::Step::Secrets); none if there is no such user. Whoever wants to hide which users
+    /// Answers [`Step::ScramKeys`](super::Step::ScramKeys); none if there is no such user. Whoever wants to hide which users
     /// there are gives keys that nobody has, with always the same salt for the same user.
     pub fn secrets(&mut self, keys: Option<ScramKeys>) {
         let state = mem::replace(&mut self.state, State::Command);
         match state {
-            State::Secrets(exchange) => self.go_on(exchange.keys(keys)),
+            State::ScramKeys(exchange) => self.go_on(exchange.keys(keys)),
             other => self.state = other,
         }
     }
@@ -70,7 +70,7 @@ impl Session {
             Verdict::Accepted => self.logged_in(user),
             Verdict::Refused if is_token => self.go_on(Exchange::token_refused()),
             Verdict::Refused => self.login_failed(),
-            Verdict::Unavailable => self.object(Some(Verb::Auth), Reply::AUTH_UNAVAILABLE),
+            Verdict::Unavailable => self.reject(Some(Verb::Auth), Reply::AUTH_UNAVAILABLE),
         }
     }
 
@@ -116,7 +116,7 @@ impl Session {
             self.transaction = None;
             self.state = State::Command;
             self.errors = 0;
-            self.tally.messages_kept += 1;
+            self.stats.messages_kept += 1;
             for _ in 0..answers {
                 append(&mut self.output, format_args!("250 2.0.0 Ok: queued as {id}\r\n"));
             }
@@ -129,32 +129,32 @@ impl Session {
         match mem::replace(&mut self.state, State::Command) {
             State::Mail => {
                 self.transaction = None;
-                self.object(Some(Verb::Mail), reply);
+                self.reject(Some(Verb::Mail), reply);
             }
             State::Rcpt => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.envelope.forward_paths.pop();
                     transaction.recipients_refused = true;
                 }
-                self.object(Some(Verb::Rcpt), reply);
+                self.reject(Some(Verb::Rcpt), reply);
             }
-            State::Client(_) => self.object(Some(Verb::Xclient), reply),
-            State::Nonce(_) | State::Secrets(_) | State::Login { .. } => {
-                self.say_no(Verb::Auth, &reply, 1);
+            State::Xclient(_) => self.reject(Some(Verb::Xclient), reply),
+            State::Nonce(_) | State::ScramKeys(_) | State::Login { .. } => {
+                self.reject_each(Verb::Auth, &reply, 1);
             }
             State::Begin(Some(chunk)) if reply.code() != 421 => {
-                self.tally.messages_refused += 1;
+                self.stats.messages_refused += 1;
                 self.drop_chunk(chunk, reply);
             }
             State::Begin(_) => {
-                self.tally.messages_refused += 1;
+                self.stats.messages_refused += 1;
                 self.transaction = None;
-                self.say_no(Verb::Data, &reply, 1);
+                self.reject_each(Verb::Data, &reply, 1);
             }
             State::End { answers } => {
-                self.tally.messages_refused += 1;
+                self.stats.messages_refused += 1;
                 self.transaction = None;
-                self.say_no(Verb::Data, &reply, answers);
+                self.reject_each(Verb::Data, &reply, answers);
             }
             // There is nobody who could read it.
             State::StartTls => self.state = State::Closed,
@@ -179,20 +179,20 @@ impl Session {
     }
 
     fn login_failed(&mut self) {
-        self.tally.logins_failed += 1;
-        self.object(Some(Verb::Auth), Reply::AUTH_REFUSED);
+        self.stats.logins_failed += 1;
+        self.reject(Some(Verb::Auth), Reply::AUTH_REFUSED);
     }
 
     /// Goes on with an exchange after an answer. No answer leads to a step at once.
     fn go_on(&mut self, progress: Progress) {
         if let Err(refusal) = self.exchange(progress) {
-            self.object(Some(Verb::Auth), refusal);
+            self.reject(Some(Verb::Auth), refusal);
         }
     }
 
     /// The world's refusal; it does not count as an error of the client.
-    fn say_no(&mut self, verb: Verb, reply: &Reply, times: usize) {
-        self.tally.refusal(Some(verb), reply);
+    fn reject_each(&mut self, verb: Verb, reply: &Reply, times: usize) {
+        self.stats.refusal(Some(verb), reply);
         for _ in 0..times {
             reply.write(&mut self.output);
         }

@@ -1,6 +1,6 @@
 //! AUTH (RFC 4954 §4): when it may be said, and how an exchange goes on.
 
-use super::{AuthMode, Reply, Session, Step, command, obey::Outcome, state::State};
+use super::{AuthMode, Reply, Session, Step, command, commands::Outcome, state::State};
 use crate::wire::sasl::{Claim, Exchange, Fault, Mechanism, Progress};
 
 impl Session {
@@ -20,11 +20,11 @@ impl Session {
             return Err(Reply::AUTH_IN_TRANSACTION);
         }
         let (name, initial) = command::auth(argument)?;
-        if self.offer().auth_needs_tls() {
+        if self.capabilities().auth_needs_tls() {
             return Err(Reply::AUTH_NEEDS_TLS);
         }
         let mechanism = Mechanism::from_name(name)
-            .filter(|it| self.offer().mechanism(*it))
+            .filter(|it| self.capabilities().mechanism(*it))
             .ok_or(Reply::UNKNOWN_MECHANISM)?;
         self.exchange(Exchange::begin(mechanism, initial))
     }
@@ -42,8 +42,8 @@ impl Session {
                 Ok(None)
             }
             Progress::Secrets(user, exchange) => {
-                self.state = State::Secrets(exchange);
-                Ok(Some(Step::Secrets(user)))
+                self.state = State::ScramKeys(exchange);
+                Ok(Some(Step::ScramKeys(user)))
             }
             Progress::Claimed(claim) => {
                 let is_token = matches!(claim, Claim::Token { .. });
@@ -58,7 +58,7 @@ impl Session {
             Progress::Failed(Fault::NoInitial) => Err(Reply::AUTH_NO_INITIAL),
             Progress::Failed(Fault::Base64 | Fault::Malformed) => Err(Reply::AUTH_MALFORMED),
             Progress::Failed(Fault::Authzid | Fault::Refused) => {
-                self.tally.logins_failed += 1;
+                self.stats.logins_failed += 1;
                 Err(Reply::AUTH_REFUSED)
             }
         }

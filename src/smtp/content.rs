@@ -58,7 +58,7 @@ impl Session {
         match body.unstuffer.next(input) {
             Piece::More => Some(Step::Read),
             Piece::Run(run) => {
-                self.tally.octets += run.len() as u64;
+                self.stats.octets += run.len() as u64;
                 let content = &mut body.content;
                 content.size = content.size.saturating_add(run.len() as u64);
                 let bad = content.size > max
@@ -77,7 +77,7 @@ impl Session {
                 let too_large = body.content.size > max;
                 let answers = self.answers();
                 self.reset();
-                self.tally.messages_refused += 1;
+                self.stats.messages_refused += 1;
                 let reply = if too_large { Reply::TOO_LARGE } else { Reply::BARE_LINE_ENDS };
                 self.object_each(Some(Verb::Data), reply, answers);
                 None
@@ -96,7 +96,7 @@ impl Session {
             return None;
         };
         let run = take(input, &mut chunk.left);
-        self.tally.octets += run.len() as u64;
+        self.stats.octets += run.len() as u64;
         content.size = content.size.saturating_add(run.len() as u64);
         let at_end = chunk.left == 0;
         let bare = strict
@@ -104,7 +104,7 @@ impl Session {
                 || (at_end && chunk.last && content.line_ends.is_after_cr()));
         let chunk = *chunk;
         if bare {
-            self.tally.messages_refused += 1;
+            self.stats.messages_refused += 1;
             self.drop_chunk(chunk, Reply::BARE_LINE_ENDS);
             return None;
         }
@@ -133,7 +133,7 @@ impl Session {
 
     pub(super) fn discard<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {
         let State::Discard { left, answer } = &mut self.state else { return None };
-        self.tally.octets += take(input, left).len() as u64;
+        self.stats.octets += take(input, left).len() as u64;
         if *left > 0 {
             return Some(Step::Read);
         }

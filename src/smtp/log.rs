@@ -39,7 +39,7 @@ pub struct Refusal {
 
 /// What a session counts.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct SessionStats {
     pub(super) messages_kept: u64,
     pub(super) messages_refused: u64,
     pub(super) octets: u64,
@@ -50,7 +50,7 @@ pub(super) struct Tally {
     untold: usize,
 }
 
-impl Tally {
+impl SessionStats {
     pub(super) fn refusal(&mut self, verb: Option<Verb>, reply: &Reply) {
         self.refused += 1;
         if self.untold == 0 {
@@ -85,13 +85,13 @@ mod tests {
 
     #[test]
     fn a_flood_of_refusals_is_noted_in_a_few() {
-        let mut tally = Tally::default();
+        let mut stats = SessionStats::default();
         for number in 0..1_000 {
             let reply = if number == 999 { Reply::TIMEOUT } else { Reply::LOCAL_ERROR };
-            tally.refusal(None, &reply);
+            stats.refusal(None, &reply);
         }
-        assert_eq!((tally.refused, tally.tell().len()), (1_000, MOST_UNTOLD));
-        assert_eq!(tally.last_refusal().map(|it| &it.reply), Some(&Reply::TIMEOUT));
-        assert_eq!(tally.tell().len(), 0);
+        assert_eq!((stats.refused, stats.tell().len()), (1_000, MOST_UNTOLD));
+        assert_eq!(stats.last_refusal().map(|it| &it.reply), Some(&Reply::TIMEOUT));
+        assert_eq!(stats.tell().len(), 0);
     }
 }

@@ -14,12 +14,12 @@
 
 mod answers;
 mod authenticate;
+mod capabilities;
 mod command;
+mod commands;
 mod content;
 mod data;
 mod log;
-mod obey;
-mod offer;
 mod options;
 mod parameters;
 mod reply;

@@ -49,22 +49,22 @@ pub struct Options {
     pub auth: AuthMode,
     /// The mechanisms of AUTH, in the order in which they are told.
     pub auth_mechanisms: Vec<Mechanism>,
-    /// Offer AUTH over TLS only.
+    /// Capabilities AUTH over TLS only.
     pub auth_needs_tls: bool,
 
-    /// Offer CHUNKING and BINARYMIME (RFC 3030).
+    /// Capabilities CHUNKING and BINARYMIME (RFC 3030).
     pub chunking: bool,
-    /// Offer DSN (RFC 3461): the parameters are kept, no notification is ever sent.
+    /// Capabilities DSN (RFC 3461): the parameters are kept, no notification is ever sent.
     pub dsn: bool,
-    /// Offer REQUIRETLS (RFC 8689), over TLS only.
+    /// Capabilities REQUIRETLS (RFC 8689), over TLS only.
     pub requiretls: bool,
-    /// Offer LIMITS (RFC 9422): tells `max_recipients` and `max_messages`.
+    /// Capabilities LIMITS (RFC 9422): tells `max_recipients` and `max_messages`.
     pub limits: bool,
-    /// Offer MT-PRIORITY (RFC 6710): kept, no message is sent sooner.
+    /// Capabilities MT-PRIORITY (RFC 6710): kept, no message is sent sooner.
     pub mt_priority: bool,
-    /// Offer DELIVERBY (RFC 2852): kept, no message has to be delivered.
+    /// Capabilities DELIVERBY (RFC 2852): kept, no message has to be delivered.
     pub deliverby: bool,
-    /// Offer FUTURERELEASE (RFC 4865): kept, no message is held.
+    /// Capabilities FUTURERELEASE (RFC 4865): kept, no message is held.
     pub futurerelease: bool,
 
     /// Refuse addresses that RFC 5321 §4.1.2 does not have. Off, because a catcher should show what a

@@ -5,19 +5,19 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Reply, offer::Offer};
+use super::{Reply, capabilities::Capabilities};
 use crate::wire::Parameter;
 
 /// The parameters of MAIL.
-pub(super) fn mail(text: &str, offer: Offer<'_>) -> Result<Vec<Parameter>, Reply> {
-    let parameters = read(text, &MAIL, |extension| extension.is_offered(offer))?;
+pub(super) fn mail(text: &str, capabilities: Capabilities<'_>) -> Result<Vec<Parameter>, Reply> {
+    let parameters = read(text, &MAIL, |extension| extension.is_offered(capabilities))?;
     for Parameter { keyword, value } in &parameters {
-        let max = offer.options.max_message_size;
+        let max = capabilities.options.max_message_size;
         match (keyword.as_str(), value.as_deref()) {
             // Twenty digits may be more than 64 bits hold, and that is too large in any case.
             ("SIZE", Some(size)) if size.parse::<u64>().is_ok_and(|size| size <= max) => {}
             ("SIZE", _) => return Err(Reply::TOO_LARGE),
-            ("BODY", Some(body)) if is("BINARYMIME", body) && !offer.options.chunking => {
+            ("BODY", Some(body)) if is("BINARYMIME", body) && !capabilities.options.chunking => {
                 return Err(Reply::BAD_PARAMETER);
             }
             // One way to say it, not both (RFC 4865 §4.1).
@@ -65,14 +65,14 @@ enum Extension {
 }
 
 impl Extension {
-    fn is_offered(self, offer: Offer<'_>) -> bool {
+    fn is_offered(self, capabilities: Capabilities<'_>) -> bool {
         match self {
             Self::Always => true,
-            Self::Dsn => offer.options.dsn,
-            Self::RequireTls => offer.requiretls(),
-            Self::MtPriority => offer.options.mt_priority,
-            Self::DeliverBy => offer.options.deliverby,
-            Self::FutureRelease => offer.options.futurerelease,
+            Self::Dsn => capabilities.options.dsn,
+            Self::RequireTls => capabilities.requiretls(),
+            Self::MtPriority => capabilities.options.mt_priority,
+            Self::DeliverBy => capabilities.options.deliverby,
+            Self::FutureRelease => capabilities.options.futurerelease,
         }
     }
 }
@@ -258,7 +258,8 @@ mod tests {
             ..Options::default()
         };
         let tls = Tls::default();
-        mail(text, Offer { options: &options, tls: Some(&tls), may_xclient: false }).map(shown)
+        mail(text, Capabilities { options: &options, tls: Some(&tls), may_xclient: false })
+            .map(shown)
     }
 
     #[test]
@@ -345,7 +346,7 @@ mod tests {
     #[test]
     fn what_is_not_offered_is_not_known() {
         let options = Options { dsn: false, chunking: false, ..Options::default() };
-        let bare = Offer { options: &options, tls: None, may_xclient: false };
+        let bare = Capabilities { options: &options, tls: None, may_xclient: false };
         for text in ["RET=FULL", "ENVID=a", "REQUIRETLS", "MT-PRIORITY=1", "BY=1;R", "HOLDFOR=1"] {
             assert_eq!(mail(text, bare), Err(Reply::UNKNOWN_PARAMETER), "{text}");
         }

@@ -2,7 +2,7 @@
 //!
 //! The usual ones are constants, written without allocating. A text from elsewhere, such as the
 //! message of a store, cannot break out of its line. The greeting and the answers to EHLO and HELP
-//! have no enhanced code or several lines; `session` and `obey` write these themselves.
+//! have no enhanced code or several lines; `session` and `commands` write these themselves.
 
 use std::{borrow::Cow, fmt, io::Write as _};
 

@@ -1,7 +1,7 @@
 //! One SMTP conversation without its socket: what may happen next, and what the world is asked.
 //!
 //! Everything that changes the state of a session is here, in `answers` (what the world may answer),
-//! in `obey` (what each command does) and in `content` (what comes between commands). The order of
+//! in `commands` (what each command does) and in `content` (what comes between commands). The order of
 //! events does not depend on how the stream was cut, and nothing is kept between two calls except a
 //! partial line, an envelope under way and replies that were not written yet.
 //!
@@ -17,7 +17,7 @@ use std::{
 
 use super::{
     Log, MayName, Options, Peer, Refusal, Reply, Step, Verb,
-    log::Tally,
+    log::SessionStats,
     state::{Client, Pause, State, Transaction},
 };
 use crate::wire::{
@@ -39,7 +39,7 @@ pub struct Session {
     pub(super) client: Option<Client>,
     pub(super) auth_user: Option<String>,
     pub(super) transaction: Option<Box<Transaction>>,
-    pub(super) tally: Tally,
+    pub(super) stats: SessionStats,
     /// The world must hear [`Step::Abandon`] before anything else.
     pub(super) must_abandon: bool,
     /// And this one next.
@@ -70,7 +70,7 @@ impl Session {
             client: None,
             auth_user: None,
             transaction: None,
-            tally: Tally::default(),
+            stats: SessionStats::default(),
             must_abandon: false,
             pause: delayed.then_some(Pause::Greeting),
             mails: 0,
@@ -109,9 +109,9 @@ impl Session {
                 State::NeedsNonce(_) => self.ask_nonce(),
                 State::Closed => Some(Step::Close),
                 State::StartTls
-                | State::Client(_)
+                | State::Xclient(_)
                 | State::Nonce(_)
-                | State::Secrets(_)
+                | State::ScramKeys(_)
                 | State::Login { .. }
                 | State::Mail
                 | State::Rcpt
@@ -165,18 +165,18 @@ impl Session {
         Log {
             helo: self.client.as_ref().map(|client| client.helo.as_str()),
             auth_user: self.auth_user.as_deref(),
-            messages_kept: self.tally.messages_kept,
-            messages_refused: self.tally.messages_refused,
-            octets: self.tally.octets,
-            refused: self.tally.refused,
-            logins_failed: self.tally.logins_failed,
-            last_refusal: self.tally.last_refusal(),
+            messages_kept: self.stats.messages_kept,
+            messages_refused: self.stats.messages_refused,
+            octets: self.stats.octets,
+            refused: self.stats.refused,
+            logins_failed: self.stats.logins_failed,
+            last_refusal: self.stats.last_refusal(),
         }
     }
 
     /// What was refused since the last call; of a flood of refusals the first ones and the last.
     pub fn refusals(&mut self) -> &[Refusal] {
-        self.tally.tell()
+        self.stats.tell()
     }
 
     /// The envelope under way, from MAIL on.
@@ -209,7 +209,7 @@ impl Session {
             (_, Err(TooLong)) => (None, Err(Reply::LINE_TOO_LONG)),
         };
         outcome.unwrap_or_else(|refusal| {
-            self.object(verb, refusal);
+            self.reject(verb, refusal);
             None
         })
     }
@@ -238,13 +238,13 @@ impl Session {
     }
 
     /// Refuses a command, and ends a session that is refused too much.
-    pub(super) fn object(&mut self, verb: Option<Verb>, reply: Reply) {
+    pub(super) fn reject(&mut self, verb: Option<Verb>, reply: Reply) {
         self.object_each(verb, reply, 1);
     }
 
     /// The same, said so often: LMTP answers for each recipient.
     pub(super) fn object_each(&mut self, verb: Option<Verb>, reply: Reply, times: usize) {
-        self.tally.refusal(verb, &reply);
+        self.stats.refusal(verb, &reply);
         for _ in 0..times {
             reply.write(&mut self.output);
         }
@@ -278,8 +278,8 @@ impl Session {
         if matches!(self.state, State::Closed) {
             return;
         }
-        self.tally.messages_refused += u64::from(self.draft_is_open());
-        self.tally.refusal(None, reply);
+        self.stats.messages_refused += u64::from(self.draft_is_open());
+        self.stats.refusal(None, reply);
         reply.write(&mut self.output);
         self.reset();
         self.state = State::Closed;

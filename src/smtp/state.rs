@@ -15,14 +15,14 @@ pub(super) enum State {
     Auth(Exchange),
     /// [`Step::StartTls`](super::Step::StartTls) waits for its answer.
     StartTls,
-    /// [`Step::Client`](super::Step::Client) waits for its answer.
-    Client(Box<XClient>),
+    /// [`Step::Xclient`](super::Step::Xclient) waits for its answer.
+    Xclient(Box<XClient>),
     /// [`Step::Nonce`](super::Step::Nonce) is to be asked.
     NeedsNonce(Exchange),
     /// [`Step::Nonce`](super::Step::Nonce) waits for its answer.
     Nonce(Exchange),
-    /// [`Step::Secrets`](super::Step::Secrets) waits for its answer.
-    Secrets(Exchange),
+    /// [`Step::ScramKeys`](super::Step::ScramKeys) waits for its answer.
+    ScramKeys(Exchange),
     /// [`Step::Login`](super::Step::Login) waits for its answer.
     Login { user: String, is_token: bool },
     /// [`Step::Mail`](super::Step::Mail) waits for its answer.

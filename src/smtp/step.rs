@@ -17,13 +17,13 @@ pub enum Step<'a> {
     /// [`Session::tls_started`](super::Session::tls_started). There is no input behind the command, or the session would have ended.
     StartTls,
     /// The client is somebody else (XCLIENT): answer with [`Session::adopt`](super::Session::adopt) or [`Session::refuse`](super::Session::refuse).
-    Client(XClient),
+    Xclient(XClient),
     /// An AUTH exchange needs octets that nobody can guess: answer with [`Session::nonce`](super::Session::nonce) or
     /// [`Session::refuse`](super::Session::refuse).
     Nonce,
     /// SCRAM needs what is kept of this user's password: answer with [`Session::secrets`](super::Session::secrets) or
     /// [`Session::refuse`](super::Session::refuse).
-    Secrets(String),
+    ScramKeys(String),
     /// Somebody wants to log in: answer with [`Session::login`](super::Session::login) or [`Session::refuse`](super::Session::refuse).
     Login(Claim),
     /// MAIL gave a reverse-path, which [`Session::envelope`](super::Session::envelope) shows: answer with [`Session::accept`](super::Session::accept) or

@@ -1,11 +1,11 @@
-//! What the door asks of the policy and of those who know users, and what it remembers of refusals.
+//! What the server asks of the policy and of those who know users, and what it remembers of refusals.
 
 use std::{
     net::SocketAddr,
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Rooms, Shown, Talk, reject::reply, unix_ms};
+use super::{Connection, Context, Shown, reject::reply, unix_ms};
 use crate::{
     policy::{BlockBy, Rejection},
     refusals::Refusal,
@@ -13,13 +13,13 @@ use crate::{
     wire::sasl::{Claim, Verdict},
 };
 
-impl Talk<'_> {
+impl Connection<'_> {
     /// Asks about the reverse-path just given.
     pub(super) fn mail(&mut self) {
-        let policy = &self.door.rooms.policy;
+        let policy = &self.server.context.policy;
         let Some(envelope) = self.session.envelope() else { return };
         let (helo, sender) = (&envelope.helo, &envelope.reverse_path);
-        match policy.mail(&self.guest, helo, sender, Instant::now()) {
+        match policy.mail(&self.permit, helo, sender, Instant::now()) {
             Ok(()) => {
                 self.sender.clone_from(sender);
                 self.session.accept();
@@ -33,11 +33,11 @@ impl Talk<'_> {
 
     /// Asks about the forward-path just given.
     pub(super) fn rcpt(&mut self) {
-        let policy = &self.door.rooms.policy;
+        let policy = &self.server.context.policy;
         let Some(envelope) = self.session.envelope() else { return };
         let path = envelope.forward_paths.last().map_or("", |path| path.address.as_str());
         let is_authenticated = envelope.auth_user.is_some();
-        match policy.rcpt(&self.guest, is_authenticated, path, Instant::now()) {
+        match policy.rcpt(&self.permit, is_authenticated, path, Instant::now()) {
             Ok(()) => self.session.accept(),
             Err(rejection) => {
                 let (sender, path) = (envelope.reverse_path.clone(), path.to_owned());
@@ -53,7 +53,7 @@ impl Talk<'_> {
             Verdict::Unavailable
         } else {
             let certificate = self.session.tls().and_then(|tls| tls.client_certificate.as_deref());
-            self.door.rooms.auth.check(self.door.listener.auth, claim, certificate).await
+            self.server.context.auth.check(self.server.listener.auth, claim, certificate).await
         };
         match verdict {
             Verdict::Accepted => {}
@@ -72,7 +72,7 @@ impl Talk<'_> {
         if self.is_blocked() {
             return self.session.refuse(LOGIN_PUT_OFF);
         }
-        let keys = self.door.rooms.auth.scram_keys(user).await;
+        let keys = self.server.context.auth.scram_keys(user).await;
         self.session.secrets(keys);
     }
 
@@ -92,11 +92,11 @@ impl Talk<'_> {
     pub(super) fn adopt(&mut self, said: XClient) {
         let proxy = self.client;
         // Whom the PROXY protocol named was let in already, and counts once.
-        if self.door.listener.proxy {
+        if self.server.listener.proxy {
             let named = proxy.map(|client| client.ip().to_canonical());
             return match said.address.map(|ip| ip.to_canonical()) {
                 Some(ip) if named != Some(ip) => self.session.refuse(Reply::NO_XCLIENT),
-                _ => self.session.adopt(self.guest.is_trusted()),
+                _ => self.session.adopt(self.permit.is_trusted()),
             };
         }
         let client = match said.address {
@@ -104,20 +104,20 @@ impl Talk<'_> {
             None => proxy,
         };
         log::debug!(client:% = Shown(client), proxy:% = Shown(proxy); "client named by XCLIENT");
-        let policy = &self.door.rooms.policy;
+        let policy = &self.server.context.policy;
         // Whoever was the client before is gone, and counts no more. A client whose address the proxy
         // does not know is nobody's friend.
-        self.guest = policy.proxy(None);
-        let guest = policy.connect(said.address, Instant::now());
+        self.permit = policy.proxy(None);
+        let permit = policy.connect(said.address, Instant::now());
         self.client = client;
-        match guest {
-            Ok(guest) => {
-                self.session.adopt(guest.is_trusted());
-                self.guest = guest;
+        match permit {
+            Ok(permit) => {
+                self.session.adopt(permit.is_trusted());
+                self.permit = permit;
             }
             Err(rejection) => {
                 let reply = reply(rejection);
-                self.door.rooms.metrics.smtp_connections_refused.add(1);
+                self.server.context.metrics.smtp_connections_refused.add(1);
                 log::warn!(client:% = Shown(client), reply:% = reply; "connection refused");
                 self.session.refuse(reply);
             }
@@ -134,16 +134,16 @@ impl Talk<'_> {
             let client = Shown(self.client);
             log::warn!(client:% = client, from:% = sender, pattern = number; "{what}");
         };
-        match self.door.rooms.policy.block_body_by() {
+        match self.server.context.policy.block_body_by() {
             BlockBy::Refuse => {
                 log("message refused by policy.block_body");
-                self.door.rooms.metrics.messages_refused.add(1);
+                self.server.context.metrics.messages_refused.add(1);
                 self.refuse(reply(Rejection::Content), Some(sender), None);
             }
             BlockBy::Drop => {
                 log("message dropped by policy.block_body");
-                self.door.rooms.metrics.messages_dropped.add(1);
-                self.door.rooms.remember(Refusal {
+                self.server.context.metrics.messages_dropped.add(1);
+                self.server.context.remember(Refusal {
                     at_ms: unix_ms(SystemTime::now()),
                     client: self.client,
                     command: Verb::Data.name(),
@@ -161,15 +161,15 @@ impl Talk<'_> {
     /// of failed logins. `sender` and `recipient` belong to the last refusal.
     pub(super) fn note(&mut self, sender: Option<String>, recipient: Option<String>) -> Duration {
         let told = self.session.refusals().to_vec();
-        let rooms = &self.door.rooms;
+        let context = &self.server.context;
         let mut wait = Duration::ZERO;
-        let mut context = (sender, recipient);
-        // From the last one backwards: the first that takes the context is the one that it belongs to.
+        let mut paths = (sender, recipient);
+        // From the last one backwards: the first that takes the paths is the one that they belong to.
         let noted: Vec<_> = told
             .iter()
             .rev()
             .map(|refusal| {
-                let (sender, recipient) = std::mem::take(&mut context);
+                let (sender, recipient) = std::mem::take(&mut paths);
                 let under_way = || self.session.envelope().map(|it| it.reverse_path.clone());
                 let is_end = matches!(refusal.verb, Some(Verb::Data | Verb::Bdat))
                     && refusal.reply.code() != OUT_OF_SEQUENCE;
@@ -188,11 +188,11 @@ impl Talk<'_> {
             .collect();
         for refusal in noted.into_iter().rev() {
             if refusal.code == LOGIN_FAILED {
-                rooms.metrics.logins_failed.add(1);
+                context.metrics.logins_failed.add(1);
                 let ip = self.client.map(|client| client.ip());
-                wait = wait.max(rooms.auth.failed(ip, Instant::now()));
+                wait = wait.max(context.auth.failed(ip, Instant::now()));
             }
-            rooms.remember(refusal);
+            context.remember(refusal);
         }
         wait
     }
@@ -206,11 +206,11 @@ impl Talk<'_> {
 
     fn is_blocked(&self) -> bool {
         let ip = self.client.map(|client| client.ip());
-        self.door.rooms.auth.is_blocked(ip, Instant::now())
+        self.server.context.auth.is_blocked(ip, Instant::now())
     }
 }
 
-impl Rooms {
+impl Context {
     fn remember(&self, refusal: Refusal) {
         self.metrics.refused_lately.add(refusal.at_ms);
         self.refusals.push(refusal);
@@ -218,8 +218,8 @@ impl Rooms {
 }
 
 /// Remembers a connection that was refused.
-pub(super) fn note_connection(rooms: &Rooms, client: Option<SocketAddr>, reply: &Reply) {
-    rooms.remember(Refusal {
+pub(super) fn note_connection(context: &Context, client: Option<SocketAddr>, reply: &Reply) {
+    context.remember(Refusal {
         at_ms: unix_ms(SystemTime::now()),
         client,
         command: "connect",

@@ -55,8 +55,8 @@ pub(super) async fn proxied_client(
     loop {
         let (buffer, count) = match conn.receive(deadline).await {
             Ok(Received::Octets(buffer, count)) => (buffer, count),
-            Ok(Received::End) => return Err(Refusal::Gone),
-            Ok(Received::Late) => return Err(Refusal::Late),
+            Ok(Received::Eof) => return Err(Refusal::Gone),
+            Ok(Received::TimedOut) => return Err(Refusal::Late),
             Err(error) => return Err(Refusal::Io(error)),
         };
         // A header is some hundred octets, and what is behind it stops at the buffer's end.

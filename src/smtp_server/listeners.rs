@@ -1,5 +1,5 @@
 //! Where SMTP listens and how: `smtp.listen` is enough for the simple case, and every entry of
-//! `smtp.listeners` is one more door, which takes from `[smtp]` and `[auth]` what it does not say.
+//! `smtp.listeners` is one more listener, which takes from `[smtp]` and `[auth]` what it does not say.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde::{
 use super::Options;
 use crate::{auth, net::Address};
 
-/// `[[smtp.listeners]]`: a door beside `smtp.listen`. An address alone is a door like `[smtp]`.
+/// `[[smtp.listeners]]`: a listener beside `smtp.listen`. An address alone is one like `[smtp]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// Where to listen.
@@ -45,7 +45,7 @@ pub enum TlsMode {
     Implicit,
 }
 
-/// A door, with everything said.
+/// A listener, with everything said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// The key that the address stands under.
@@ -66,7 +66,7 @@ pub struct Listener {
     pub lmtp: bool,
 }
 
-/// All doors, the one of `smtp.listen` first; `mode` is what `[auth]` says.
+/// All listeners, the one of `smtp.listen` first; `mode` is what `[auth]` says.
 pub fn all(options: &Options, mode: auth::Mode) -> Vec<Listener> {
     let Options { listen, name, tls, auth_needs_tls, proxy, lmtp, .. } = options;
     let simple = listen.0.as_ref().map(|address| Listener {

@@ -32,7 +32,7 @@ use crate::{
     metrics::{self, Metrics},
     net::{Conn, Received, Socket, tls::Certificates},
     panics,
-    policy::{BodyWatch, Guest, Policy},
+    policy::{BodyWatch, ClientPermit, Policy},
     refusals::Refusals,
     shutdown::Shutdown,
     smtp::{self, MayName, Peer, Reply, Session, Step},
@@ -42,7 +42,7 @@ use crate::{
 
 /// What all doors share.
 #[derive(Clone)]
-pub struct Rooms {
+pub struct Context {
     /// Where messages go.
     pub intake: Intake,
     /// Who may log in.
@@ -53,7 +53,7 @@ pub struct Rooms {
     pub metrics: Arc<Metrics>,
     /// What was refused lately.
     pub refusals: Arc<Refusals>,
-    /// What TLS begins with; none if no door speaks it.
+    /// What TLS begins with; none if no listener speaks it.
     pub certificates: Option<Arc<Certificates>>,
     /// When to stop.
     pub shutdown: Shutdown,
@@ -61,10 +61,10 @@ pub struct Rooms {
 
 /// Serves the connections of one listener.
 #[derive(Clone)]
-pub struct Door(Arc<Inner>);
+pub struct SmtpServer(Arc<Inner>);
 
 struct Inner {
-    rooms: Rooms,
+    context: Context,
     listener: Listener,
     counts: Arc<metrics::Door>,
     sessions: Sessions,
@@ -75,18 +75,18 @@ struct Inner {
     has_processors: bool,
 }
 
-impl Door {
-    /// The door of one of the [`listeners::all`] of these options.
+impl SmtpServer {
+    /// The server of one of the [`listeners::all`] of these options.
     pub fn new(
         options: &Options,
         limits: &limits::Options,
         listener: Listener,
         counts: Arc<metrics::Door>,
-        rooms: Rooms,
+        context: Context,
     ) -> Self {
-        let sessions = Sessions::new(options, limits, &listener, &rooms);
+        let sessions = Sessions::new(options, limits, &listener, &context);
         Self(Arc::new(Inner {
-            rooms,
+            context,
             sessions,
             listener,
             counts,
@@ -98,23 +98,23 @@ impl Door {
 
     /// One connection, from its first octet to its end.
     pub async fn connection(self, socket: Socket, peer: Option<SocketAddr>) {
-        let door = &*self.0;
-        let metrics = &door.rooms.metrics;
-        let open = (metrics.smtp_connections_now.hold(), door.counts.connections_now.hold());
+        let server = &*self.0;
+        let metrics = &server.context.metrics;
+        let open = (metrics.smtp_connections_now.hold(), server.counts.connections_now.hold());
         metrics.smtp_connections.add(1);
-        door.counts.connections.add(1);
+        server.counts.connections.add(1);
         let mut conn = Conn::new(socket);
-        if metrics.smtp_connections_now.value() > door.connections {
+        if metrics.smtp_connections_now.value() > server.connections {
             metrics.smtp_connections_refused.add(1);
             log::warn!(client:% = Shown(peer); "connection refused: too many");
-            Box::pin(door.turn_away(&mut conn, peer, &TOO_MANY)).await;
+            Box::pin(server.turn_away(&mut conn, peer, &TOO_MANY)).await;
             return;
         }
         let started = Instant::now();
         // Boxed, because few are arriving at a time and idle connections are to stay small.
-        let arrival = Box::pin(door.arrive(&mut conn, peer));
+        let arrival = Box::pin(server.arrive(&mut conn, peer));
         let ended = Box::pin(async {
-            door.rooms.shutdown.begun().await;
+            server.context.shutdown.begun().await;
             Err(Refusal::Ending)
         });
         let arrived = panics::catch(future::or(arrival, ended)).await;
@@ -122,24 +122,25 @@ impl Door {
             Err(Refusal::Policy(client, reply)) => {
                 metrics.smtp_connections_refused.add(1);
                 log::warn!(client:% = Shown(client), reply:% = reply; "connection refused");
-                Box::pin(door.turn_away(&mut conn, client, &reply)).await;
+                Box::pin(server.turn_away(&mut conn, client, &reply)).await;
             }
             Err(why) => {
                 log::info!(client:% = Shown(peer), why:% = why; "connection refused");
                 if let Refusal::Panicked = why {
-                    Box::pin(door.turn_away(&mut conn, peer, &STUMBLED)).await;
+                    Box::pin(server.turn_away(&mut conn, peer, &STUMBLED)).await;
                 }
             }
-            Ok((client, guest, session)) => {
-                let mut talk = Talk::new(door, &mut conn, client, guest, session, started);
+            Ok((client, permit, session)) => {
+                let mut connection =
+                    Connection::new(server, &mut conn, client, permit, session, started);
                 // The socket stays out here: the client of a conversation that panicked hears of it.
                 let end = {
                     // Pinned here, because handing it over would make room for it twice.
-                    let running = std::pin::pin!(talk.run());
+                    let running = std::pin::pin!(connection.run());
                     panics::catch(running).await.unwrap_or(End::Panicked)
                 };
-                talk.log(end);
-                drop(talk);
+                connection.log(end);
+                drop(connection);
                 if let End::Panicked = end {
                     Box::pin(say(&mut conn, &STUMBLED)).await;
                 }
@@ -153,7 +154,7 @@ impl Door {
 impl Inner {
     /// True while a client gains more by a quick answer than others lose.
     fn has_few(&self) -> bool {
-        self.has_processors && self.rooms.metrics.smtp_connections_now.value() <= FEW
+        self.has_processors && self.context.metrics.smtp_connections_now.value() <= FEW
     }
 
     /// What comes before the first word: who the client is, and TLS where it comes first.
@@ -161,7 +162,7 @@ impl Inner {
         &self,
         conn: &mut Conn,
         peer: Option<SocketAddr>,
-    ) -> Result<(Option<SocketAddr>, Guest, Peer), Refusal> {
+    ) -> Result<(Option<SocketAddr>, ClientPermit, Peer), Refusal> {
         let is_proxy = arrival::is_proxy(&self.proxies, peer.map(|peer| peer.ip()));
         let mut client = peer;
         if self.listener.proxy {
@@ -178,24 +179,24 @@ impl Inner {
         };
         let ip = client.map(|client| client.ip());
         // A proxy speaks for itself before XCLIENT, and when it asks how we are.
-        let guest = match is_proxy && client == peer {
-            true => self.rooms.policy.proxy(ip),
+        let permit = match is_proxy && client == peer {
+            true => self.context.policy.proxy(ip),
             false => {
-                let guest = self.rooms.policy.connect(ip, Instant::now());
-                guest.map_err(|rejection| Refusal::Policy(client, reject::reply(rejection)))?
+                let permit = self.context.policy.connect(ip, Instant::now());
+                permit.map_err(|rejection| Refusal::Policy(client, reject::reply(rejection)))?
             }
         };
-        let mut session = Peer { tls: None, may_name, is_trusted: guest.is_trusted() };
+        let mut session = Peer { tls: None, may_name, is_trusted: permit.is_trusted() };
         if self.listener.tls == TlsMode::Implicit {
-            let tls = arrival::encrypt(conn, self.rooms.certificates.as_ref()).await;
+            let tls = arrival::encrypt(conn, self.context.certificates.as_ref()).await;
             session.tls = Some(tls.map_err(Refusal::Io)?);
         }
-        Ok((client, guest, session))
+        Ok((client, permit, session))
     }
 
     /// Says why there is no greeting.
     async fn turn_away(&self, conn: &mut Conn, client: Option<SocketAddr>, reply: &Reply) {
-        access::note_connection(&self.rooms, client, reply);
+        access::note_connection(&self.context, client, reply);
         // Where TLS comes first, words in clear would only confuse.
         if self.listener.tls != TlsMode::Implicit {
             say(conn, reply).await;
@@ -222,12 +223,12 @@ impl fmt::Display for Shown {
 }
 
 /// One conversation.
-struct Talk<'a> {
-    door: &'a Inner,
+struct Connection<'a> {
+    server: &'a Inner,
     conn: &'a mut Conn,
     /// None on a Unix socket.
     client: Option<SocketAddr>,
-    guest: Guest,
+    permit: ClientPermit,
     started: Instant,
     session: Session,
     body: Body,
@@ -260,32 +261,32 @@ enum End {
     Panicked,
 }
 
-impl<'a> Talk<'a> {
+impl<'a> Connection<'a> {
     fn new(
-        door: &'a Inner,
+        server: &'a Inner,
         conn: &'a mut Conn,
         client: Option<SocketAddr>,
-        guest: Guest,
+        permit: ClientPermit,
         peer: Peer,
         started: Instant,
     ) -> Self {
-        let session = Session::new(door.sessions.now(&door.rooms.auth), peer, Instant::now());
+        let session = Session::new(server.sessions.now(&server.context.auth), peer, Instant::now());
         let (body, kept_octets, sender) = (Body::None, 0, String::new());
-        Self { door, conn, client, guest, started, session, body, kept_octets, sender }
+        Self { server, conn, client, permit, started, session, body, kept_octets, sender }
     }
 
     async fn run(&mut self) -> End {
-        match self.talk().await {
+        match self.connection().await {
             Ok(end) => end,
             Err(_) => End::Broken,
         }
     }
 
-    async fn talk(&mut self) -> io::Result<End> {
-        let shutdown = self.door.rooms.shutdown.clone();
+    async fn connection(&mut self) -> io::Result<End> {
+        let shutdown = self.server.context.shutdown.clone();
         let mut ending = std::pin::pin!(shutdown.begun());
         let mut is_ending = false;
-        let mut has_waited = self.door.sessions.greeting_delay().is_zero();
+        let mut has_waited = self.server.sessions.greeting_delay().is_zero();
         loop {
             if self.consume(&[]).await? {
                 return Ok(End::Closed);
@@ -299,7 +300,7 @@ impl<'a> Talk<'a> {
                 }
             }
             self.flush().await?;
-            self.conn.attend(self.door.has_few());
+            self.conn.allow_busy_poll(self.server.has_few());
             let deadline = self.session.deadline();
             let received = async { Some(self.conn.receive(deadline).await) };
             let ended = async {
@@ -319,8 +320,8 @@ impl<'a> Talk<'a> {
                         return Ok(End::Closed);
                     }
                 }
-                Some(Ok(Received::Late)) => self.session.expire(Instant::now()),
-                Some(Ok(Received::End)) => return Ok(End::Gone),
+                Some(Ok(Received::TimedOut)) => self.session.expire(Instant::now()),
+                Some(Ok(Received::Eof)) => return Ok(End::Gone),
                 Some(Err(error)) => return Err(error),
             }
         }
@@ -348,9 +349,9 @@ impl<'a> Talk<'a> {
                 Step::Mail => self.mail(),
                 Step::Rcpt => self.rcpt(),
                 Step::StartTls => Box::pin(self.start_tls()).await?,
-                Step::Client(client) => self.adopt(client),
+                Step::Xclient(client) => self.adopt(client),
                 Step::Nonce => self.nonce(),
-                Step::Secrets(user) => Box::pin(self.secrets(&user)).await,
+                Step::ScramKeys(user) => Box::pin(self.secrets(&user)).await,
                 Step::Pause(duration) => self.pause(duration).await,
                 Step::Abandon => self.abandon(),
                 Step::Close => {
@@ -365,7 +366,7 @@ impl<'a> Talk<'a> {
     /// expects nothing in clear any more.
     async fn start_tls(&mut self) -> io::Result<()> {
         self.flush().await?;
-        match arrival::encrypt(self.conn, self.door.rooms.certificates.as_ref()).await {
+        match arrival::encrypt(self.conn, self.server.context.certificates.as_ref()).await {
             Ok(tls) => {
                 self.session.tls_started(tls);
                 Ok(())
@@ -383,13 +384,14 @@ impl<'a> Talk<'a> {
         let over = async {
             Timer::after(duration).await;
         };
-        future::or(over, self.door.rooms.shutdown.begun()).await;
+        future::or(over, self.server.context.shutdown.begun()).await;
     }
 
     async fn begin(&mut self) {
-        match self.door.rooms.intake.begin().await {
+        match self.server.context.intake.begin().await {
             Ok(incoming) => {
-                self.body = Body::Taking(Box::new(incoming), self.door.rooms.policy.watch_body());
+                self.body =
+                    Body::Taking(Box::new(incoming), self.server.context.policy.watch_body());
                 self.session.proceed();
             }
             Err(error) => self.session.refuse(self.failed(&error)),
@@ -423,9 +425,9 @@ impl<'a> Talk<'a> {
         };
         match kept {
             Ok(record) => {
-                self.door.rooms.metrics.messages_received.add(1);
-                self.door.rooms.metrics.received_lately.add(record.envelope.received_ms);
-                self.door.rooms.metrics.bytes_received.add(record.summary.size);
+                self.server.context.metrics.messages_received.add(1);
+                self.server.context.metrics.received_lately.add(record.envelope.received_ms);
+                self.server.context.metrics.bytes_received.add(record.summary.size);
                 self.kept_octets += record.summary.size;
                 log::info!(
                     client:% = Shown(self.client),
@@ -438,14 +440,14 @@ impl<'a> Talk<'a> {
                 self.session.kept(&record.id);
             }
             Err(error) => {
-                self.door.rooms.metrics.messages_refused.add(1);
+                self.server.context.metrics.messages_refused.add(1);
                 self.session.refuse(self.failed(&error));
             }
         }
     }
 
     fn abandon(&mut self) {
-        self.door.rooms.metrics.messages_refused.add(1);
+        self.server.context.metrics.messages_refused.add(1);
         self.body = Body::None;
     }
 
@@ -484,9 +486,9 @@ impl<'a> Talk<'a> {
     /// One line a connection, always the same keys in the same order.
     fn log(&self, end: End) {
         let log = self.session.log();
-        self.door.rooms.metrics.commands_refused.add(log.refused);
+        self.server.context.metrics.commands_refused.add(log.refused);
         let not_kept = log.octets.saturating_sub(self.kept_octets);
-        self.door.rooms.metrics.bytes_refused.add(not_kept);
+        self.server.context.metrics.bytes_refused.add(not_kept);
         let end = match end {
             End::Closed => "closed",
             End::Gone => "gone",
@@ -545,10 +547,10 @@ mod tests {
     /// What each of ten thousand idle clients costs, besides what the runtime keeps for its socket.
     #[test]
     fn an_idle_connection_is_small() {
-        fn size<F: Future>(_: fn(Door, Socket, Option<SocketAddr>) -> F) -> usize {
+        fn size<F: Future>(_: fn(SmtpServer, Socket, Option<SocketAddr>) -> F) -> usize {
             size_of::<F>()
         }
-        let octets = size(Door::connection);
+        let octets = size(SmtpServer::connection);
         assert!(octets <= 2048, "{octets} octets");
     }
 }

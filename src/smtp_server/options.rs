@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Rooms,
+    Context,
     listeners::{Entry, Listener, MaybeAddress, TlsMode},
 };
 use crate::{
@@ -114,10 +114,10 @@ impl Sessions {
         configured: &Options,
         limits: &limits::Options,
         listener: &Listener,
-        rooms: &Rooms,
+        context: &Context,
     ) -> Self {
-        let generation = rooms.auth.generation();
-        let options = options(configured, limits, listener, rooms);
+        let generation = context.auth.generation();
+        let options = options(configured, limits, listener, context);
         Self {
             mode: listener.auth,
             greeting_delay: options.greeting_delay,
@@ -161,9 +161,9 @@ fn options(
     configured: &Options,
     limits: &limits::Options,
     listener: &Listener,
-    rooms: &Rooms,
+    context: &Context,
 ) -> smtp::Options {
-    let (auth, auth_mechanisms) = logins(&rooms.auth, listener.auth);
+    let (auth, auth_mechanisms) = logins(&context.auth, listener.auth);
     smtp::Options {
         auth,
         auth_mechanisms,
@@ -183,7 +183,7 @@ fn options(
         command_idle: Duration::from_secs(limits.idle_seconds),
         data_idle: Duration::from_secs(limits.data_seconds),
         total: Duration::from_secs(limits.session_seconds),
-        ask_policy: rooms.policy.asks_transactions(),
+        ask_policy: context.policy.asks_transactions(),
         refuse_bare_line_ends: configured.refuse_bare_line_ends,
         max_messages: limits.messages,
         greeting_delay: Duration::from_secs(configured.greeting_delay_seconds),

@@ -143,3 +143,20 @@ fn the_version_has_one_heading_in_the_changelog() {
     let heading = format!("## {}", env!("CARGO_PKG_VERSION"));
     assert_eq!(text.lines().filter(|line| line.starts_with(&heading)).count(), 1);
 }
+
+/// Words of our own that have become the field's: a name that means nothing to a reader of RFCs is looked up
+/// at every line.
+#[test]
+fn old_names_stay_away() {
+    let forbidden =
+        ["Talk", "Rooms", "Guest", "Tally", "Alarm", "Linger", "Offer", "say_no", "obey"];
+    for (path, text) in sources() {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for (number, line) in code.enumerate() {
+            let names = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            for name in names {
+                assert!(!forbidden.contains(&name), "{}:{number}: {name}: {line}", path.display());
+            }
+        }
+    }
+}

@@ -145,12 +145,12 @@ impl Stage {
                     self.ask("nonce".into());
                     self.session.nonce([0; 18]);
                 }
-                Step::Secrets(user) => {
+                Step::ScramKeys(user) => {
                     self.ask(format!("secrets {user}"));
                     let keys = self.password.as_deref();
                     self.session.secrets(keys.map(|it| ScramKeys::derive(it, b"salt", 64)));
                 }
-                Step::Client(client) => {
+                Step::Xclient(client) => {
                     self.ask(format!("client {}", show_client(&client)));
                     match &self.client {
                         Some(reply) => self.session.refuse(reply.clone()),

@@ -8,13 +8,13 @@ use crate::wire::{Tls, sasl::Mechanism};
 
 /// The extensions of a session as it stands.
 #[derive(Clone, Copy)]
-pub(super) struct Offer<'a> {
+pub(super) struct Capabilities<'a> {
     pub(super) options: &'a Options,
     pub(super) tls: Option<&'a Tls>,
     pub(super) may_xclient: bool,
 }
 
-impl Offer<'_> {
+impl Capabilities<'_> {
     pub(super) fn starttls(self) -> bool {
         self.options.starttls != StartTls::Off && self.tls.is_none()
     }

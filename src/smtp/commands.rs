@@ -1,9 +1,10 @@
 //! What each command does: first whether it may be said now, then what it says, then doing it.
 
 use super::{
-    AuthMode, MayName, Reply, Session, Step, Verb, command,
+    AuthMode, MayName, Reply, Session, Step, Verb,
+    capabilities::Capabilities,
+    command,
     content::Chunk,
-    offer::Offer,
     parameters,
     state::{Client, State, Transaction},
     xclient,
@@ -34,15 +35,15 @@ impl Session {
             Verb::Starttls => self.starttls(argument, is_last),
             // Its chunk is to be dropped first, so it checks this itself.
             Verb::Bdat => self.bdat(argument),
-            _ if self.offer().needs_starttls() && !may_precede_tls(verb) => {
+            _ if self.capabilities().needs_starttls() && !may_precede_tls(verb) => {
                 Err(Reply::TLS_REQUIRED)
             }
-            _ => self.obey(verb, argument),
+            _ => self.execute(verb, argument),
         };
         (Some(verb), outcome)
     }
 
-    fn obey<'a>(&mut self, verb: Verb, argument: &str) -> Outcome<'a> {
+    fn execute<'a>(&mut self, verb: Verb, argument: &str) -> Outcome<'a> {
         match verb {
             Verb::Ehlo | Verb::Helo | Verb::Lhlo => self.hello(verb, argument)?,
             Verb::Mail => return self.mail(argument),
@@ -61,7 +62,7 @@ impl Session {
                 self.say(&Reply::BYE);
             }
             Verb::Help => {
-                let help = self.offer().help();
+                let help = self.capabilities().help();
                 self.say(&help);
             }
             Verb::Vrfy => {
@@ -101,7 +102,7 @@ impl Session {
         self.client = Some(Client { helo: argument.to_owned(), esmtp });
         if esmtp {
             let mut output = std::mem::take(&mut self.output);
-            self.offer().write(&mut output);
+            self.capabilities().write(&mut output);
             self.output = output;
         } else {
             self.output.extend_from_slice(b"250 ");
@@ -117,7 +118,7 @@ impl Session {
         if self.tls.is_some() {
             return Err(Reply::TLS_TWICE);
         }
-        if !self.offer().starttls() {
+        if !self.capabilities().starttls() {
             return Err(Reply::NOT_IMPLEMENTED);
         }
         without(argument)?;
@@ -146,7 +147,7 @@ impl Session {
         if !client.esmtp && !parameters.trim().is_empty() {
             return Err(Reply::UNKNOWN_PARAMETER);
         }
-        let parameters = parameters::mail(parameters, self.offer())?;
+        let parameters = parameters::mail(parameters, self.capabilities())?;
         let smtputf8 = parameters.iter().any(|it| it.keyword == "SMTPUTF8");
         if strict && !smtputf8 && !reverse_path.as_str().is_ascii() {
             return Err(Reply::NEEDS_SMTPUTF8);
@@ -223,7 +224,7 @@ impl Session {
             Err(reply) => {
                 // Too large for one message is too large for all of it.
                 if reply == Reply::TOO_LARGE {
-                    self.tally.messages_refused += 1;
+                    self.stats.messages_refused += 1;
                     self.drop_chunk(chunk, reply);
                 } else {
                     let answer = Box::new((reply, 1));
@@ -244,7 +245,7 @@ impl Session {
 
     /// Whether a chunk is welcome, and is the first of its message.
     fn may_take(&self, chunk: Chunk) -> Result<bool, Reply> {
-        if self.offer().needs_starttls() {
+        if self.capabilities().needs_starttls() {
             return Err(Reply::TLS_REQUIRED);
         }
         if !self.options.chunking || self.client.as_ref().is_some_and(|client| !client.esmtp) {
@@ -280,8 +281,8 @@ impl Session {
         if self.may_name == MayName::Itself && xclient.login.is_some() {
             return Err(Reply::NO_XCLIENT_LOGIN);
         }
-        self.state = State::Client(Box::new(xclient.clone()));
-        Ok(Some(Step::Client(xclient)))
+        self.state = State::Xclient(Box::new(xclient.clone()));
+        Ok(Some(Step::Xclient(xclient)))
     }
 
     /// Whether a command may be said that wants authentication when it is required (RFC 4954 §6).
@@ -296,9 +297,9 @@ impl Session {
         if self.options.lmtp { Reply::LHLO_FIRST } else { Reply::HELO_FIRST }
     }
 
-    pub(super) fn offer(&self) -> Offer<'_> {
+    pub(super) fn capabilities(&self) -> Capabilities<'_> {
         let may_xclient = self.may_name == MayName::Anybody;
-        Offer { options: &self.options, tls: self.tls(), may_xclient }
+        Capabilities { options: &self.options, tls: self.tls(), may_xclient }
     }
 
     fn say(&mut self, reply: &Reply) {

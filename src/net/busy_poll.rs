@@ -8,14 +8,14 @@ use std::time::Duration;
 
 /// How it went with one peer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Linger {
+pub(super) struct BusyPoll {
     /// Times in a row that it was in vain, up to a bound.
     misses: u8,
     /// So many times it is left out.
     rest: u16,
 }
 
-impl Linger {
+impl BusyPoll {
     /// True if it is worth a try this time.
     pub(super) fn is_due(&mut self) -> bool {
         let is_due = self.rest == 0;
@@ -45,12 +45,12 @@ const DOUBLINGS: u8 = 8;
 mod tests {
     use super::*;
 
-    fn tries(linger: &mut Linger, of: usize) -> usize {
+    fn tries(poll: &mut BusyPoll, of: usize) -> usize {
         (0..of)
             .filter(|_| {
-                let is_due = linger.is_due();
+                let is_due = poll.is_due();
                 if is_due {
-                    linger.missed();
+                    poll.missed();
                 }
                 is_due
             })
@@ -59,20 +59,20 @@ mod tests {
 
     #[test]
     fn what_is_in_vain_is_done_less_and_less() {
-        let mut linger = Linger::default();
-        assert_eq!(tries(&mut linger, 10), 3);
-        assert!(tries(&mut linger, 10_000) < 50);
+        let mut poll = BusyPoll::default();
+        assert_eq!(tries(&mut poll, 10), 3);
+        assert!(tries(&mut poll, 10_000) < 50);
     }
 
     #[test]
     fn once_it_pays_it_is_done_each_time() {
-        let mut linger = Linger::default();
-        tries(&mut linger, 1_000);
-        while !linger.is_due() {}
-        linger.paid();
+        let mut poll = BusyPoll::default();
+        tries(&mut poll, 1_000);
+        while !poll.is_due() {}
+        poll.paid();
         for _ in 0..10 {
-            assert!(linger.is_due());
-            linger.paid();
+            assert!(poll.is_due());
+            poll.paid();
         }
     }
 }
