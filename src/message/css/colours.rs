@@ -85,9 +85,10 @@ pub(super) fn is_colour(name: &str, property: &str) -> bool {
         || (matches!(name, "var" | "env" | "attr") && is_one.contains(&property))
 }
 
-/// What a page is that says nothing of its colours: the rules of a browser, in dark.
+/// What a page is that says nothing of its colours: the rules of a browser, in dark. The ground is that of
+/// `body`, which fills the window as long as `html` has none of its own.
 pub(in crate::message) fn dark_page() -> &'static str {
-    "html{color-scheme:dark;background-color:#121212;color:#e8e8e8}:where(a:any-link){color:#9ecbff}"
+    "html{color-scheme:dark;color:#e8e8e8}:where(body){background-color:#121212}:where(a:any-link){color:#9ecbff}"
 }
 
 /// A colour that one token says.

@@ -159,6 +159,10 @@ fn a_question_is_known_however_it_is_written() {
 /// What nobody can read here would be read on a colour that nobody knows.
 #[test]
 fn forced_dark_knows_every_colour() {
+    // A ground of `html` would keep that of `body` from filling the window.
+    assert!(
+        !dark_page().split('}').any(|rule| rule.starts_with("html") && rule.contains("background"))
+    );
     for (css, expected) in [
         ("color: oklch(0.2 0.1 20)", "color: #e8e8e8"),
         ("background: color-mix(in srgb, #fff, red 10%)", "background: #121212"),
