@@ -41,7 +41,6 @@ pub mod search;
 mod spans;
 mod summary;
 mod tags;
-mod tangled;
 mod target;
 pub mod text;
 mod tnef;

@@ -92,6 +92,8 @@ pub(super) struct Preview {
     pub(super) hosts: String,
     pub(super) trackers: Vec<Tracker>,
     pub(super) is_text: bool,
+    /// It is AMP, whose components only a mail program with AMP can show.
+    pub(super) is_amp: bool,
     taken: BTreeMap<Taken, usize>,
     /// It says how it looks on a dark screen.
     pub(super) has_dark: bool,
@@ -112,6 +114,7 @@ impl Preview {
             hosts: blocked_hosts.into_iter().collect::<Vec<_>>().join(", "),
             trackers: rendered.trackers,
             is_text,
+            is_amp: false,
             taken,
             has_dark,
             is_cut: rendered.is_cut,
@@ -427,7 +430,9 @@ impl PartView {
             Viewer::Pdf if opened.is_quiet_pdf(number).await? => PartBody::Pdf,
             Viewer::Pdf => PartBody::ActingPdf,
             Viewer::Html => {
-                PartBody::Html(preview(frame::rendered(opened, number, &how.look).await?))
+                let mut view = preview(frame::rendered(opened, number, &how.look).await?);
+                view.is_amp = part.content_type == "text/x-amp-html";
+                PartBody::Html(view)
             }
             Viewer::Letter if own.is_some() => {
                 letter_body(opened, number, how, preview, own).await?

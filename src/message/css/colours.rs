@@ -54,9 +54,41 @@ pub(in crate::message) fn darkened([red, green, blue, opacity]: Colour, role: Ro
     format!("rgba({red},{green},{blue},{opacity})")
 }
 
-/// What a page is that says nothing of its colours: the rules of a browser, in dark.
+/// A colour in place of one that cannot be read here: that of the page, or of its text.
+pub(super) fn plain(role: Role) -> &'static str {
+    match role {
+        Role::Ground => "#121212",
+        Role::Ink => "#e8e8e8",
+        Role::Line => "#666666",
+    }
+}
+
+/// True for a function that is a colour of this property, or in its place.
+pub(super) fn is_colour(name: &str, property: &str) -> bool {
+    let functions = [
+        "rgb",
+        "rgba",
+        "hsl",
+        "hsla",
+        "hwb",
+        "lab",
+        "lch",
+        "oklab",
+        "oklch",
+        "color",
+        "color-mix",
+        "device-cmyk",
+        "contrast-color",
+    ];
+    let is_one = ["color", "background", "background-color", "fill", "-webkit-text-fill-color"];
+    functions.contains(&name)
+        || (matches!(name, "var" | "env" | "attr") && is_one.contains(&property))
+}
+
+/// What a page is that says nothing of its colours: the rules of a browser, in dark. The ground is that of
+/// `body`, which fills the window as long as `html` has none of its own.
 pub(in crate::message) fn dark_page() -> &'static str {
-    "html{color-scheme:dark;background-color:#121212;color:#e8e8e8}:where(a:any-link){color:#9ecbff}"
+    "html{color-scheme:dark;color:#e8e8e8}:where(body){background-color:#121212}:where(a:any-link){color:#9ecbff}"
 }
 
 /// A colour that one token says.

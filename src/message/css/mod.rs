@@ -29,7 +29,7 @@ pub(super) fn sheet<'c>(css: &'c str, filter: &Filter<'_>) -> Cow<'c, str> {
 /// The value of a style attribute, of a media attribute, or of an attribute of SVG that is a property.
 pub(super) fn value<'c>(css: &'c str, property: &str, filter: &Filter<'_>) -> Cow<'c, str> {
     let is_plain = !css.contains(['(', '\\', '@']) && !filter.is_forced();
-    if is_plain && !contains_ignoring_case(css, "color-scheme") {
+    if is_plain && !names_schemes(css) {
         return Cow::Borrowed(css);
     }
     Rewriting::new(css, filter).of_value(property)
@@ -56,9 +56,13 @@ pub(super) fn scheme<'n>(
     }
 }
 
-fn contains_ignoring_case(text: &str, word: &str) -> bool {
-    let (text, word) = (text.as_bytes(), word.as_bytes());
-    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+/// True if something may say which schemes of colours there are.
+fn names_schemes(text: &str) -> bool {
+    let octets = text.as_bytes();
+    memchr::memchr_iter(b'-', octets).any(|at| {
+        let around = at.checked_sub(5).and_then(|from| octets.get(from..at + 7));
+        around.is_some_and(|it| it.eq_ignore_ascii_case(b"color-scheme"))
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     edits::Edits,
     scheme,
 };
-use crate::message::html::Filter;
+use crate::message::{html::Filter, text};
 
 /// A style sheet, or a part of one, that is being rewritten.
 pub(super) struct Rewriting<'c, 'f> {
@@ -254,6 +254,12 @@ impl<'c, 'f> Rewriting<'c, 'f> {
 
     /// True if it was a question for dark or light, which is answered as the view asks for it.
     fn query(&mut self, start: usize, input: &mut Parser<'_>) -> bool {
+        // To look into a block is to read it to its end, so its beginning is asked first.
+        let inside = self.css.get(input.position().byte_index()..).unwrap_or_default();
+        let mut beginning = Parser::new(text::beginning(inside, LONGEST_FEATURE));
+        if beginning.expect_ident_matching("prefers-color-scheme").is_err() {
+            return false;
+        }
         let state = input.state();
         let answer = input.parse_nested_block(|input| {
             input.expect_ident_matching("prefers-color-scheme").map_err(ParseError::<()>::from)?;
@@ -328,7 +334,13 @@ impl<'c, 'f> Rewriting<'c, 'f> {
             }
             None => {
                 input.reset(&state);
-                false
+                let is_unread = colours::is_colour(name, property);
+                if is_unread {
+                    skip(input);
+                    let end = input.position().byte_index();
+                    self.edits.replace(start..end, colours::plain(role));
+                }
+                is_unread
             }
         }
     }
@@ -364,3 +376,6 @@ const STRINGS_LOAD: [&str; 5] =
 
 /// Blocks inside one another that are looked into; style sheets of utility frameworks nest 10 deep.
 const MAX_DEPTH: usize = 40;
+
+/// Most octets before the name of what a media query asks for has ended, spelt with backslashes.
+const LONGEST_FEATURE: usize = 256;

@@ -145,3 +145,36 @@ fn forced_dark_changes_colours_alone() {
     assert!(out.starts_with("p { color: #ffffff; background: #141414 url("), "{out}");
     assert!(out.ends_with("; width: 10px }") && !out.contains("black"), "{out}");
 }
+
+/// A question is looked for at the beginning of a parenthesis, and nowhere else.
+#[test]
+fn a_question_is_known_however_it_is_written() {
+    for question in [
+        "prefers-color-scheme:dark",
+        " /**/ Prefers-color-scheme : dark",
+        "\\70 refers-color-\\73 cheme:dark",
+    ] {
+        check(&format!("@media ({question}) {{}}"), "@media (max-width:0) {}", 0);
+    }
+    check("a{b:(prefers-color:dark)}", "a{b:(prefers-color:dark)}", 0);
+}
+
+/// What nobody can read here would be read on a colour that nobody knows.
+#[test]
+fn forced_dark_knows_every_colour() {
+    // A ground of `html` would keep that of `body` from filling the window.
+    assert!(
+        !dark_page().split('}').any(|rule| rule.starts_with("html") && rule.contains("background"))
+    );
+    for (css, expected) in [
+        ("color: oklch(0.2 0.1 20)", "color: #e8e8e8"),
+        ("background: color-mix(in srgb, #fff, red 10%)", "background: #121212"),
+        ("background-color: var(--paper, #fff)", "background-color: #121212"),
+        ("color: rgb(var(--r), 0, 0)", "color: #e8e8e8"),
+        ("border: var(--width) solid lab(50% 40 59.5)", "border: var(--width) solid #666666"),
+        ("background-size: var(--size)", "background-size: var(--size)"),
+    ] {
+        assert_eq!(rewritten(css, false, Scheme::Forced).0, expected);
+        assert_eq!(rewritten(css, false, Scheme::Dark).0, css);
+    }
+}

@@ -2,6 +2,26 @@
 //!
 //! Both walls read these lists. What is not in them acts, or nobody knows what it does.
 
+use std::{collections::HashSet, sync::LazyLock};
+
+use html5ever::LocalName;
+
+/// True for an element that is seen as it is.
+pub(super) fn is_element(name: &LocalName) -> bool {
+    static NAMES: LazyLock<HashSet<LocalName>> = LazyLock::new(|| atoms(HTML));
+    NAMES.contains(name)
+}
+
+/// True for an attribute of HTML that is seen.
+pub(super) fn is_attribute(name: &LocalName) -> bool {
+    static NAMES: LazyLock<HashSet<LocalName>> = LazyLock::new(|| atoms(ATTRIBUTES));
+    NAMES.contains(name)
+}
+
+fn atoms(names: &[&str]) -> HashSet<LocalName> {
+    names.iter().map(|&name| LocalName::from(name)).collect()
+}
+
 /// Elements of HTML that are seen as they are.
 pub(super) const HTML: &[&str] = &[
     "a",

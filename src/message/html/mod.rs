@@ -7,6 +7,7 @@
 
 mod attributes;
 mod drawing;
+mod effort;
 mod filter;
 mod head;
 mod known;
@@ -26,7 +27,7 @@ use html5ever::{interface::QuirksMode, local_name};
 pub(super) use self::filter::Filter;
 pub use self::filter::{MOST_HOSTS, Taken};
 use self::{tree::Tree, walk::Walk};
-use super::{css, tangled, text};
+use super::{css, text};
 
 /// How it is to be shown.
 #[derive(Clone)]
@@ -110,11 +111,7 @@ impl Sanitised {
 ///
 /// Markup that is too tangled to be read in reasonable time comes out as its plain text.
 pub fn sanitise(html: &str, options: &Options) -> Sanitised {
-    let tree = match tangled::is_tangled(html) {
-        true => None,
-        false => Tree::parse(html),
-    };
-    let Some(tree) = tree else { return as_text(html) };
+    let Some(tree) = Tree::parse(html) else { return as_text(html) };
     let filter = Filter::new(options, head::base(&tree));
     let root = tree.root();
     let body = root.and_then(|root| tree.child(root, &local_name!("body")));
@@ -152,12 +149,12 @@ pub fn sanitise(html: &str, options: &Options) -> Sanitised {
         blocked_hosts: seen.hosts,
         taken: seen.taken,
         has_dark: seen.has_dark,
-        ..parted(&cleaned)
+        ..parted(&cleaned, tree.mode == QuirksMode::Quirks)
     }
 }
 
 /// The two elements that the second wall wrote: the root's and the body's.
-fn parted(cleaned: &str) -> Sanitised {
+fn parted(cleaned: &str, is_quirky: bool) -> Sanitised {
     let between = format!("></{ROOT}><{BODY}");
     let parts = cleaned.split_once(&between).and_then(|(root, rest)| {
         let root = root.strip_prefix(&format!("<{ROOT}"))?;
@@ -166,7 +163,7 @@ fn parted(cleaned: &str) -> Sanitised {
         Some((root, body, html.strip_suffix(&format!("</{BODY}>"))?))
     });
     let (root, body, html) = parts.unwrap_or(("", "", cleaned));
-    let html = match html.contains(PARAGRAPH) {
+    let html = match is_quirky && html.contains(PARAGRAPH) {
         true => {
             html.replace(&format!("<{PARAGRAPH}"), "<p").replace(&format!("</{PARAGRAPH}"), "</p")
         }

@@ -38,7 +38,8 @@ pub(super) fn cleaned(markup: &str, spoken: &Spoken, remote: bool) -> String {
 
 /// True for a value that only shows.
 fn is_seen(element: &str, name: &str, value: &str, remote: bool) -> bool {
-    let scheme = scheme(value.trim());
+    let is_url = matches!(name, "href" | "src" | "poster" | "background");
+    let scheme = if is_url { scheme(value.trim()) } else { None };
     let is_web = matches!(scheme.as_deref(), Some("http" | "https"));
     let is_ours = value.starts_with('/') && !value.starts_with("//");
     match name {
@@ -49,14 +50,15 @@ fn is_seen(element: &str, name: &str, value: &str, remote: bool) -> bool {
                 || value == NOWHERE
         }
         "href" if element == "link" => remote && is_web,
-        "href" | "src" | "poster" | "background" => {
+        _ if is_url => {
             let is_data = scheme.as_deref() == Some("data") && super::filter::is_seen(value);
             is_ours || is_data || (remote && is_web) || value.starts_with('#')
         }
         "target" => value == "_blank",
         "rel" => matches!(value, "noopener noreferrer" | "stylesheet"),
         "method" => value == "dialog",
-        "style" => {
+        // Whatever runs is a function, or in one.
+        "style" if value.contains('(') => {
             let style = value.to_ascii_lowercase();
             !["expression(", "javascript:", "-moz-binding"].iter().any(|it| style.contains(it))
         }

@@ -20,6 +20,10 @@ use super::tree::{DOCUMENT, Data, Id, NONE, Node, Tree};
 pub(super) struct Sink {
     nodes: RefCell<Vec<Node>>,
     mode: Cell<QuirksMode>,
+    heard: Cell<usize>,
+    deepest: Cell<u32>,
+    asked: Cell<u64>,
+    moved: Cell<u64>,
 }
 
 /// The name of an element. The parser keeps it while it changes the tree, so it cannot be lent.
@@ -29,7 +33,9 @@ pub(super) struct Name(QualName);
 impl Default for Sink {
     fn default() -> Self {
         let nodes = RefCell::new(vec![Node::new(Data::Unseen)]);
-        Self { nodes, mode: Cell::new(QuirksMode::NoQuirks) }
+        let mode = Cell::new(QuirksMode::NoQuirks);
+        let (heard, deepest, asked, moved) = Default::default();
+        Self { nodes, mode, heard, deepest, asked, moved }
     }
 }
 
@@ -39,7 +45,28 @@ impl Sink {
         self.nodes.borrow().len()
     }
 
+    /// How often the parser has said something of the document: while it reads one tag, it says nothing.
+    pub(super) fn heard(&self) -> usize {
+        self.heard.get()
+    }
+
+    /// How deep elements have stood in one another, when they were put there.
+    pub(super) fn deepest(&self) -> u32 {
+        self.deepest.get()
+    }
+
+    /// How often the parser has looked what an element is: so it looks through all that are open.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.get()
+    }
+
+    /// How many nodes went from one element to another, each time that they did.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.get()
+    }
+
     fn add(&self, data: Data) -> Id {
+        self.heard.set(self.heard.get() + 1);
         let mut nodes = self.nodes.borrow_mut();
         let id = Id::try_from(nodes.len()).unwrap_or(NONE);
         nodes.push(Node::new(data));
@@ -51,8 +78,11 @@ impl Sink {
         self.remove_from_parent(&child);
         let nodes = &mut *self.nodes.borrow_mut();
         let previous = behind(nodes, parent, before);
+        let depth = at(nodes, parent).depth + 1;
+        self.deepest.set(self.deepest.get().max(depth));
         let node = at(nodes, child);
         (node.parent, node.previous, node.next) = (parent, previous, before);
+        node.depth = depth;
         match previous {
             NONE => at(nodes, parent).first = child,
             previous => at(nodes, previous).next = child,
@@ -65,6 +95,7 @@ impl Sink {
 
     /// The same of a node or of text; text beside text is one.
     fn put(&self, parent: Id, before: Id, child: NodeOrText<Id>) {
+        self.heard.set(self.heard.get() + 1);
         match child {
             NodeOrText::AppendNode(child) => self.insert(parent, before, child),
             NodeOrText::AppendText(text) => {
@@ -110,6 +141,7 @@ impl TreeSink for Sink {
     }
 
     fn elem_name<'a>(&'a self, target: &'a Id) -> Name {
+        self.asked.set(self.asked.get() + 1);
         match &at(&mut self.nodes.borrow_mut(), *target).data {
             Data::Element(name, _) => Name(name.clone()),
             _ => Name(QualName::new(None, Namespace::default(), LocalName::default())),
@@ -163,9 +195,12 @@ impl TreeSink for Sink {
 
     fn add_attrs_if_missing(&self, target: &Id, more: Vec<Attribute>) {
         if let Data::Element(_, known) = &mut at(&mut self.nodes.borrow_mut(), *target).data {
-            let is_new = |attribute: &Attribute| known.iter().all(|it| it.name != attribute.name);
-            let new: Vec<_> = more.into_iter().filter(is_new).collect();
-            known.extend(new);
+            for attribute in more {
+                let is_new = known.iter().all(|it| it.name != attribute.name);
+                if is_new && known.len() < MOST_ADDED {
+                    known.push(attribute);
+                }
+            }
         }
     }
 
@@ -194,6 +229,7 @@ impl TreeSink for Sink {
                 return;
             }
             self.insert(*new_parent, NONE, first);
+            self.moved.set(self.moved.get() + 1);
         }
     }
 }
@@ -220,3 +256,6 @@ fn behind(nodes: &mut [Node], parent: Id, before: Id) -> Id {
 fn at(nodes: &mut [Node], id: Id) -> &mut Node {
     &mut nodes[id as usize]
 }
+
+/// Most attributes that `html` and `body` have, however often their tags come.
+const MOST_ADDED: usize = 500;

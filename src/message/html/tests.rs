@@ -396,10 +396,34 @@ const NASTY: [&str; 70] = [
 
 #[test]
 fn tangled_markup_becomes_text() {
-    for html in ["<div>".repeat(100_000), "<b><p>".repeat(5_000), "<br>".repeat(300_000)] {
-        let found = clean(&(html + "a & b"));
-        assert!(found.is_text && found.html.ends_with("a &amp; b</pre>"));
-    }
-    assert!(clean(&"&".repeat(60_000)).is_text);
-    assert!(clean(&format!("<p {}>", "a ".repeat(60_000))).is_text);
+    let found = clean(&("<div>".repeat(100_000) + "a & b"));
+    assert!(found.is_text && found.html.ends_with("a &amp; b</pre>"));
+}
+
+/// The second wall looks through all of a text for each sign in it that it may have to escape.
+#[test]
+fn long_text_is_cut_for_the_second_wall() {
+    let text = "\u{a9} & ".repeat(200_000);
+    let escaped = text.replace('&', "&amp;");
+    assert_eq!(clean(&format!("<p>{text}</p>")).html, format!("<p>{escaped}</p>"));
+    let drawn = clean(&format!("<svg><text>{text}</text><style>{text}</style></svg>")).html;
+    assert_eq!(drawn.matches('\u{a9}').count(), 200_000, "the sheet is left out");
+    let written = clean(&format!("<textarea>{text}</textarea>")).html;
+    assert!(written.len() < 10_000 && !written.contains("<!--"));
+    let signs = "\u{a9}".repeat(200_000);
+    assert_eq!(clean(&format!("<p title='{signs}'>x</p>")).html, "<p>x</p>");
+    let short = "\u{a9}".repeat(2_000);
+    assert!(clean(&format!("<p title='{short}'>x</p>")).html.contains(&short));
+}
+
+#[test]
+fn many_missing_pictures_do_not_grow_without_end() {
+    let sent = "<img src=//b.example alt=x>".repeat(20_000);
+    assert!(clean(&sent).html.len() < 4 * sent.len());
+}
+
+#[test]
+fn attributes_of_the_body_are_bounded() {
+    let sent: String = (0..20_000).map(|n| format!("<body data-a{n}=x>")).collect();
+    assert!(clean(&sent).body.matches("data-a").count() <= 500);
 }

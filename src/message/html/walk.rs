@@ -9,11 +9,13 @@ use html5ever::{Attribute, LocalName, QualName, interface::QuirksMode, local_nam
 
 use super::{
     drawing,
+    effort::MOST_DEPTH,
     filter::{Filter, Taken},
     head, known,
     tree::{Data, Id, Tree, value},
     write::escaped,
 };
+use crate::message::text;
 
 /// Writes the body of a message.
 pub(super) struct Walk<'t, 'f, 'o> {
@@ -23,7 +25,11 @@ pub(super) struct Walk<'t, 'f, 'o> {
     pub(super) spoken: Spoken,
     /// A picture is not there, and its place has to be kept.
     pub(super) has_missing: bool,
+    /// Pictures that are not there.
+    pub(super) strips: usize,
     steps: Vec<Step>,
+    /// How many elements are open.
+    depth: u32,
     /// How many elements of a menu are open: only its choices are seen.
     menus: usize,
 }
@@ -55,7 +61,17 @@ enum Fate {
 impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
     pub(super) fn new(tree: &'t Tree, filter: &'f Filter<'o>) -> Self {
         let (out, spoken) = (String::new(), Spoken::default());
-        Self { tree, filter, out, spoken, has_missing: false, steps: Vec::new(), menus: 0 }
+        Self {
+            tree,
+            filter,
+            out,
+            spoken,
+            has_missing: false,
+            strips: 0,
+            depth: 0,
+            steps: Vec::new(),
+            menus: 0,
+        }
     }
 
     /// Writes an element under a name of ours, with its attributes and what is in it.
@@ -80,6 +96,7 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
             match step {
                 Step::Enter(id) => self.enter(id),
                 Step::Leave(name) => {
+                    self.depth -= 1;
                     self.menus -= usize::from(name == local_name!("select"));
                     self.close(&name);
                 }
@@ -95,10 +112,12 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
 
     fn enter(&mut self, id: Id) {
         match self.tree.data(id) {
-            Data::Text(text) => escaped(text, &mut self.out),
+            Data::Text(text) => self.text(id, text),
             Data::Unseen => {}
             // In a drawing or a formula HTML is where parsers disagree.
             Data::Element(name, _) if name.ns == ns!(html) && self.tree.is_in_foreign(id) => {}
+            // Elements that were moved together may stand deeper than the parser was told.
+            Data::Element(..) if self.depth >= MOST_DEPTH => {}
             Data::Element(name, attributes) => match self.fate(name, attributes) {
                 Fate::Goes(taken) => taken.into_iter().for_each(|what| self.filter.take(what)),
                 Fate::Opens => {
@@ -108,6 +127,22 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
                 Fate::As(other) => self.open(id, name, attributes, LocalName::from(other)),
             },
         }
+    }
+
+    /// Long text is cut by comments, which the second wall takes out: for each sign that it escapes, it
+    /// looks through all of a text. Where a comment would be seen, the text ends.
+    fn text(&mut self, id: Id, text: &str) {
+        let mut rest = text;
+        while rest.len() > LONG {
+            let piece = text::beginning(rest, LONG);
+            escaped(piece, &mut self.out);
+            if self.tree.is_in(id, &local_name!("textarea")) {
+                return;
+            }
+            self.out.push_str("<!---->");
+            rest = &rest[piece.len()..];
+        }
+        escaped(rest, &mut self.out);
     }
 
     fn fate(&mut self, name: &QualName, attributes: &[Attribute]) -> Fate {
@@ -120,11 +155,12 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
                 local if known::GONE.contains(&local) || local == "style" => Fate::Goes(None),
                 _ => Fate::Opens,
             },
-            _ => self.fate_in_html(local, attributes),
+            _ => self.fate_in_html(&name.local, attributes),
         }
     }
 
-    fn fate_in_html(&mut self, local: &str, attributes: &[Attribute]) -> Fate {
+    fn fate_in_html(&mut self, name: &LocalName, attributes: &[Attribute]) -> Fate {
+        let local = &**name;
         match local {
             "script" => Fate::Goes(Some(Taken::Script)),
             "iframe" | "frame" | "frameset" => Fate::Goes(Some(Taken::Frame)),
@@ -140,7 +176,7 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
             "amp-img" => Fate::As("img"),
             "p" if self.tree.mode == QuirksMode::Quirks => Fate::As(super::PARAGRAPH),
             _ if known::GONE.contains(&local) => Fate::Goes(None),
-            _ if known::HTML.contains(&local) => Fate::Stays,
+            _ if known::is_element(name) => Fate::Stays,
             _ if is_nobodys(local) => {
                 self.spoken.elements.insert(local.to_owned());
                 Fate::Stays
@@ -168,6 +204,7 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
             return;
         }
         self.menus += usize::from(written == local_name!("select"));
+        self.depth += 1;
         self.steps.push(Step::Leave(written.clone()));
         match &*written {
             "video" | "audio" if is_html => self.filter.take(Taken::Media),
@@ -191,8 +228,11 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
         let Some(sheet) = head::sheet(&self.tree.text(id), attributes, self.filter) else {
             return;
         };
-        self.out.push_str(&sheet.tag);
         // In a drawing a style sheet is text like any other.
+        if !is_html && is_slow(&sheet.css) {
+            return;
+        }
+        self.out.push_str(&sheet.tag);
         if is_html {
             self.out.push_str(&sheet.css);
         } else {
@@ -218,13 +258,23 @@ impl<'t, 'f, 'o> Walk<'t, 'f, 'o> {
         }
     }
 
+    /// Writes an attribute, unless the second wall would take too long for it ([`Self::text`]).
     pub(super) fn put(&mut self, name: &str, value: &str) {
+        if is_slow(value) {
+            return;
+        }
         self.out.push(' ');
         self.out.push_str(name);
         self.out.push_str("=\"");
         escaped(value, &mut self.out);
         self.out.push('"');
     }
+}
+
+/// True for what the second wall would take too long to escape.
+fn is_slow(text: &str) -> bool {
+    let escapes = || text.bytes().filter(|octet| matches!(octet, b'&' | 0xC2)).count();
+    text.len() > LONG && text.len() * escapes() > MOST_ESCAPED
 }
 
 fn foreign(local: &str, seen: &[&str]) -> Fate {
@@ -258,6 +308,11 @@ const RESERVED: [&str; 8] = [
     "font-face-name",
     "missing-glyph",
 ];
+
+/// Octets of text that are looked through for each sign to be escaped, and how many may be in all for
+/// one value.
+const LONG: usize = 4 * 1024;
+const MOST_ESCAPED: usize = 100_000_000;
 
 /// Elements that have nothing in them.
 const VOID: [&str; 11] =

@@ -151,3 +151,19 @@ fn protections_are_said() {
         seen.shows("", &[words]);
     }
 }
+
+#[test]
+fn the_amp_form_is_a_part_of_its_own_and_says_so() {
+    let server = Server::start();
+    let octets = b"Subject: two forms\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain\r\n\r\nplain\r\n\
+        --b\r\nContent-Type: text/x-amp-html\r\n\r\n<html amp4email><body>amp<amp-img src=a></amp-img>\r\n\
+        --b\r\nContent-Type: text/html\r\n\r\n<p>html\r\n--b--\r\n";
+    let id = server.deliver("bob@b.example", octets).id;
+    let note = "This is the AMP form of the message.";
+    let said =
+        |tail: &str| server.get(&format!("/messages/{id}{tail}")).expect(200).text().contains(note);
+    assert!(said("/parts/2/view") && !said("/html") && !said("/parts/3/view"));
+    let shown = server.get(&format!("/messages/{id}/frame")).expect(200);
+    assert!(shown.text().contains("<p>html") && !shown.text().contains("amp"));
+}

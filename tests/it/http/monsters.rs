@@ -72,6 +72,11 @@ fn html_of_many_megabytes() {
         format!("<!--{}", "<a href=x>".repeat(1_000_000)),
         "&amp;".repeat(2_000_000),
         "<a href=\"".repeat(1_000_000),
+        // What a look at the text would not see: attributes behind '<', depth behind ends of nothing.
+        format!("<p {}>x", (0..400_000).map(|n| format!("/<{n:x}")).collect::<String>()),
+        "<div></x>".repeat(300_000),
+        "<a><b><i><u><s><tt><em><p></a></b></i>x</p>".repeat(60_000),
+        "\u{a9}".repeat(1_500_000),
     ] {
         let octets = format!("{head}{body}");
         let said = seen(octets.as_bytes(), &["", "/frame", "/markup", "/text", "/links", "/print"]);
