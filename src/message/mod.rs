@@ -28,6 +28,7 @@ mod inner;
 mod lead;
 mod line_codes;
 mod links;
+mod mailbox;
 mod outline;
 mod parameters;
 mod pdf;
