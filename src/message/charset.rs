@@ -91,6 +91,22 @@ pub(super) fn tells(charset: &str) -> bool {
     }
 }
 
+/// True for a name of UTF-8.
+pub(super) fn is_utf_8(charset: &str) -> bool {
+    find(charset) == Some(Charset::Web(UTF_8))
+}
+
+/// True for octets of which at least as many are characters of UTF-8 as are none: where it is said to
+/// be UTF-8 some of it was lost.
+pub(super) fn is_mostly_utf_8(octets: &[u8]) -> bool {
+    let (mut right, mut wrong) = (0, 0);
+    for chunk in octets.utf8_chunks() {
+        right += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        wrong += usize::from(!chunk.invalid().is_empty());
+    }
+    right > 0 && wrong <= right
+}
+
 /// True for charsets whose octets mean something else after an escape sequence: pieces of such text
 /// must be decoded one by one.
 pub(super) fn is_stateful(charset: &str) -> bool {
