@@ -4,9 +4,18 @@
 //! A guess, and rather none than a wrong one: something in the shape of a code counts only near a word
 //! that says what it is, in its line or in the lines around it if it stands alone in its own.
 
+mod digits;
 mod words;
 
-use self::words::{DIRECT, DIRECT_ENDS, ENDING, KEYWORDS, NOT_CODES, OTHERS, UNITS};
+use std::borrow::Cow;
+
+use self::{
+    digits::plain,
+    words::{
+        DIRECT, DIRECT_ENDS, DOCUMENTS, ENDING, ENTER, KEYWORDS, NOT_CODES, OTHERS, PURPOSES,
+        UNITS, USE,
+    },
+};
 
 /// Something that people are to type where they sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +38,7 @@ pub fn codes<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Code> {
             .map(Line::new)
             .collect();
         for (at, line) in lines.iter().enumerate() {
-            for candidate in candidates(line.text) {
+            for candidate in candidates(&line.text) {
                 let score = line.score(&candidate) + around(&lines, at, &candidate);
                 if score < ENOUGH {
                     continue;
@@ -50,7 +59,7 @@ pub fn codes<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Code> {
 
 /// A line and where it speaks of codes.
 struct Line<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     /// Places of words such as "code", in octets.
     words: Vec<(usize, usize)>,
     /// It has no small letter: its words in capitals are words.
@@ -59,8 +68,8 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn new(text: &'a str) -> Self {
-        let text = super::text::beginning(text, LONGEST_LINE);
-        let words = keywords(&lower(text));
+        let text = plain(super::text::beginning(text, LONGEST_LINE));
+        let words = keywords(&lower(&text));
         let is_shouted = !text.contains(char::is_lowercase);
         Self { text, words, is_shouted }
     }
@@ -84,14 +93,29 @@ impl<'a> Line<'a> {
             let is_near = between.len() <= FAR_BEHIND && !between.contains(". ");
             is_near.then_some(if says { SURE } else { 3 })
         });
-        let told = self.text.get(..candidate.start).unwrap_or_default().trim_end();
-        let is_told = told
-            .get(told.len().saturating_sub(5)..)
-            .is_some_and(|it| it.eq_ignore_ascii_case("enter"));
-        let score = near.max().unwrap_or(0).max(3 * u32::from(is_told));
+        let score = near.max().unwrap_or(0).max(self.told(candidate));
         let is_word = candidate.is_word() && self.is_shouted;
         // A year, a word in capitals or small letters need more than a word somewhere in the line.
         if is_word || (candidate.is_weak && score < DIRECTLY) { 0 } else { score }
+    }
+
+    /// What it says to do with it: "enter 1234", "use 1234 to sign in".
+    fn told(&self, candidate: &Candidate) -> u32 {
+        let (Some(before), Some(behind)) =
+            (self.text.get(..candidate.start), self.text.get(candidate.end..))
+        else {
+            return 0;
+        };
+        let is_mark = |c: char| !c.is_alphanumeric();
+        let last = before.trim_end_matches(is_mark).rsplit(is_mark).next().unwrap_or_default();
+        let behind = lower(behind.trim_start_matches(is_mark));
+        let is_any = |all: &[&str]| all.iter().any(|word| lower(last) == *word);
+        let is_for = PURPOSES.iter().any(|purpose| behind.starts_with(purpose));
+        match (is_any(ENTER), is_any(USE)) {
+            (true, _) | (_, true) if is_for => SURE,
+            (true, _) => ENOUGH,
+            _ => 0,
+        }
     }
 
     fn is_alone(&self, candidate: &Candidate) -> bool {
@@ -175,7 +199,7 @@ fn candidates(line: &str) -> Vec<Candidate> {
         let lengths: Vec<usize> = numbers.iter().map(|(start, end)| end - start).collect();
         let value = line[start..end].replace([' ', '\u{a0}'], "");
         let is_shaped = if numbers.len() > 1 { is_grouped(&lengths) } else { is_code(&value) };
-        let is_shaped = is_shaped && !is_masked(&value);
+        let is_shaped = is_shaped && !is_masked(&value) && !is_document(&value);
         if is_shaped && is_free(line, start, end) && !is_named_otherwise(&line[..start]) {
             let is_weak = is_weak(&value);
             found.push(Candidate { value, start, end, is_weak });
@@ -266,10 +290,29 @@ fn is_mixed(token: &str) -> bool {
         && (!is_named || digits > 2)
 }
 
-/// Years, words in capitals, and what has small letters.
+/// The number of something on paper: `INV-20261`.
+fn is_document(token: &str) -> bool {
+    let (kind, number) = series(token);
+    let is_long = kind.len() > 2 || number.starts_with('-');
+    is_long && !number.is_empty() && DOCUMENTS.iter().any(|it| kind.eq_ignore_ascii_case(it))
+}
+
+/// The letters that a number begins with, and the number; nothing, if it is mixed otherwise.
+fn series(token: &str) -> (&str, &str) {
+    let end = token.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(token.len());
+    let (kind, number) = token.split_at(end);
+    match number.bytes().all(|c| c.is_ascii_digit() || c == b'-') {
+        true => (kind, number),
+        false => ("", ""),
+    }
+}
+
+/// Years, words in capitals, what has small letters, and numbers of a series.
 fn is_weak(value: &str) -> bool {
+    let (kind, number) = series(value);
     let is_year = value.len() == 4 && (value.starts_with("19") || value.starts_with("20"));
     is_year
+        || (kind.len() > 2 && number.starts_with('-'))
         || value.bytes().all(|c| c.is_ascii_uppercase())
         || value.bytes().any(|c| c.is_ascii_lowercase())
 }

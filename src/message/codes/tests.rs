@@ -24,12 +24,46 @@ fn codes_are_found() {
     check("Ваш код: 5512", &["5512"]);
     check("Confirmation code:\nABCDEF", &["ABCDEF"]);
     check("OTP 123-456", &["123-456"]);
+    check("認証コード：９９８８７７", &["998877"]);
+    check("رمز التحقق: ١٢٣٤٥٦", &["123456"]);
+    check("Your code is 482\u{2009}913", &["482913"]);
+    check("Your code is 48\u{200b}29\u{200b}13", &["482913"]);
     check("123456\nis your login code", &["123456"]);
     check("*Security code:* **004512**", &["004512"]);
     check(
         "Hello Bob,\nyour code:\n1111\nor the backup codes:\n22223333\n44445555",
         &["1111", "22223333", "44445555"],
     );
+}
+
+#[test]
+fn what_to_do_with_it() {
+    let sure = |text: &str| -> Vec<_> {
+        codes([text]).into_iter().map(|code| (code.value, code.is_sure)).collect()
+    };
+    for text in [
+        "Use 482 913 to sign in",
+        "Use \"482913\" to log in to Example",
+        "Enter 482913 to verify your address",
+        "Utilisez 482913 pour vous connecter",
+        "Используйте 482913, чтобы войти",
+    ] {
+        assert_eq!(sure(text), [("482913".to_owned(), true)], "{text}");
+    }
+    check("Use 482913 to get a discount", &[]);
+    check("Use 2026 to sign in", &[]);
+}
+
+#[test]
+fn numbers_of_documents() {
+    check("Your code is INV-20261", &[]);
+    check("Confirmation code for INV-20261: 998877", &["998877"]);
+    check("Code: PO-12345", &[]);
+    check("INV20261 is the code of your invoice", &[]);
+    check("The invoice INV 20261 has a code", &[]);
+    check("The code of ABC-12345 was sent to you", &[]);
+    check("FB-12345 is your confirmation code", &["FB-12345"]);
+    check("Your code: ABC-123", &["ABC-123"]);
 }
 
 #[test]
