@@ -6,6 +6,7 @@
 use super::{
     Encoding,
     line_codes::{Code, LineDecoder},
+    lzfu, rtf,
 };
 
 /// Decodes a body that comes in pieces. However it is split, the output is the same.
@@ -21,6 +22,8 @@ enum State {
     Base64(Base64),
     QuotedPrintable(QuotedPrintable),
     Lines(LineDecoder),
+    /// The whole of it, because the first octets say how to read it.
+    CompressedRtf(Vec<u8>),
 }
 
 impl Decoder {
@@ -32,6 +35,7 @@ impl Decoder {
             Encoding::QuotedPrintable => State::QuotedPrintable(QuotedPrintable::default()),
             Encoding::Uuencode => State::Lines(LineDecoder::new(Code::Uuencode)),
             Encoding::Yenc => State::Lines(LineDecoder::new(Code::Yenc)),
+            Encoding::CompressedRtf => State::CompressedRtf(Vec::new()),
         };
         Self { state, clean: true }
     }
@@ -46,6 +50,11 @@ impl Decoder {
             State::Base64(base64) => base64.push(input, out),
             State::QuotedPrintable(quoted) => quoted.push(input, out),
             State::Lines(lines) => lines.push(input, out),
+            State::CompressedRtf(all) => {
+                let room = MAX_RTF.saturating_sub(all.len());
+                all.extend_from_slice(&input[..input.len().min(room)]);
+                true
+            }
         };
     }
 
@@ -56,6 +65,11 @@ impl Decoder {
             State::Base64(base64) => base64.flush(out),
             State::QuotedPrintable(quoted) => quoted.finish(out),
             State::Lines(lines) => lines.finish(out),
+            State::CompressedRtf(all) => {
+                let all = std::mem::take(all);
+                out.extend_from_slice(rtf::read(&lzfu::decompress(&all)).as_bytes());
+                true
+            }
         };
         self.clean
     }
@@ -300,6 +314,9 @@ pub(super) fn hex_value(digit: u8) -> u8 {
 /// White space at the end of a line that we hold back, in octets: a line has no more (RFC 5322
 /// §2.1.1), so nothing is lost and memory is bounded.
 const MAX_SPACES: usize = 998;
+
+/// Most octets of compressed rich text read: as many as are kept of a winmail.dat's properties.
+const MAX_RTF: usize = 1024 * 1024;
 
 /// Longest line behind a pad that is read on, in octets (RFC 5322 §2.1.1).
 const LONGEST_BEHIND: usize = 998;

@@ -143,4 +143,6 @@ pub enum Encoding {
     Uuencode,
     /// yEnc, likewise.
     Yenc,
+    /// Compressed rich text, read as the HTML or the text that it was made of.
+    CompressedRtf,
 }
