@@ -50,8 +50,8 @@ struct Parser<'a> {
 struct Item {
     /// Without quotes and comments: the display name, if there is an address in angle brackets.
     phrase: String,
-    /// The same with its comments, as people are shown it.
-    told: String,
+    /// The same with its comments, as people are shown it, if there are any.
+    told: Option<String>,
     /// With the quotes: the address, if there is none in brackets.
     raw: String,
     angle: Option<String>,
@@ -108,8 +108,10 @@ impl Parser<'_> {
         self.item.phrase.push_str(text);
         self.item.raw.push_str(text);
         // Behind a comment there is white space already.
-        if !(text.trim().is_empty() && self.item.told.ends_with(") ")) {
-            self.item.told.push_str(text);
+        if let Some(told) = &mut self.item.told
+            && !(text.trim().is_empty() && told.ends_with(") "))
+        {
+            told.push_str(text);
         }
     }
 
@@ -136,7 +138,9 @@ impl Parser<'_> {
                     escaped = false;
                     self.item.raw.push(c);
                     self.item.phrase.push(c);
-                    self.item.told.push(c);
+                    if let Some(told) = &mut self.item.told {
+                        told.push(c);
+                    }
                 }
             }
         }
@@ -146,7 +150,8 @@ impl Parser<'_> {
     /// A comment from behind its parenthesis; comments nest (RFC 5322 §3.2.2).
     fn comment(&mut self, from: usize) -> usize {
         let after = self.comment_end(from);
-        let Item { told, comment, .. } = &mut self.item;
+        let Item { told, phrase, comment, .. } = &mut self.item;
+        let told = told.get_or_insert_with(|| phrase.clone());
         told.truncate(told.trim_end().len());
         *told += &format!(" ({comment}) ");
         after
@@ -216,9 +221,8 @@ impl Parser<'_> {
         }
         if item.goes_on_with_a_name() {
             // "Foo, Joe <joe@b.example>": the grammar has two addresses here, people mean one.
-            let before: String =
-                self.held.drain(..).map(|it| it.told.trim().to_owned() + ", ").collect();
-            item.told = before + item.told.trim();
+            let before = self.held.drain(..).map(|it| it.shown().trim().to_owned() + ", ");
+            item.told = Some(before.collect::<String>() + item.shown().trim());
         }
         self.release(list, defects);
         self.add(item, list, defects);
@@ -261,14 +265,19 @@ impl Item {
         is_address && !self.phrase.trim().is_empty()
     }
 
-    fn into_address(self, defects: &mut Defects) -> Option<Address> {
-        let (phrase, address) = match self.angle {
-            // "Ann (IT) <ann@a.example>" is shown so by mail programs, whatever the grammar says.
-            // A single comment that stands for the name needs no parentheses.
-            Some(address) if self.told.trim() == format!("({})", self.comment) => {
-                (self.comment.clone(), address)
-            }
-            Some(address) => (self.told, address),
+    /// The name beside an address in brackets. "Ann (IT) <ann@a.example>" is shown so by mail programs,
+    /// whatever the grammar says; a single comment in place of the name needs no parentheses.
+    fn shown(&self) -> &str {
+        match &self.told {
+            Some(told) if told.trim() == format!("({})", self.comment) => &self.comment,
+            Some(told) => told,
+            None => &self.phrase,
+        }
+    }
+
+    fn into_address(mut self, defects: &mut Defects) -> Option<Address> {
+        let (phrase, address) = match self.angle.take() {
+            Some(address) => (self.shown().to_owned(), address),
             None => {
                 let raw = self.raw.trim();
                 let raw = compact(raw);
