@@ -277,6 +277,7 @@ impl Item {
 
     fn into_address(mut self, defects: &mut Defects) -> Option<Address> {
         let (phrase, address) = match self.angle.take() {
+            Some(address) if self.told.is_none() => (self.phrase, address),
             Some(address) => (self.shown().to_owned(), address),
             None => {
                 let raw = self.raw.trim();
