@@ -3,9 +3,12 @@
 //! People write worse than the grammar allows (open quotes, missing commas, names without brackets),
 //! so this reads for what was meant: every piece of the list becomes an [`Address`] of some kind.
 
-use std::borrow::Cow;
-
-use super::{Address, defects::Defects, encoded_word};
+use super::{
+    Address,
+    defects::Defects,
+    encoded_word,
+    mailbox::{compact, normal, without_comments},
+};
 
 /// Adds the mailboxes of an unfolded value to `list`, groups opened up, [`MAX_ADDRESSES`] at most.
 pub(super) fn parse(value: &str, list: &mut Vec<Address>, defects: &mut Defects) {
@@ -47,9 +50,12 @@ struct Parser<'a> {
 struct Item {
     /// Without quotes and comments: the display name, if there is an address in angle brackets.
     phrase: String,
+    /// The same with its comments, as people are shown it, if there are any.
+    told: Option<String>,
     /// With the quotes: the address, if there is none in brackets.
     raw: String,
     angle: Option<String>,
+    /// The last one.
     comment: String,
     /// There is an `@` outside of quotes: a colon does not name a group any more.
     at_sign: bool,
@@ -101,6 +107,12 @@ impl Parser<'_> {
     fn push(&mut self, text: &str) {
         self.item.phrase.push_str(text);
         self.item.raw.push_str(text);
+        // Behind a comment there is white space already.
+        if let Some(told) = &mut self.item.told
+            && !(text.trim().is_empty() && told.ends_with(") "))
+        {
+            told.push_str(text);
+        }
     }
 
     fn is_group(&self) -> bool {
@@ -126,6 +138,9 @@ impl Parser<'_> {
                     escaped = false;
                     self.item.raw.push(c);
                     self.item.phrase.push(c);
+                    if let Some(told) = &mut self.item.told {
+                        told.push(c);
+                    }
                 }
             }
         }
@@ -134,6 +149,15 @@ impl Parser<'_> {
 
     /// A comment from behind its parenthesis; comments nest (RFC 5322 §3.2.2).
     fn comment(&mut self, from: usize) -> usize {
+        let after = self.comment_end(from);
+        let Item { told, phrase, comment, .. } = &mut self.item;
+        let told = told.get_or_insert_with(|| phrase.clone());
+        told.truncate(told.trim_end().len());
+        *told += &format!(" ({comment}) ");
+        after
+    }
+
+    fn comment_end(&mut self, from: usize) -> usize {
         self.item.comment.clear();
         let mut depth = 1;
         let mut escaped = false;
@@ -183,7 +207,7 @@ impl Parser<'_> {
         // "<<a@b>>" and "<a@b> <c@d>": the first that says something.
         if self.item.angle.as_deref().is_none_or(str::is_empty) {
             let address = without_comments(address);
-            self.item.angle = Some(compact(address.trim()).into_owned());
+            self.item.angle = Some(normal(&compact(address.trim())).into_owned());
         }
         after
     }
@@ -197,9 +221,8 @@ impl Parser<'_> {
         }
         if item.goes_on_with_a_name() {
             // "Foo, Joe <joe@b.example>": the grammar has two addresses here, people mean one.
-            let before: String =
-                self.held.drain(..).map(|it| it.phrase.trim().to_owned() + ", ").collect();
-            item.phrase = before + item.phrase.trim();
+            let before = self.held.drain(..).map(|it| it.shown().trim().to_owned() + ", ");
+            item.told = Some(before.collect::<String>() + item.shown().trim());
         }
         self.release(list, defects);
         self.add(item, list, defects);
@@ -242,9 +265,20 @@ impl Item {
         is_address && !self.phrase.trim().is_empty()
     }
 
-    fn into_address(self, defects: &mut Defects) -> Option<Address> {
-        let (phrase, address) = match self.angle {
-            Some(address) => (self.phrase, address),
+    /// The name beside an address in brackets. "Ann (IT) <ann@a.example>" is shown so by mail programs,
+    /// whatever the grammar says; a single comment in place of the name needs no parentheses.
+    fn shown(&self) -> &str {
+        match &self.told {
+            Some(told) if told.trim() == format!("({})", self.comment) => &self.comment,
+            Some(told) => told,
+            None => &self.phrase,
+        }
+    }
+
+    fn into_address(mut self, defects: &mut Defects) -> Option<Address> {
+        let (phrase, address) = match self.angle.take() {
+            Some(address) if self.told.is_none() => (self.phrase, address),
+            Some(address) => (self.shown().to_owned(), address),
             None => {
                 let raw = self.raw.trim();
                 let raw = compact(raw);
@@ -255,9 +289,9 @@ impl Item {
                         let name = name.strip_suffix(last).unwrap_or(&name);
                         (name.to_owned(), last.to_owned())
                     }
-                    // "No address": words are a name.
-                    Some(_) if !raw.contains('@') => (self.phrase, String::new()),
-                    _ => (String::new(), raw.into_owned()),
+                    // "No address", "root": words are a name.
+                    _ if !raw.contains('@') => (self.phrase, String::new()),
+                    _ => (String::new(), normal(&raw).into_owned()),
                 }
             }
         };
@@ -270,39 +304,6 @@ impl Item {
         let address = readable(&address, defects);
         (!name.is_empty() || !address.is_empty()).then_some(Address { name, address })
     }
-}
-
-/// An address without the white space that may stand around its dots and its sign (RFC 5322 §4.4);
-/// a text that is none, as it is.
-fn compact(text: &str) -> Cow<'_, str> {
-    if !text.contains('@') || !text.contains(char::is_whitespace) || text.contains('"') {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !(out.is_empty() || out.ends_with(['.', '@']) || word.starts_with(['.', '@'])) {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
-    Cow::Owned(out)
-}
-
-/// What stands between brackets, without comments that end there.
-fn without_comments(text: &str) -> Cow<'_, str> {
-    if !text.contains('(') || !text.contains(')') || text.contains('"') {
-        return Cow::Borrowed(text);
-    }
-    let (mut out, mut depth) = (String::with_capacity(text.len()), 0_usize);
-    for c in text.chars() {
-        match c {
-            '(' => depth += 1,
-            ')' if depth > 0 => depth -= 1,
-            c if depth == 0 => out.push(c),
-            _ => {}
-        }
-    }
-    Cow::Owned(out)
 }
 
 /// Encoded words decoded, control characters and repeated spaces gone.
@@ -337,7 +338,12 @@ mod tests {
         check(r#""ann lee"@a.example"#, &[("", r#""ann lee"@a.example"#)]);
         check(r#"A <"a,>b"@a.example>"#, &[("A", r#""a,>b"@a.example"#)]);
         check("<@x.example,@y.example:ann@a.example>", &[("", "ann@a.example")]);
-        check("MAILER-DAEMON", &[("", "MAILER-DAEMON")]);
+        check("MAILER-DAEMON", &[("MAILER-DAEMON", "")]);
+        check("<root>", &[("", "root")]);
+        check(
+            r#""me"@a.example, Ann <"ann"@a.example>"#,
+            &[("", "me@a.example"), ("Ann", "ann@a.example")],
+        );
         check("No address", &[("No address", "")]);
     }
 
@@ -373,8 +379,8 @@ mod tests {
         check("Foo, Joe, PhD <j@b.example>", &[("Foo, Joe, PhD", "j@b.example")]);
         check("Team: Foo, Joe <j@b.example>;", &[("Foo, Joe", "j@b.example")]);
         // Nothing goes on with a name here.
-        check("root, <a@a.example>", &[("", "root"), ("", "a@a.example")]);
-        check("root, a@a.example, bob", &[("", "root"), ("", "a@a.example"), ("", "bob")]);
+        check("root, <a@a.example>", &[("root", ""), ("", "a@a.example")]);
+        check("root, a@a.example, bob", &[("root", ""), ("", "a@a.example"), ("bob", "")]);
     }
 
     #[test]
@@ -383,7 +389,12 @@ mod tests {
         check("(c)a(c)@(c)b.example", &[("c", "a@b.example")]);
         check("so . many @ here . example", &[("", "so.many@here.example")]);
         check("Ann < ann (x) @ a.example >", &[("Ann", "ann@a.example")]);
-        check("Ann <ann@a . example> (work)", &[("Ann", "ann@a.example")]);
+        check("Ann <ann@a . example> (work)", &[("Ann (work)", "ann@a.example")]);
+        check("Ann(IT)Lee <ann@a.example>", &[("Ann (IT) Lee", "ann@a.example")]);
+        check("Lee, Ann (IT) <ann@a.example>", &[("Lee, Ann (IT)", "ann@a.example")]);
+        check("<ann@a.example> (Ann Lee)", &[("Ann Lee", "ann@a.example")]);
+        check("(=?utf-8?Q?J=C3=B6rg?=) <j@a.example> (IT)", &[("(Jörg) (IT)", "j@a.example")]);
+        check("(a) Ann <ann@a.example>", &[("(a) Ann", "ann@a.example")]);
         check("Ann ann @ a.example", &[("Ann", "ann@a.example")]);
     }
 

@@ -1,7 +1,8 @@
 //! Files that stand in a text as lines of uuencode or yEnc, found while the text streams by.
 //!
-//! They become parts of that text, so that they can be saved like any attachment. Only text that is not
-//! encoded itself is looked through; a block that has no end, or is none after all, stays text.
+//! They become parts of that text, so that they can be saved like any attachment. Of a text that is encoded
+//! itself the content is looked through ([`InContent`]); a block that has no end, or is none after all,
+//! stays text.
 
 use std::ops::Range;
 
@@ -81,6 +82,74 @@ impl Blocks {
         let mut found = std::mem::take(&mut self.found);
         found.retain(|part| part.body.end <= end);
         found
+    }
+}
+
+/// Looks for blocks in content that comes in pieces of any size; places are counted in the content.
+#[derive(Debug)]
+pub(super) struct InContent {
+    blocks: Blocks,
+    /// Where the present line begins, how long it is so far, and its beginning.
+    start: u64,
+    length: u64,
+    line: Vec<u8>,
+}
+
+impl InContent {
+    /// For a leaf of plain text that is encoded.
+    pub(super) fn of(part: &Part) -> Option<Self> {
+        let is_encoded = matches!(part.encoding, Encoding::Base64 | Encoding::QuotedPrintable);
+        let blocks = Blocks { is_watching: true, ..Blocks::default() };
+        (is_encoded && part.content_type == "text/plain" && !part.is_attachment).then(|| Self {
+            blocks,
+            start: 0,
+            length: 0,
+            line: Vec::new(),
+        })
+    }
+
+    /// The next octets.
+    pub(super) fn push(&mut self, octets: &[u8]) {
+        let mut done = 0;
+        for feed in memchr::memchr_iter(b'\n', octets) {
+            let piece = &octets[done..=feed];
+            done = feed + 1;
+            if self.length > 0 {
+                self.keep(piece);
+                self.end_line();
+            } else {
+                self.whole(piece, piece.len() as u64);
+            }
+        }
+        self.keep(&octets[done..]);
+    }
+
+    /// There are no more: the files that were found.
+    pub(super) fn finish(mut self) -> Vec<Part> {
+        self.end_line();
+        self.blocks.end(self.start)
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
+        // One octet more than a line of a block has, so that a longer one is known.
+        let room = (LONGEST_LINE as usize + 1).saturating_sub(self.line.len());
+        self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+        self.length += piece.len() as u64;
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        self.whole(&line, self.length);
+        self.length = 0;
+        self.line = line;
+        self.line.clear();
+    }
+
+    fn whole(&mut self, line: &[u8], length: u64) {
+        if line.first().is_some_and(|first| self.blocks.wants(*first)) {
+            self.blocks.line(line, length, self.start);
+        }
+        self.start += length;
     }
 }
 

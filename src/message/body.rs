@@ -207,14 +207,21 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// The root is the body (RFC 2387 §3.2); what stands beside it belongs to it if it can refer to it.
+    /// The root is the body (RFC 2387 §3.2); what stands beside it belongs to it if it can refer to it, as
+    /// only HTML can.
     fn related(&self, index: usize, wanted: Wanted, stands: Stands, letter: &mut Letter) {
         let start = self.parts[index].start.as_str();
         let is_root = |&child: &usize| !start.is_empty() && self.parts[child].content_id == start;
         let root = self.children(index).find(is_root).or(self.first_child[index]);
+        let refers = root.is_some_and(|root| self.best[root] & HTML != 0);
         for child in self.children(index) {
-            let is_beside = root != Some(child) && stands != Stands::Attached;
-            self.walk(child, wanted, if is_beside { Stands::Beside } else { stands }, letter);
+            let stands = match stands {
+                Stands::Attached => stands,
+                _ if root == Some(child) => stands,
+                _ if refers => Stands::Beside,
+                _ => Stands::Later,
+            };
+            self.walk(child, wanted, stands, letter);
         }
     }
 
@@ -360,6 +367,7 @@ mod tests {
     #[test]
     fn the_root_of_what_is_related() {
         check("multipart/related\n text/html name=a.htm\n image/png id=x", &[1], &[1], &[]);
+        check("multipart/related\n text/plain\n image/png id=x", &[1, 2], &[1, 2], &[2]);
         check("multipart/related start=r\n text/html id=x\n text/html id=r", &[2], &[2], &[1]);
         check("multipart/related start=gone\n text/html\n text/css id=x", &[1], &[1], &[2]);
         check(

@@ -4,7 +4,7 @@
 //! ([`super::Letter`]). The first body of each kind has room of its own, so that the text shown does not
 //! depend on what else there is; all further ones share as much again.
 
-use super::{Defect, Letter, Outline, Part, decode, defects::Defects, text};
+use super::{Defect, Encoding, Letter, Outline, Part, decode, defects::Defects, text};
 
 /// The bodies that a person would read.
 #[derive(Debug)]
@@ -177,7 +177,7 @@ impl Capture {
         let mut decoder = decode::Decoder::new(part.content_encoding());
         let mut octets = Vec::with_capacity(self.octets.len());
         decoder.push(&self.octets, &mut octets);
-        if cut {
+        if cut && part.encoding != Encoding::CompressedRtf {
             // Half a character at the end would look like a defect.
             let whole_lines = memchr::memrchr(b'\n', &octets).map_or(octets.len(), |at| at + 1);
             octets.truncate(whole_lines);

@@ -91,6 +91,22 @@ pub(super) fn tells(charset: &str) -> bool {
     }
 }
 
+/// True for a name of UTF-8.
+pub(super) fn is_utf_8(charset: &str) -> bool {
+    find(charset) == Some(Charset::Web(UTF_8))
+}
+
+/// True for octets of which at least as many are characters of UTF-8 as are none: where it is said to
+/// be UTF-8 some of it was lost.
+pub(super) fn is_mostly_utf_8(octets: &[u8]) -> bool {
+    let (mut right, mut wrong) = (0, 0);
+    for chunk in octets.utf8_chunks() {
+        right += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        wrong += usize::from(!chunk.invalid().is_empty());
+    }
+    right > 0 && wrong <= right
+}
+
 /// True for charsets whose octets mean something else after an escape sequence: pieces of such text
 /// must be decoded one by one.
 pub(super) fn is_stateful(charset: &str) -> bool {
@@ -179,6 +195,10 @@ mod tests {
             (b"\xf9\xec\xe5\xed", "iso-8859-8-i", "שלום"),
             (b"\xf9\xec\xe5\xed", "windows1255", "שלום"),
             (b"\xc7\xd1\xb1\xdb", "ks_c_5601-1987", "한글"),
+            (b"\xc4\xe3\xba\xc3", "GB18030-2022", "你好"),
+            (b"\xa4\xe9", "big5-hkscs:2016", "日"),
+            (b"\xc6\xfc", "euc-jis-2004", "日"),
+            (b"\x93\xfa", "shift_jis_2004", "日"),
             (b"\x93\xfa\x96{", "cp932", "日本"),
             (b"\xf0\xd2\xc9\xd7\xc5\xd4", "koi8-r", "Привет"),
             (b"\x1b$BF|K\\\x1b(B", "iso-2022-jp", "日本"),

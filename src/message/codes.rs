@@ -4,9 +4,18 @@
 //! A guess, and rather none than a wrong one: something in the shape of a code counts only near a word
 //! that says what it is, in its line or in the lines around it if it stands alone in its own.
 
+mod digits;
 mod words;
 
-use self::words::{DIRECT, DIRECT_ENDS, ENDING, KEYWORDS, NOT_CODES, OTHERS, UNITS};
+use std::borrow::Cow;
+
+use self::{
+    digits::plain,
+    words::{
+        DIRECT, DIRECT_ENDS, DOCUMENTS, ENDING, ENTER, KEYWORDS, NOT_CODES, OTHERS, PURPOSES,
+        UNITS, USE,
+    },
+};
 
 /// Something that people are to type where they sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +38,7 @@ pub fn codes<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Code> {
             .map(Line::new)
             .collect();
         for (at, line) in lines.iter().enumerate() {
-            for candidate in candidates(line.text) {
+            for candidate in candidates(&line.text) {
                 let score = line.score(&candidate) + around(&lines, at, &candidate);
                 if score < ENOUGH {
                     continue;
@@ -50,7 +59,7 @@ pub fn codes<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Code> {
 
 /// A line and where it speaks of codes.
 struct Line<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     /// Places of words such as "code", in octets.
     words: Vec<(usize, usize)>,
     /// It has no small letter: its words in capitals are words.
@@ -59,8 +68,8 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn new(text: &'a str) -> Self {
-        let text = super::text::beginning(text, LONGEST_LINE);
-        let words = keywords(&lower(text));
+        let text = plain(super::text::beginning(text, LONGEST_LINE));
+        let words = keywords(&lower(&text));
         let is_shouted = !text.contains(char::is_lowercase);
         Self { text, words, is_shouted }
     }
@@ -84,14 +93,29 @@ impl<'a> Line<'a> {
             let is_near = between.len() <= FAR_BEHIND && !between.contains(". ");
             is_near.then_some(if says { SURE } else { 3 })
         });
-        let told = self.text.get(..candidate.start).unwrap_or_default().trim_end();
-        let is_told = told
-            .get(told.len().saturating_sub(5)..)
-            .is_some_and(|it| it.eq_ignore_ascii_case("enter"));
-        let score = near.max().unwrap_or(0).max(3 * u32::from(is_told));
+        let score = near.max().unwrap_or(0).max(self.told(candidate));
         let is_word = candidate.is_word() && self.is_shouted;
         // A year, a word in capitals or small letters need more than a word somewhere in the line.
         if is_word || (candidate.is_weak && score < DIRECTLY) { 0 } else { score }
+    }
+
+    /// What it says to do with it: "enter 1234", "use 1234 to sign in".
+    fn told(&self, candidate: &Candidate) -> u32 {
+        let (Some(before), Some(behind)) =
+            (self.text.get(..candidate.start), self.text.get(candidate.end..))
+        else {
+            return 0;
+        };
+        let is_mark = |c: char| !c.is_alphanumeric();
+        let last = before.trim_end_matches(is_mark).rsplit(is_mark).next().unwrap_or_default();
+        let behind = lower(behind.trim_start_matches(is_mark));
+        let is_any = |all: &[&str]| all.iter().any(|word| lower(last) == *word);
+        let is_for = PURPOSES.iter().any(|purpose| behind.starts_with(purpose));
+        match (is_any(ENTER), is_any(USE)) {
+            (true, _) | (_, true) if is_for => SURE,
+            (true, _) => ENOUGH,
+            _ => 0,
+        }
     }
 
     fn is_alone(&self, candidate: &Candidate) -> bool {
@@ -175,7 +199,7 @@ fn candidates(line: &str) -> Vec<Candidate> {
         let lengths: Vec<usize> = numbers.iter().map(|(start, end)| end - start).collect();
         let value = line[start..end].replace([' ', '\u{a0}'], "");
         let is_shaped = if numbers.len() > 1 { is_grouped(&lengths) } else { is_code(&value) };
-        let is_shaped = is_shaped && !is_masked(&value);
+        let is_shaped = is_shaped && !is_masked(&value) && !is_document(&value);
         if is_shaped && is_free(line, start, end) && !is_named_otherwise(&line[..start]) {
             let is_weak = is_weak(&value);
             found.push(Candidate { value, start, end, is_weak });
@@ -266,10 +290,29 @@ fn is_mixed(token: &str) -> bool {
         && (!is_named || digits > 2)
 }
 
-/// Years, words in capitals, and what has small letters.
+/// The number of something on paper: `INV-20261`.
+fn is_document(token: &str) -> bool {
+    let (kind, number) = series(token);
+    let is_long = kind.len() > 2 || number.starts_with('-');
+    is_long && !number.is_empty() && DOCUMENTS.iter().any(|it| kind.eq_ignore_ascii_case(it))
+}
+
+/// The letters that a number begins with, and the number; nothing, if it is mixed otherwise.
+fn series(token: &str) -> (&str, &str) {
+    let end = token.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(token.len());
+    let (kind, number) = token.split_at(end);
+    match number.bytes().all(|c| c.is_ascii_digit() || c == b'-') {
+        true => (kind, number),
+        false => ("", ""),
+    }
+}
+
+/// Years, words in capitals, what has small letters, and numbers of a series.
 fn is_weak(value: &str) -> bool {
+    let (kind, number) = series(value);
     let is_year = value.len() == 4 && (value.starts_with("19") || value.starts_with("20"));
     is_year
+        || (kind.len() > 2 && number.starts_with('-'))
         || value.bytes().all(|c| c.is_ascii_uppercase())
         || value.bytes().any(|c| c.is_ascii_lowercase())
 }
@@ -368,126 +411,4 @@ const MOST_LINES: usize = 400;
 const LONGEST_LINE: usize = 2_000;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: &[&str]) {
-        let found: Vec<_> = codes([text]).into_iter().map(|code| code.value).collect();
-        assert_eq!(found, expected, "{text:?}");
-    }
-
-    #[test]
-    fn codes_are_found() {
-        check("Your sign-in code is 493 207", &["493207"]);
-        check("Enter 493 207 to sign in. It is good for ten minutes.", &["493207"]);
-        check("Enter this code to sign in:\n\n  493207\n\nIt is good for 10 minutes.", &["493207"]);
-        check("Your verification code\n\n8 2 4 1 9 3\n\nExpires in 15 minutes", &["824193"]);
-        check("G-482910 is your Google verification code.", &["G-482910"]);
-        check("Code: K4TX9Q", &["K4TX9Q"]);
-        check("Use XK4-P9Q as your one-time password", &["XK4-P9Q"]);
-        check("Your PIN is 2024.", &["2024"]);
-        check("Ihr Bestätigungscode lautet: 771 204", &["771204"]);
-        check("Votre code de vérification est 55-1204 ou 551204", &["551204"]);
-        check("您的验证码是493207，请勿泄露。", &["493207"]);
-        check("Ваш код: 5512", &["5512"]);
-        check("Confirmation code:\nABCDEF", &["ABCDEF"]);
-        check("OTP 123-456", &["123-456"]);
-        check("123456\nis your login code", &["123456"]);
-        check("*Security code:* **004512**", &["004512"]);
-        check(
-            "Hello Bob,\nyour code:\n1111\nor the backup codes:\n22223333\n44445555",
-            &["1111", "22223333", "44445555"],
-        );
-    }
-
-    #[test]
-    fn the_right_one_first() {
-        check("OTP for card (XX1245) is 811739 (valid for 10 mins).", &["811739"]);
-        check("PLEASE ENTER THE CODE BELOW TO VERIFY\n\n123456", &["123456"]);
-        check("USE THIS CODE: 123456", &["123456"]);
-        check("Code for your card ending in 4711: 902134", &["902134"]);
-        check("Your code for account ****5518 is 73912", &["73912"]);
-        check("482913 is your code for order 778812 of 2026-11-20", &["482913"]);
-        check("The code for room 4021 is 8855. It was 1200 EUR.", &["8855"]);
-        check("Use code 5512 to confirm the payment of INR 15000 at 1530 hrs", &["5512"]);
-        check("Your verification code is k4tx9q", &["k4tx9q"]);
-        check("Security code\n\naB3dE5", &["aB3dE5"]);
-        check("Your code works with windows11 and lasts 15min", &[]);
-        check("Your code is below.\nIt was sent on 2026-11-20", &[]);
-    }
-
-    #[test]
-    fn in_many_languages() {
-        for text in [
-            "Tu código de verificación es 123456",
-            "Tu clave es: 123456",
-            "Seu código de confirmação é 123456",
-            "Votre code de connexion : 123456",
-            "Ihr Anmeldecode lautet 123456",
-            "Il tuo codice di verifica è 123456",
-            "Je verificatiecode is 123456",
-            "Twój kod weryfikacyjny to 123456",
-            "Doğrulama kodunuz: 123456",
-            "DOĞRULAMA KODU 123456",
-            "Код подтверждения: 123456",
-            "Ваш код — 123456",
-            "Ваш код підтвердження: 123456",
-            "Ο κωδικός σας είναι 123456",
-            "קוד האימות שלך: 123456",
-            "הקוד שלך הוא 123456",
-            "رمز التحقق: 123456",
-            "رمز التحقق الخاص بك هو 123456",
-            "आपका सत्यापन कोड 123456 है",
-            "Mã xác minh của bạn là 123456",
-            "รหัสยืนยันของคุณคือ 123456",
-            "您的验证码为123456",
-            "驗證碼：123456",
-            "認証番号：123456",
-            "確認コードは123456です。",
-            "인증 코드: 123456",
-            "인증번호 [123456]를 입력하세요",
-            "Din kod är 123456",
-            "Kode verifikasi Anda adalah 123456",
-            "Ověřovací kód: 123456",
-        ] {
-            let code = Code { value: "123456".into(), is_sure: true };
-            assert_eq!(codes([text]), [code], "{text}");
-        }
-    }
-
-    #[test]
-    fn other_numbers_are_left_alone() {
-        for text in [
-            "Order number 482910 has shipped",
-            "Your order #482910 is on its way. Use promo code SAVE20 for the next one.",
-            "ZIP code 90210",
-            "Error code: 55012",
-            "It is good for 15 minutes. The code of conduct of 2024 applies.",
-            "Call us: +49 30 123 456 with your code at hand",
-            "Total: 1234.56 EUR. Enter the code at the door.",
-            "https://a.example/verify?code=493207",
-            "https://a.example/code/493207",
-            "The meeting is on 2026-11-20",
-            "All 1204 tests passed. Coverage of code: 98.5%",
-            "Copyright 2024 CODE Inc",
-            "La mãe tem 123456",
-            "Code of card ending in 4711",
-            "KEEP YOUR CODE SECRET ALWAYS",
-            "spinning 123456 decode 654321",
-            "> Your code is 123456",
-            "",
-        ] {
-            check(text, &[]);
-        }
-    }
-
-    #[test]
-    fn of_all_texts_each_once() {
-        let both = codes(["Your code is 123456", "<b>Your code</b>\n123456"]);
-        assert_eq!(both, [Code { value: "123456".into(), is_sure: true }]);
-        let many: String = (0..100).map(|n| format!("code: {}\n", 100_000 + n)).collect();
-        assert_eq!(codes([many.as_str()]).len(), MOST_CODES);
-        codes(["code ".repeat(1_000_000).as_str(), "1 ".repeat(1_000_000).as_str()]);
-    }
-}
+mod tests;

@@ -152,7 +152,10 @@ impl Found {
     }
 
     fn time_ms(self) -> Option<i64> {
-        let date = Date::from_calendar_date(self.year?, self.month?, self.day?).ok()?;
+        // RFC 5322 §3.3: a year has four digits and is not before 1900. `0026` may be 2026, or what a program
+        // writes that had no date.
+        let year = self.year.filter(|year| *year >= 1900)?;
+        let date = Date::from_calendar_date(year, self.month?, self.day?).ok()?;
         let time = self.time.unwrap_or(Time::MIDNIGHT);
         let seconds = date.with_time(time).assume_utc().unix_timestamp();
         let zone = self.zone.or(self.zone_name).unwrap_or(0);
@@ -382,6 +385,11 @@ mod tests {
             "6 Nov 1994 08:49:37 09:50:00",
             "=?utf-8?Q?Fri?=",
             "6 Nov 19945",
+            "6 Nov 0026 08:49:37",
+            "Mon, 01 Jan 0001 00:00:00 +0000",
+            "0026-11-06T08:49:37Z",
+            "6.11.0026 08:49:37",
+            "1 Jan 1601 00:00:00 +0000",
         ] {
             assert_eq!(parse(value), None, "{value}");
         }

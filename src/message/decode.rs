@@ -6,6 +6,7 @@
 use super::{
     Encoding,
     line_codes::{Code, LineDecoder},
+    lzfu, rtf,
 };
 
 /// Decodes a body that comes in pieces. However it is split, the output is the same.
@@ -21,6 +22,8 @@ enum State {
     Base64(Base64),
     QuotedPrintable(QuotedPrintable),
     Lines(LineDecoder),
+    /// The whole of it, because the first octets say how to read it.
+    CompressedRtf(Vec<u8>),
 }
 
 impl Decoder {
@@ -32,6 +35,7 @@ impl Decoder {
             Encoding::QuotedPrintable => State::QuotedPrintable(QuotedPrintable::default()),
             Encoding::Uuencode => State::Lines(LineDecoder::new(Code::Uuencode)),
             Encoding::Yenc => State::Lines(LineDecoder::new(Code::Yenc)),
+            Encoding::CompressedRtf => State::CompressedRtf(Vec::new()),
         };
         Self { state, clean: true }
     }
@@ -46,6 +50,11 @@ impl Decoder {
             State::Base64(base64) => base64.push(input, out),
             State::QuotedPrintable(quoted) => quoted.push(input, out),
             State::Lines(lines) => lines.push(input, out),
+            State::CompressedRtf(all) => {
+                let room = MAX_RTF.saturating_sub(all.len());
+                all.extend_from_slice(&input[..input.len().min(room)]);
+                true
+            }
         };
     }
 
@@ -56,6 +65,11 @@ impl Decoder {
             State::Base64(base64) => base64.flush(out),
             State::QuotedPrintable(quoted) => quoted.finish(out),
             State::Lines(lines) => lines.finish(out),
+            State::CompressedRtf(all) => {
+                let all = std::mem::take(all);
+                out.extend_from_slice(rtf::read(&lzfu::decompress(&all)).as_bytes());
+                true
+            }
         };
         self.clean
     }
@@ -96,9 +110,14 @@ struct Base64 {
 }
 
 impl Base64 {
-    fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> bool {
+    fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> bool {
         let mut clean = true;
-        for &octet in input {
+        loop {
+            if self.digits == 0 && !self.padded {
+                input = whole_quanta(input, out);
+            }
+            let Some((&octet, rest)) = input.split_first() else { return clean };
+            input = rest;
             let value = BASE64_VALUES[usize::from(octet)];
             if self.padded {
                 clean &= self.behind(octet, out);
@@ -116,7 +135,6 @@ impl Base64 {
                 clean &= octet.is_ascii_whitespace();
             }
         }
-        clean
     }
 
     /// An octet behind a pad. Some encode each piece of a file by itself, pads and all, so a line that is
@@ -183,6 +201,21 @@ impl Base64 {
         }
         (self.bits, self.digits) = (0, 0);
     }
+}
+
+/// Decodes what stands in front in fours, as nearly all of a line does; the rest.
+fn whole_quanta<'a>(input: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let mut done = 0;
+    for quantum in input.chunks_exact(4) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|at| BASE64_VALUES[usize::from(quantum[at])]);
+        // What is no digit has a bit beyond six.
+        if (a | b | c | d) > 63 {
+            break;
+        }
+        out.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+        done += 4;
+    }
+    &input[done..]
 }
 
 /// Quoted-printable (RFC 2045 §6.7).
@@ -300,6 +333,9 @@ pub(super) fn hex_value(digit: u8) -> u8 {
 /// White space at the end of a line that we hold back, in octets: a line has no more (RFC 5322
 /// §2.1.1), so nothing is lost and memory is bounded.
 const MAX_SPACES: usize = 998;
+
+/// Most octets of compressed rich text read: as many as are kept of a winmail.dat's properties.
+const MAX_RTF: usize = 1024 * 1024;
 
 /// Longest line behind a pad that is read on, in octets (RFC 5322 §2.1.1).
 const LONGEST_BEHIND: usize = 998;

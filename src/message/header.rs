@@ -123,6 +123,7 @@ fn read_raw<'a>(raw: &[(usize, Cow<'a, [u8]>)], charset: &str, list: &mut [Field
         .and_then(|field| Parameters::parse(&field.value).get("charset").map(Cow::into_owned));
     let named =
         [own.as_deref().unwrap_or_default(), charset].into_iter().find(|it| charset::tells(it));
+    let is_utf_8 = own.as_deref().is_some_and(charset::is_utf_8);
     let mut guess = None;
     for (index, octets) in raw {
         let said =
@@ -130,6 +131,9 @@ fn read_raw<'a>(raw: &[(usize, Cow<'a, [u8]>)], charset: &str, list: &mut [Field
         let text = match said {
             Some((text, _)) => text,
             None if octets.is_ascii() && !charset::is_raw(octets) => {
+                String::from_utf8_lossy(octets).into_owned()
+            }
+            None if is_utf_8 && charset::is_mostly_utf_8(octets) => {
                 String::from_utf8_lossy(octets).into_owned()
             }
             None => guess
@@ -246,6 +250,8 @@ mod tests {
         assert_eq!(value(b"A: \x1b$BF|K\\\x1b(B", "iso-2022-jp"), ("日本".into(), false));
         assert_eq!(value(b"A: \x1b$BF|K\\\x1b(B", ""), ("日本".into(), true));
         assert_eq!(value("A: é".as_bytes(), "koi8-r"), ("é".into(), false));
+        let cut = b"A: \xc3\xa8\xe8\nContent-Type: text/plain; charset=UTF8\n";
+        assert_eq!(value(cut, ""), ("è\u{fffd}".into(), false));
         // Where the charset that is named lacks them, they are in another.
         assert_eq!(value(b"A: caf\xe9", "iso-2022-jp"), ("café".into(), true));
     }

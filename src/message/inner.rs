@@ -1,16 +1,17 @@
 //! What reads the content of a leaf while it streams by, if there is more in it: the message that an encoded
-//! message/rfc822 holds, and what a winmail.dat holds.
+//! message/rfc822 holds, what a winmail.dat holds, and files in an encoded text.
 //!
 //! RFC 2046 §5.2.1 allows a message no encoding but 7bit, 8bit and binary, yet PHP's mailers attach `.eml`
 //! files in base64, and a relay may write a message in quoted-printable.
 
-use super::{Encoding, Part, scan::Scanner, tnef::Tnef};
+use super::{Encoding, Part, blocks::InContent, scan::Scanner, tnef::Tnef};
 
 /// A reader of decoded content.
 #[derive(Debug)]
 pub(super) enum Inner {
     Message(Box<Scanner>),
     Tnef(Box<Tnef>),
+    Text(InContent),
 }
 
 impl Inner {
@@ -25,7 +26,10 @@ impl Inner {
             "application/octet-stream" => is_winmail,
             _ => false,
         };
-        is_tnef.then(|| Self::Tnef(Box::default()))
+        match is_tnef {
+            true => Some(Self::Tnef(Box::default())),
+            false => InContent::of(part).map(Self::Text),
+        }
     }
 
     /// The next octets of the content.
@@ -33,6 +37,7 @@ impl Inner {
         match self {
             Self::Message(scanner) => scanner.push(octets),
             Self::Tnef(tnef) => tnef.push(octets),
+            Self::Text(text) => text.push(octets),
         }
     }
 }

@@ -35,10 +35,18 @@ impl Link {
 pub fn links_in_html(html: &str) -> Vec<Link> {
     let mut links = Links::default();
     let base = Base::of(html);
-    for tag in tags(html).filter(|tag| !tag.is_closing && (tag.is("a") || tag.is("area"))) {
-        let Some(url) = tag.attribute("href").and_then(|href| target(&href, &base)) else {
+    let mut drawings = 0_usize;
+    for tag in tags(html) {
+        if tag.is("svg") && !tag.is_empty() {
+            drawings = if tag.is_closing { drawings.saturating_sub(1) } else { drawings + 1 };
+        }
+        if tag.is_closing || !(tag.is("a") || tag.is("area")) {
             continue;
-        };
+        }
+        // In a drawing, as it was written before SVG 2.
+        let old = || tag.attribute("xlink:href").filter(|_| drawings > 0);
+        let href = tag.attribute("href").or_else(old);
+        let Some(url) = href.and_then(|href| target(&href, &base)) else { continue };
         let words = match tag.is("a") {
             true => words(tag.after),
             false => tag.attribute("alt").unwrap_or_default().into_owned(),
@@ -192,6 +200,21 @@ mod tests {
                 "com.example.app:/callback?code=1",
             ),
             ("<a href='sms:+49123'>x</a>".into(), "sms:+49123"),
+            ("<a href='https:x.example/y'>x</a>".into(), "https://x.example/y"),
+            ("<a href='https://x.example\\y'>x</a>".into(), "https://x.example/y"),
+            ("<a href='HTTPS:/\\x.example/y'>x</a>".into(), "https://x.example/y"),
+            ("<a href='https:////x.example/y?a\\b'>x</a>".into(), "https://x.example/y?a\\b"),
+            (format!("{base}<a href='https:b'>x</a>"), "https://shop.example/a/b"),
+            (format!("{base}<a href='http:b.example'>x</a>"), "http://b.example/"),
+            (format!("{base}<a href='\\\\b.example\\c'>x</a>"), "https://b.example/c"),
+            (
+                "<svg><a xlink:href='https://a.example/'><text>x</text></a></svg>".into(),
+                "https://a.example/",
+            ),
+            (
+                "<svg><a href='https://a.example/' xlink:href='https://b.example/'/></svg>".into(),
+                "https://a.example/",
+            ),
         ] {
             assert_eq!(urls(&html), [url], "{html}");
         }
@@ -207,6 +230,8 @@ mod tests {
             "<a href='file:///etc'>x</a>",
             "<a href=''>x</a>",
             "<a href=':x'>x</a>",
+            "<svg/><a xlink:href='https://a.example/'>x</a>",
+            "<svg></svg><a xlink:href='https://a.example/'>x</a>",
         ] {
             assert_eq!(urls(html), [""; 0], "{html}");
         }

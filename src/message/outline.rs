@@ -18,12 +18,14 @@ impl Outline {
         let Some(part) = self.parts.get(index) else { return (String::new(), true) };
         let blocks = self.parts.iter().skip(index + 1);
         let blocks: Vec<_> = blocks.take_while(|block| block.parent == Some(index)).collect();
-        if blocks.is_empty() || part.encoding != Encoding::Identity {
+        if blocks.is_empty() {
             return text::of_part(part, content);
         }
         let (mut rest, mut at) = (Vec::with_capacity(content.len()), 0);
+        // Their places are counted in the content of an encoded text, else in what holds both.
+        let start = if blocks[0].within == part.within { part.body.start } else { 0 };
         let place = |octet: u64| {
-            let place = usize::try_from(octet.saturating_sub(part.body.start));
+            let place = usize::try_from(octet.saturating_sub(start));
             place.unwrap_or(content.len()).min(content.len())
         };
         for block in blocks {
@@ -143,4 +145,6 @@ pub enum Encoding {
     Uuencode,
     /// yEnc, likewise.
     Yenc,
+    /// Compressed rich text, read as the HTML or the text that it was made of.
+    CompressedRtf,
 }

@@ -184,10 +184,12 @@ fn split_name(name: &str) -> (String, Section) {
         return (lower, Section::Plain);
     };
     let (digits, encoded) = behind.strip_suffix('*').map_or((behind, false), |it| (it, true));
+    // A number has no zero before it (RFC 2231 §3), and is nothing but digits.
+    let is_number = digits == "0" || digits.starts_with(|c: char| ('1'..='9').contains(&c));
     match digits.parse() {
-        Ok(number) => (base.to_owned(), Section::Piece(number, encoded)),
-        Err(_) if behind.is_empty() => (base.to_owned(), Section::Extended),
-        Err(_) => (lower, Section::Plain),
+        Ok(number) if is_number => (base.to_owned(), Section::Piece(number, encoded)),
+        _ if behind.is_empty() => (base.to_owned(), Section::Extended),
+        _ => (lower, Section::Plain),
     }
 }
 
@@ -419,6 +421,7 @@ mod tests {
             ("x/y; name*1=b.txt; name*0=a", "ab.txt"),
             ("x/y; name*1=a; name*2=b.txt", "ab.txt"),
             ("x/y; name*0=a; name*2=c; name*0=z", "a"),
+            ("x/y; name*0=a; name*01=b; name*+1=c", "a"),
             ("x/y; name*0=a; name*1=b; name*0=z; name*2=evil", "ab"),
             ("x/y; name=old; name*0=a; name*1=b", "ab"),
             ("x/y; name=old; name*1=a; name*2=b", "old"),

@@ -382,7 +382,8 @@ impl Scanner {
             match inner {
                 Some(Inner::Message(inner)) => self.take_in(*inner),
                 Some(Inner::Tnef(tnef)) => self.open_tnef(tnef.finish()),
-                None => self.add_files(blocks),
+                Some(Inner::Text(text)) => self.add_files(text.finish(), true),
+                None => self.add_files(blocks, false),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::{
     MOST_LINKS,
-    target::{is_followed, is_scheme},
+    target::{in_text, is_followed, is_scheme},
     text::beginning,
 };
 
@@ -25,11 +25,20 @@ pub struct Span<'a> {
 pub fn spans(text: &str) -> Vec<Span<'_>> {
     let mut spans = Vec::new();
     let (mut done, mut links) = (0, 0);
-    for colon in memchr::memchr_iter(b':', text.as_bytes()) {
-        let Some(start) = address_start(text, done, colon) else { continue };
-        let (length, link) = address(text, done, start);
+    for sign in memchr::memchr2_iter(b':', b'.', text.as_bytes()) {
+        if links == MOST_LINKS {
+            break;
+        }
+        let found = match text.as_bytes()[sign] {
+            b'.' => web_host(text, done, sign),
+            _ => address_start(text, done, sign).map(|start| {
+                let (length, link) = address(text, done, start);
+                (start, length, link)
+            }),
+        };
+        let Some((start, length, link)) = found else { continue };
         let end = start + length;
-        if end <= colon + 3 || links == MOST_LINKS {
+        if end <= sign + 3 {
             continue;
         }
         if start > done {
@@ -73,6 +82,31 @@ fn address_start(text: &str, done: usize, colon: usize) -> Option<usize> {
     (leads && is_scheme(scheme) && is_followed(scheme)).then(|| colon - scheme.len())
 }
 
+/// Where a host that begins with `www.` stands whose first dot is this one, the octets of the address, and
+/// where it leads. Everybody means an address, and browsers try http first where none is said.
+fn web_host(text: &str, done: usize, dot: usize) -> Option<(usize, usize, Cow<'_, str>)> {
+    let start = dot.checked_sub(3).filter(|start| *start >= done)?;
+    if !text.get(start..dot)?.eq_ignore_ascii_case("www") {
+        return None;
+    }
+    let is_free = |c: char| !(c.is_ascii_alphanumeric() || "./\\@_-:=&%+~#".contains(c));
+    if !text[..start].chars().next_back().is_none_or(is_free) {
+        return None;
+    }
+    let near = beginning(&text[start..], LONGEST_HOST);
+    let is_inside = |c: char| c.is_alphanumeric() || "-.@_".contains(c);
+    let host = near.find(|c| !is_inside(c)).map_or(near, |end| &near[..end]).trim_end_matches('.');
+    let is_label =
+        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
+    let is_host = host.matches('.').count() > 1
+        && host.split('.').all(is_label)
+        && !host.rsplit('.').next()?.contains(|c: char| c.is_ascii_digit());
+    is_host.then(|| {
+        let length = address_length(&text[start..], text[..start].chars().next_back());
+        (start, length, Cow::Owned(format!("http://{}", &text[start..start + length])))
+    })
+}
+
 /// The octets of the address that begins at `start`, and where it leads.
 fn address(text: &str, done: usize, start: usize) -> (usize, Cow<'_, str>) {
     let before = text[done..start].trim_end_matches("URL:").trim_end_matches("url:");
@@ -83,7 +117,7 @@ fn address(text: &str, done: usize, start: usize) -> (usize, Cow<'_, str>) {
         return (inside.len(), Cow::Owned(words));
     }
     let length = address_length(&text[start..], text[..start].chars().next_back());
-    (length, Cow::Borrowed(&text[start..start + length]))
+    (length, in_text(&text[start..start + length]))
 }
 
 /// An address up to its bracket that goes over several lines: white space in it is not part of it
@@ -101,8 +135,11 @@ fn bracketed(text: &str) -> Option<&str> {
 /// The octets of the address at the beginning of a text; the dot of a sentence is not part of it, and
 /// neither is what was opened before it.
 fn address_length(text: &str, before: Option<char>) -> usize {
-    let end = text.find(|c: char| c.is_whitespace() || c.is_control() || is_end(c));
-    let mut address = &text[..end.unwrap_or(text.len())];
+    let ends = |&(at, c): &(usize, char)| {
+        c.is_whitespace() || c.is_control() || is_end(c) || begins_next(&text[at..])
+    };
+    let end = text.char_indices().find(ends);
+    let mut address = &text[..end.map_or(text.len(), |(at, _)| at)];
     let count = |c: char| address.chars().filter(|&it| it == c).count();
     // Brackets that were opened before the address, and so end behind it.
     let mut round = count(')').saturating_sub(count('('));
@@ -121,6 +158,14 @@ fn address_length(text: &str, before: Option<char>) -> usize {
     address.len()
 }
 
+/// True for a comma and an address, as in "http://a.example/,http://b.example/": a list.
+fn begins_next(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix([',', ';']) else { return false };
+    let begins =
+        |scheme: &str| rest.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme));
+    begins("http://") || begins("https://")
+}
+
 /// Characters that no address holds, and punctuation of other scripts than Latin's: who means it in an
 /// address encodes it.
 fn is_end(c: char) -> bool {
@@ -135,6 +180,9 @@ fn is_end(c: char) -> bool {
 
 /// How far back the beginning of a scheme may be, in octets.
 const MAX_SCHEME: usize = 80;
+
+/// Longest name of a host, in octets (RFC 1035 §2.3.4).
+const LONGEST_HOST: usize = 255;
 
 /// How far an address in brackets goes, in octets and lines.
 const LONGEST_BRACKETED: usize = 2_000;
@@ -168,6 +216,24 @@ mod tests {
             "https://e.example/A_(b) [https://f.example/]",
             &["https://e.example/A_(b)", "https://f.example/"],
         );
+        check("http://a.example/,http://b.example/", &["http://a.example/", "http://b.example/"]);
+        check(
+            "http://a.example/x,y;https://b.example",
+            &["http://a.example/x,y", "https://b.example"],
+        );
+        check("https://x.example\\y z", &["https://x.example/y"]);
+        check("https://x.example/?a\\y", &["https://x.example/?a\\y"]);
+        check(
+            "See www.example.com/x, (WWW.example.org) http://www.a.example. www.b.example:80/y",
+            &[
+                "http://www.example.com/x",
+                "http://WWW.example.org",
+                "http://www.a.example",
+                "http://www.b.example:80/y",
+            ],
+        );
+        check("请看www.example.com。", &["http://www.example.com"]);
+        check("见 www.example.com。", &["http://www.example.com"]);
         check("Open myapp://verify?token=abc to verify.", &["myapp://verify?token=abc"]);
         check(
             "1.https://a.example/ com.example.app://x",
@@ -181,6 +247,12 @@ mod tests {
             "a: b",
             "file:///etc",
             "12://x",
+            "www.",
+            "www.example",
+            "www..com",
+            "www.1.2",
+            "ann@www.example.com",
+            "wwwx.example.com awww.example.com",
         ] {
             check(none, &[]);
         }
@@ -229,5 +301,9 @@ mod tests {
         spans(&format!("http://{}", ")".repeat(1_000_000)));
         spans(&"<http://".repeat(200_000));
         spans(&"a:".repeat(500_000));
+        spans(&"www.".repeat(250_000));
+        spans(&"www.a ".repeat(100_000));
+        spans(&"www.a.b@".repeat(100_000));
+        spans(&"http://a,http://".repeat(50_000));
     }
 }

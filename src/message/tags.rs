@@ -29,6 +29,11 @@ impl<'a> Tag<'a> {
         self.name.eq_ignore_ascii_case(name)
     }
 
+    /// True for `<name/>`, which is an element by itself in drawings.
+    pub(super) fn is_empty(&self) -> bool {
+        self.attributes.ends_with('/')
+    }
+
     /// The attributes with their values, names as given, character references undone.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
         let mut rest = self.attributes;

@@ -1,5 +1,7 @@
 //! Where the address of a link leads, as a browser reads it (URL standard §4.4).
 
+use std::borrow::Cow;
+
 use ammonia::Url;
 
 use super::tags::tags;
@@ -25,9 +27,45 @@ pub(super) fn target(href: &str, base: &Base) -> Option<String> {
     let url: String =
         href.trim_matches(is_edge).chars().filter(|c| !"\t\r\n".contains(*c)).collect();
     match scheme(&url) {
-        Some(scheme) => is_followed(scheme).then(|| url.replace(' ', "%20")),
+        Some(scheme) if is_followed(scheme) => Some(opened(&url, base)),
+        Some(_) => None,
         None if url.is_empty() || url.starts_with('#') => None,
         None => base.0.as_ref()?.join(&url).ok().map(String::from),
+    }
+}
+
+/// An absolute address as a browser opens it: with `//` behind `https:`, whatever slashes stand there.
+/// What is written so already stays to the letter.
+fn opened(url: &str, base: &Base) -> String {
+    let is_regular = |rest: &str| {
+        rest.strip_prefix("//").is_some_and(|it| !it.starts_with(['/', '\\']))
+            && !has_backslash(rest)
+    };
+    let read = match url.split_once(':') {
+        Some((scheme, rest)) if is_web(scheme) && !is_regular(rest) => match &base.0 {
+            Some(base) => base.join(url).ok(),
+            None => Url::parse(url).ok(),
+        },
+        _ => None,
+    };
+    read.map_or_else(|| url.replace(' ', "%20"), String::from)
+}
+
+/// True if a backslash stands where a browser takes it for a slash.
+fn has_backslash(rest: &str) -> bool {
+    rest.split(['?', '#']).next().is_some_and(|path| path.contains('\\'))
+}
+
+/// True for the schemes of the Web, whose slashes a browser mends.
+fn is_web(scheme: &str) -> bool {
+    ["https", "http"].iter().any(|it| scheme.eq_ignore_ascii_case(it))
+}
+
+/// The address that stands in a text, as a browser opens it.
+pub(super) fn in_text(url: &str) -> Cow<'_, str> {
+    match has_backslash(url) || url.contains(":///") {
+        true => Cow::Owned(opened(url, &Base(None))),
+        false => Cow::Borrowed(url),
     }
 }
 

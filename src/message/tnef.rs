@@ -3,12 +3,12 @@
 //!
 //! A stream of attributes, each with its length, so it is read while it streams by and little is kept. The
 //! files and the bodies are pieces of the stream as they are; each becomes a part whose place is counted
-//! in the content of the part that holds it. What is not understood is passed over. The body in compressed
-//! RTF is not among it: Outlook sends it beside the plain text.
+//! in the content of the part that holds it. What is not understood is passed over. Compressed RTF is read
+//! where nothing else says what it says.
 
 use std::ops::Range;
 
-use super::{Part, header::one_line, tnef_properties};
+use super::{Encoding, Part, decode::decode, header::one_line, lzfu, rtf, tnef_properties};
 
 /// Reads the content of a winmail.dat in pieces of any size.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct Tnef {
     file: Option<Part>,
     codepage: u32,
     found: Vec<Found>,
+    /// The body in compressed RTF.
+    rich: Option<Found>,
 }
 
 /// A part in the stream, and the beginning of its content if it is a body.
@@ -71,6 +73,16 @@ impl Tnef {
     /// There are no more: the parts that were found.
     pub(super) fn finish(mut self) -> Vec<Found> {
         self.end_file();
+        if let Some(rich) = self.rich.take() {
+            let says_it = |it: &Found| {
+                let kind = it.part.content_type.as_str();
+                !it.part.is_attachment && (kind == "text/html" || kind == rich.part.content_type)
+            };
+            if !self.found.iter().any(says_it) {
+                let bodies = self.found.iter().take_while(|it| !it.part.is_attachment).count();
+                self.found.insert(bodies, rich);
+            }
+        }
         self.found
     }
 
@@ -105,6 +117,10 @@ impl Tnef {
             }
             MESSAGE_PROPERTIES => {
                 for body in tnef_properties::bodies(&attribute.value) {
+                    if body.content_type == "text/rtf" {
+                        self.rich = rich(attribute, body.place);
+                        continue;
+                    }
                     let charset = body.charset.unwrap_or_else(|| codepage_name(self.codepage));
                     self.add_body(body.content_type, charset, attribute, body.place);
                 }
@@ -166,6 +182,24 @@ impl Tnef {
             self.found.push(Found { part, text });
         }
     }
+}
+
+/// The body that compressed rich text was made of.
+fn rich(of: &Attribute, place: Range<u64>) -> Option<Found> {
+    let at = |octet: u64| usize::try_from(octet).unwrap_or(usize::MAX).min(of.value.len());
+    let text = of.value.get(at(place.start)..at(place.end))?.to_vec();
+    let is_html = rtf::is_html(&lzfu::decompress(&text));
+    let (content, _) = decode(&text, Encoding::CompressedRtf);
+    let part = Part {
+        content_type: if is_html { "text/html" } else { "text/plain" }.to_owned(),
+        charset: "utf-8".to_owned(),
+        encoding: Encoding::CompressedRtf,
+        header: of.start + place.start..of.start + place.start,
+        body: of.start + place.start..of.start + place.end,
+        content_length: content.len() as u64,
+        ..Part::default()
+    };
+    (!content.is_empty()).then_some(Found { part, text })
 }
 
 impl Attribute {
@@ -315,6 +349,36 @@ mod tests {
                 ]
             );
         }
+    }
+
+    #[test]
+    fn rich_text_where_nothing_else_is() {
+        let html = br"{\rtf1\ansi\fromhtml1 {\*\htmltag64 <p>}Hi{\*\htmltag72 </p>}}";
+        let raw = [&[0; 8][..], b"MELA", &[0; 4], html].concat();
+        let message = [&1_u32.to_le_bytes()[..], &property(0x0102, 0x1009, &raw)].concat();
+        let stream = |body: &[u8]| {
+            let head: &[u8] = &[0x78, 0x9f, 0x3e, 0x22, 1, 0];
+            [head, body, &attribute(1, MESSAGE_PROPERTIES, &message)].concat()
+        };
+        let kinds = |octets: &[u8]| -> Vec<_> {
+            read(octets, 7).into_iter().map(|it| it.part.content_type).collect()
+        };
+        assert_eq!(kinds(&stream(b"")), ["text/html"]);
+        assert_eq!(kinds(&stream(&attribute(1, BODY, b"Hi\0"))), ["text/plain", "text/html"]);
+        let part = read(&stream(b""), 1).remove(0).part;
+        let octets = stream(b"");
+        let body = &octets[part.body.start as usize..part.body.end as usize];
+        assert_eq!(decode(body, part.encoding).0, b"<p>Hi</p>");
+        // HTML that is there is better than what was made of it.
+        let both = [
+            &2_u32.to_le_bytes()[..],
+            &property(0x0102, 0x1013, b"<p>Hi</p>"),
+            &property(0x0102, 0x1009, &raw),
+        ];
+        let both = attribute(1, MESSAGE_PROPERTIES, &both.concat());
+        let octets = [&[0x78, 0x9f, 0x3e, 0x22, 1, 0], both.as_slice()].concat();
+        assert_eq!(read(&octets, 9).remove(0).part.encoding, Encoding::Identity);
+        assert_eq!(kinds(&octets).len(), 1);
     }
 
     #[test]

@@ -39,11 +39,14 @@ pub(super) fn bodies(octets: &[u8]) -> Vec<Body> {
             (PLAIN, STRING) => ("text/plain", None),
             (HTML, UNICODE) => ("text/html", Some("utf-16le".to_owned())),
             (HTML, BINARY | STRING) => ("text/html", codepage.clone()),
+            // Of what it was made, its octets tell.
+            (RTF, BINARY) => ("text/rtf", None),
             _ => return None,
         };
         // The NUL at its end is no text.
         let nul: &[u8] = if it.kind == UNICODE { &[0, 0] } else { &[0] };
-        let is_ended = octets.get(it.place.clone()).is_some_and(|value| value.ends_with(nul));
+        let is_ended =
+            it.id != RTF && octets.get(it.place.clone()).is_some_and(|value| value.ends_with(nul));
         let end = it.place.end - if is_ended { nul.len() } else { 0 };
         let place = it.place.start as u64..end as u64;
         Some(Body { content_type, charset, place }).filter(|body| !body.place.is_empty())
@@ -158,6 +161,7 @@ const FIRST_NAMED: u16 = 0x8000;
 
 // Properties (MS-OXPROPS).
 const PLAIN: u16 = 0x1000;
+const RTF: u16 = 0x1009;
 const HTML: u16 = 0x1013;
 const INTERNET_CODEPAGE: u16 = 0x3fde;
 const LONG_NAME: u16 = 0x3707;

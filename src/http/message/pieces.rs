@@ -99,6 +99,7 @@ impl Piece {
                 Encoding::QuotedPrintable => "quoted-printable",
                 Encoding::Uuencode => "uuencode",
                 Encoding::Yenc => "yenc",
+                Encoding::CompressedRtf => "compressed RTF",
             },
             size: said(part.content_length, opened.is_open(part)),
             is_attachment,

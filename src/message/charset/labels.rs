@@ -107,17 +107,23 @@ fn named(name: &str) -> Option<Charset> {
         | "ujis"
         | "eucjpopen"
         | "eucjplinux"
+        | "eucjis2004"
+        | "eucjisx0213"
         | "extendedunixcodepackedformatforjapanese"
         | "eucpkdfmtjapanese" => Charset::Web(EUC_JP),
         "shiftjis" | "sjis" | "sjiswin" | "windows31j" | "mskanji" | "sjisopen" | "sjismac"
-        | "pck" | "mswindows31j" => Charset::Web(SHIFT_JIS),
+        | "pck" | "mswindows31j" | "shiftjis2004" | "sjis2004" | "shiftjisx0213" | "sjisx0213" => {
+            Charset::Web(SHIFT_JIS)
+        }
         "euckr" | "uhc" | "ksc5601" | "ksc56011987" | "ksx1001" | "ksc56011989" | "ksx10012002"
         | "ksc56011992" | "korean" | "eucksc" => Charset::Web(EUC_KR),
         "gb2312" | "gb231280" | "euccn" | "eucgb2312" | "eucgb2312cn" | "gbk" | "chinese"
         | "gb" | "gb23121980" | "isoir58" => Charset::Web(GBK),
-        "gb18030" | "gb180302000" | "gb180302005" => Charset::Web(GB18030),
+        "gb18030" | "gb180302000" | "gb180302005" | "gb180302022" => Charset::Web(GB18030),
         "big5" | "big5eten" | "big5hkscs" | "big5tw" | "hkscs" | "big5et" | "big5hkscs2004"
-        | "big5solaris" | "big5hkscs2001" => Charset::Web(BIG5),
+        | "big5hkscs1999" | "big5hkscs2008" | "big5hkscs2016" | "big5solaris" | "big5hkscs2001" => {
+            Charset::Web(BIG5)
+        }
         "koi8r" | "koi8" => Charset::Web(KOI8_R),
         "koi8u" | "koi8ru" => Charset::Web(KOI8_U),
         "tis620" | "tis62025330" | "tis62025331" | "thai" | "tis6202533" => {

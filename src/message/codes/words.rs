@@ -181,6 +181,13 @@ pub(super) const DIRECT_ENDS: [&str; 15] =
 /// Words that name another number.
 pub(super) const OTHERS: &[&str] = &[
     "order",
+    "inv",
+    "po",
+    "rma",
+    "sku",
+    "awb",
+    "txn",
+    "id",
     "invoice",
     "ticket",
     "case",
@@ -269,4 +276,93 @@ pub(super) const UNITS: &[&str] = &[
     "usd", "gbp", "euro", "euros", "dollars", "percent", "points", "items", "tests", "people",
     "users", "times", "km", "kg", "kb", "mb", "gb", "minuten", "stunden", "tage", "inr", "chf",
     "am", "pm", "uhr",
+];
+
+/// What people do with a code.
+pub(super) const ENTER: &[&str] = &[
+    "enter",
+    "type",
+    "input",
+    "saisissez",
+    "entrez",
+    "introduce",
+    "introduzca",
+    "ingresa",
+    "ingrese",
+    "inserisci",
+    "digite",
+    "insira",
+    "введите",
+    "введіть",
+    "wpisz",
+    "zadejte",
+    "zadajte",
+    "indtast",
+    "ange",
+    "gib",
+];
+
+/// What they do with other things as well.
+pub(super) const USE: &[&str] = &[
+    "use",
+    "using",
+    "with",
+    "utilisez",
+    "usa",
+    "utiliza",
+    "utilice",
+    "utilizza",
+    "verwende",
+    "gebruik",
+    "используйте",
+    "użyj",
+    "использовать",
+];
+
+/// What for, behind it.
+pub(super) const PURPOSES: &[&str] = &[
+    "to sign",
+    "to log",
+    "to verify",
+    "to confirm",
+    "to continue",
+    "to complete",
+    "to finish",
+    "to authenticate",
+    "to reset",
+    "to access",
+    "to activate",
+    "to unlock",
+    "to approve",
+    "to authorise",
+    "to authorize",
+    "to prove",
+    "pour vous connecter",
+    "pour vous identifier",
+    "pour vérifier",
+    "pour confirmer",
+    "para iniciar",
+    "para verificar",
+    "para confirmar",
+    "para entrar",
+    "para acceder",
+    "per accedere",
+    "per verificare",
+    "per confermare",
+    "um sich anzumelden",
+    "um dich anzumelden",
+    "zum anmelden",
+    "zur bestätigung",
+    "om in te loggen",
+    "чтобы войти",
+    "для входа",
+    "aby się zalogować",
+];
+
+/// What numbers of documents and goods begin with.
+pub(super) const DOCUMENTS: &[&str] = &[
+    "inv", "invoice", "ord", "order", "po", "so", "rma", "ref", "tkt", "ticket", "case", "req",
+    "inc", "sku", "txn", "bug", "cve", "iso", "rfc", "din", "awb", "re", "rg", "nr", "no", "id",
+    "acc", "cust", "doc", "bill", "est", "quo", "job", "task", "sub", "pay", "trx", "ship",
+    "track", "ver",
 ];

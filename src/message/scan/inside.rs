@@ -20,11 +20,12 @@ impl Scanner {
         })
     }
 
-    /// Files that were found in the text of the last part become parts of it.
-    pub(super) fn add_files(&mut self, files: Vec<Part>) {
+    /// Files that were found in the text of the last part become parts of it; `is_decoded` if their places
+    /// are counted in its content.
+    pub(super) fn add_files(&mut self, files: Vec<Part>, is_decoded: bool) {
         let holder = self.outline.parts.len() - 1;
         for file in files {
-            self.add_found(holder, file);
+            self.add_found(holder, Part { within: is_decoded.then_some(holder), ..file });
         }
     }
 

@@ -131,8 +131,12 @@ fn each(envelope: &Envelope, summary: &Summary, mut put: impl FnMut(Field, &str)
     }
 }
 
+/// True if the header names this address. What has no `@` is a name there (`To: root`).
 fn has(list: &[Address], address: &str) -> bool {
-    list.iter().any(|known| known.address.eq_ignore_ascii_case(address))
+    list.iter().any(|known| {
+        let named = if known.address.is_empty() { &known.name } else { &known.address };
+        named.eq_ignore_ascii_case(address)
+    })
 }
 
 #[cfg(test)]

@@ -412,6 +412,7 @@ impl<'a> From<&'a Part> for PartRow<'a> {
                 Encoding::QuotedPrintable => "quoted-printable",
                 Encoding::Uuencode => "uuencode",
                 Encoding::Yenc => "yenc",
+                Encoding::CompressedRtf => "compressed-rtf",
             },
             attachment: part.is_attachment,
             file_name: &part.file_name,

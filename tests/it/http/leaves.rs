@@ -116,6 +116,40 @@ fn a_winmail_dat_is_opened() {
 }
 
 #[test]
+fn rich_text_is_what_it_was_made_of() {
+    let html = seen("94-winmail-rich-text-of-html");
+    assert_eq!(html.api["text"], Value::Null);
+    assert_eq!(html.api["codes"][0]["value"], "482913");
+    assert_eq!(html.api["links"][0]["url"], "https://a.example/x?a=1&b=2");
+    html.shows("/frame", &["Grüße, your code is 482913."]);
+    html.shows("/parts/1", &["<p>Grüße"]);
+    assert!(html.finds("482913"));
+    let text = seen("95-winmail-rich-text-of-text");
+    assert_eq!(text.api["text"], "Привет!\r\nSecond line €\r\n");
+}
+
+#[test]
+fn files_in_a_text_that_is_encoded() {
+    let seen = seen("98-uuencode-in-base64");
+    assert_eq!(seen.api["attachments"], json!(["a.pdf", "b.txt", "a.pdf", "b.txt"]));
+    for number in [3, 6] {
+        let file = seen.server.get(&format!("/messages/{}/parts/{number}", seen.id));
+        assert_eq!(file.expect(200).body, b"hello");
+    }
+    assert!(!seen.api["text"].as_str().unwrap().contains("begin 644"));
+}
+
+#[test]
+fn names_without_an_address() {
+    let seen = seen("address-comments-and-quotes");
+    assert_eq!(seen.api["to"][1], json!({"name": "root", "address": ""}));
+    for tail in ["", "/print"] {
+        let page = seen.page(tail);
+        assert!(page.contains("root") && !page.contains("&lt;&gt;"), "{page}");
+    }
+}
+
+#[test]
 fn files_in_a_text() {
     let seen = seen("88-uuencode-and-yenc");
     assert_eq!(seen.api["attachments"], json!(["cat.txt", "a b.bin", "dog.txt"]));
