@@ -37,17 +37,23 @@ function choices() {
     // With nothing typed the list would be in the way of reading it.
     return examples.map(([example, meaning]) => option(example, meaning, () => take(stem(example))));
   }
-  const quoted = (it) => (/\s/.test(it) ? `"${it}"` : it);
+  const quoted = (it) => (/[\s"]/.test(it) ? `"${it.replaceAll('"', '""')}"` : it);
   const finish = (all) => all.filter((it) => it.includes(value.replaceAll('"', ''))).slice(0, FEW)
     .map((it) => option(`${name}:${quoted(it)}`, '', () => take(`${name}:${quoted(it)} `)));
   switch (name) {
     case 'is': return fixed('is:', value);
     case 'has': return fixed('has:', value);
     case 'tag': return finish(known('tag'));
+    case 'domain': return finish(domains());
     case 'to': case 'cc': case 'bcc': case 'recipient': case 'addressed': return finish(known('mailbox'));
     default: return [];
   }
 }
+
+const domains = () => {
+  const all = known('mailbox').filter((it) => it.includes('@'));
+  return [...new Set(all.map((it) => it.slice(it.lastIndexOf('@') + 1)))];
+};
 
 const fixed = (name, value) => words.operators
   .filter(([example]) => example.startsWith(name) && example.slice(name.length).startsWith(value))

@@ -124,7 +124,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await press("Escape");
   await press("?");
   const help = page.getByRole("dialog", { name: "Help" });
-  await help.getByText("recipient:@example.org").waitFor();
+  await help.getByText("domain:example.org").waitFor();
   await press("Escape");
   await help.waitFor({ state: "hidden" });
   await press("g", "u");

@@ -72,7 +72,7 @@ fn what_loads_becomes_nothing_at_its_place() {
     check("background: url(javascript:x)", "background: url(data:,)", 0);
     check("background: image-set(var(--x) 1x)", "background: image-set(\"data:,\" 1x)", 0);
     check("background: src(var(--x))", "background: url(data:,)", 0);
-    check("b: url('http://x.example/\n) c", "b: url(data:,)", 0);
+    check("b: url('http://x.example/\n) c", "b: url(data:,) c", 0);
     check("b: url('http://x.example/' x) c", "b: url(data:,) c", 0);
     check("url('http://x.example/\na", "url(data:,)", 0);
     check("a: expression(alert(1)); b: c", "a: none; b: c", 0);
