@@ -7,7 +7,7 @@
 
 use rusqlite::{params, params_from_iter, types::Value};
 
-use super::{Shared, index::Searcher, plan::Plan, read::Reader, tx::Kind};
+use super::{Shared, index::Searcher, intact, plan::Plan, read::Reader, tx::Kind};
 use crate::{
     message::search,
     store::{Error, Page, Query, Record, mailbox_key, matching, tag_key},
@@ -244,7 +244,9 @@ impl Finder<'_> {
     fn rows(&self, from: i64, below: i64, limit: i64) -> Result<Vec<i64>, Error> {
         let bounds = [from, below, limit].map(Value::Integer);
         let values = params_from_iter(self.scope.values.iter().cloned().chain(bounds));
-        self.reader.all(&self.scope.sql, values, |row| row.get(0))
+        let rows = self.reader.all(&self.scope.sql, values, |row| row.get(0))?;
+        let is_ordered = intact::fall(below, rows.iter().copied());
+        if is_ordered { Ok(rows) } else { Err(intact::out_of_order()) }
     }
 
     fn is_full(&self) -> bool {

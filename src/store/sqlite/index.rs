@@ -16,7 +16,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
-use super::{bell::Bell, plan::column, schema};
+use super::{bell::Bell, intact, plan::column, schema};
 use crate::message::search::{Document, Field};
 
 /// What everybody knows of the index.
@@ -206,7 +206,11 @@ impl Searcher {
         let sql = "SELECT rowid FROM words WHERE words MATCH ? AND rowid < ?
                    ORDER BY rowid DESC LIMIT ?";
         let values = params![expression, below, limit];
-        self.db.prepare_cached(sql)?.query_map(values, |row| row.get(0))?.collect()
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map(values, |row| row.get(0))?;
+        let rows = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let is_ordered = intact::fall(below, rows.iter().copied());
+        if is_ordered { Ok(rows) } else { Err(rusqlite::Error::InvalidQuery) }
     }
 
     /// Removes those seqs, newest first, that match an expression. Both sides are in the same order, so

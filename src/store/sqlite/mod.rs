@@ -26,6 +26,7 @@ mod find;
 mod fixed;
 mod index;
 mod indexer;
+mod intact;
 mod journal;
 mod lock;
 mod plan;

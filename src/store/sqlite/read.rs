@@ -8,6 +8,7 @@ use super::{
     Shared,
     bodies::BodyName,
     fixed::{Damaged, Fixed},
+    intact,
     journal::{Head, open_meta},
     row,
     schema::{self, failed},
@@ -83,7 +84,9 @@ impl Reader {
     /// The same of those above a seq, the lowest first.
     pub(super) fn rows_above(&self, seq: i64, limit: i64) -> Result<Vec<Row>, Error> {
         let sql = format!("{ROW} WHERE seq > ? ORDER BY seq LIMIT ?");
-        self.all(&sql, [seq, limit], Row::read)
+        let rows = self.all(&sql, [seq, limit], Row::read)?;
+        let is_ordered = intact::grow(seq, rows.iter().map(|row| row.seq));
+        if is_ordered { Ok(rows) } else { Err(intact::out_of_order()) }
     }
 
     /// The message of a row, and whether all that was said of it could be read; none if it is gone.

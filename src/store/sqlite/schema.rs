@@ -10,12 +10,13 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, hooks::Wal};
 
-use super::{counters::Counters, journal::Segments, upgrade};
+use super::{counters::Counters, intact, journal::Segments, upgrade};
 use crate::store::Error;
 
 /// Opens the database for writing; makes it if it is missing.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     let cannot = |error| Error::Open(describe(path, &error));
+    intact::expect_all_pages(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -25,6 +26,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
         (0, 0, 0) => create(&mut db).map_err(cannot)?,
         other => return Err(foreign(path, &db, other)),
     }
+    intact::expect_schema(path, &db)?;
     settle_writer(&mut db).map_err(cannot)?;
     Ok(db)
 }
@@ -46,13 +48,14 @@ pub(super) fn upgrade(path: &Path, segments: &Segments) -> Result<(), Error> {
     }
 }
 
-/// An error if the file is no database of this version, which is looked at and not changed.
+/// An error if the file is no database of this version, or a damaged one; it is looked at and not changed.
 pub(super) fn check_version(path: &Path) -> Result<(), Error> {
     let cannot = |error| Error::Open(describe(path, &error));
+    intact::expect_all_pages(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags).map_err(cannot)?;
     match header(&db).map_err(cannot)? {
-        (APPLICATION_ID, VERSION, _) => Ok(()),
+        (APPLICATION_ID, VERSION, _) => intact::expect_schema(path, &db),
         other => Err(foreign(path, &db, other)),
     }
 }
@@ -240,7 +243,9 @@ pub(super) fn failed(error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             Error::Damaged(format!("smtpd.db: {error}; `smtpd repair` saves what can be saved"))
         }
-        None if is_unreadable(error) => Error::Damaged(format!("smtpd.db: {error}")),
+        None if is_unreadable(error) => {
+            Error::Damaged(format!("smtpd.db: {error}; `smtpd repair` saves what can be saved"))
+        }
         _ => Error::Io(error.to_string()),
     }
 }

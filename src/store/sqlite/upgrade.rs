@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::{
     counters::Counters,
     fixed::Fixed,
+    intact,
     journal::{Head, Segments},
     schema,
 };
@@ -26,6 +27,10 @@ pub(super) fn from_layout_2(db: &mut Connection, segments: &Segments) -> rusqlit
             statement.query_map([behind], |row| Ok((row.get(0)?, Fixed::unproven(row).ok())))?;
         let rows = rows.collect::<rusqlite::Result<Vec<(i64, Option<Fixed>)>>>()?;
         let Some((last, _)) = rows.last() else { break };
+        if !intact::grow(behind, rows.iter().map(|(seq, _)| *seq)) {
+            // As an error of SQLite's own, which it should have been.
+            return Err(rusqlite::Error::QueryReturnedNoRows);
+        }
         behind = *last;
         let mut update = all.prepare_cached("UPDATE messages SET sum = ? WHERE seq = ?")?;
         for (seq, fixed) in &rows {

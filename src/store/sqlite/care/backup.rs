@@ -81,7 +81,10 @@ fn copy(folder: &Path, part: &Path) -> Result<Checked, Error> {
         make_folder(&new).map_err(cannot)?;
     }
     match Folder::look(folder).and_then(|from| Copy::begin(from, part)) {
-        Ok(copy) => copy.whole(),
+        Ok(copy) => match copy.whole() {
+            Err(why @ Error::Damaged(_)) => as_it_is(folder, part, &why).map_err(cannot),
+            whole => whole,
+        },
         Err(Error::Full) => Err(Error::Full),
         // No database, or one that cannot be asked: everything is copied as it is.
         Err(why) => as_it_is(folder, part, &why).map_err(cannot),

@@ -21,6 +21,7 @@ use super::{
     BODIES, DATABASE, JOURNAL,
     bodies::{Bodies, BodyName},
     fixed::{Damaged, Fixed},
+    intact,
     journal::{Facts, Head, Segments, open_meta},
     row,
     schema::{self, failed},
@@ -105,7 +106,9 @@ impl Folder {
             })?;
             rows.collect()
         };
-        read().map_err(|error| failed(&error))
+        let rows = read().map_err(|error| failed(&error))?;
+        let is_ordered = intact::grow(behind, rows.iter().map(|row| row.seq));
+        if is_ordered { Ok(rows) } else { Err(intact::out_of_order()) }
     }
 
     /// True if the message is still there.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::super::{
     counters::Counters,
     fixed::{Damaged, Fixed},
+    intact,
     journal::{Placed, Segments},
     schema,
     tx::labels,
@@ -42,7 +43,13 @@ impl Old {
         // What stops it is told of each message later.
         let _ = schema::upgrade(path, segments);
         // One whose header is wrong may still be asked.
-        let open = || schema::open_writer(path).ok().or_else(|| Connection::open(path).ok());
+        let mended = || {
+            let db = Connection::open(path).ok()?;
+            // A schema of which not even the names are whole is left as it is.
+            let _ = intact::mend_schema(&db);
+            Some(db)
+        };
+        let open = || schema::open_writer(path).ok().or_else(mended);
         let db = path.is_file().then(open).flatten();
         let read = db.as_ref().and_then(|db| Counters::read(db).ok());
         let counters = read.filter(|(_, is_whole)| *is_whole).map(|(counters, _)| counters);
@@ -58,10 +65,15 @@ impl Old {
         let sql = "SELECT seq, id, received, size, attachment, segment, at, held, meta, file, sum
                    FROM messages ORDER BY seq";
         let mut statement = db.prepare(sql)?;
-        let mut count = 0;
-        for row in statement.query_map((), Fixed::read)? {
-            count += 1;
-            if let Err(Damaged { id: Some(id), .. }) = row? {
+        let (mut count, mut last) = (0, i64::MIN);
+        for row in statement.query_map((), |row| Ok((row.get::<_, i64>(0)?, Fixed::read(row)?)))? {
+            let (seq, fixed) = row?;
+            // Octets of a page that is gone can look like rows, as many as there should be.
+            if seq <= last {
+                return Ok(false);
+            }
+            (count, last) = (count + 1, seq);
+            if let Err(Damaged { id: Some(id), .. }) = fixed {
                 self.damaged.insert(id);
             }
         }
