@@ -67,8 +67,9 @@ await browse({}, async (page, seen) => {
   await page.getByRole("link", { name: "HTML", exact: true }).click();
   await page.getByRole("link", { name: "Load images" }).click();
   await page.frameLocator("iframe").getByText("Rich words").waitFor();
-  await page.waitForTimeout(500);
-  check(seen.foreign.some((url) => url.includes("tracker.example")), "asked for, it is loaded");
+  const isLoaded = () => seen.foreign.some((url) => url.includes("tracker.example"));
+  for (let tries = 0; tries < 100 && !isLoaded(); tries++) await page.waitForTimeout(100);
+  check(isLoaded(), "asked for, it is loaded");
 
   // Back in the list it is read; a search finds it by a phrase of its text.
   await page.goto(base);
