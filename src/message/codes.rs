@@ -26,7 +26,7 @@ pub struct Code {
     pub is_sure: bool,
 }
 
-/// The codes in texts of a message, best first, each once, [`MOST_CODES`] at most.
+/// The codes in texts of a message, best first, each once, five at most.
 pub fn codes<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Code> {
     let mut found: Vec<(u32, String)> = Vec::new();
     for text in texts {

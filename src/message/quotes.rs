@@ -32,7 +32,7 @@ pub struct Run {
     pub text: String,
 }
 
-/// Cuts a text, into [`MOST_PASSAGES`] at most; the last one is then all the rest as it stands.
+/// Cuts a text into passages. Their number is bounded; the last one is then all the rest as it stands.
 pub fn passages(text: &str) -> Vec<Passage> {
     let mut passages: Vec<Passage> = Vec::new();
     let mut runs = 0;

@@ -60,8 +60,8 @@ pub struct Scanned {
     pub summary: Summary,
     /// Where each part is.
     pub outline: Outline,
-    /// The readable text ([`Letter::plain`], or [`Letter::rich`] if that says nothing), up to the limit
-    /// given.
+    /// The readable text ([`Letter::plain`](super::Letter::plain), or [`Letter::rich`](super::Letter::rich)
+    /// if that says nothing), up to the limit given.
     pub text: String,
     /// What else is there to be read, for searches: the HTML beside that text, and the texts of enclosed
     /// messages, each with words in it. The limit is for all of them and `text` together.

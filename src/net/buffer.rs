@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A receive buffer of [`SIZE`] octets, given back to the pool when dropped.
+/// A receive buffer of a fixed size, given back to the pool when dropped.
 #[derive(Debug)]
 pub struct Buffer(Vec<u8>);
 
