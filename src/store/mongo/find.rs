@@ -79,23 +79,20 @@ async fn check(
     if !asked {
         return Ok(Some(message.into_record()));
     }
-    let raw = match plan.reads_body {
-        // Its record has all that is asked for.
-        false => Raw::Inline(Default::default()),
-        true => match message.take_raw()? {
-            Some(raw) => raw,
-            None => match self::raw(shared, message.id()).await? {
-                Some(raw) => raw,
-                // Deleted meanwhile.
-                None => return Ok(None),
-            },
-        },
+    let raw = match body(shared, plan, &mut message).await {
+        // Deleted meanwhile.
+        Ok(None) => return Ok(None),
+        Ok(Some(raw)) => Ok(raw),
+        Err(Error::Damaged(why)) => Err(why),
+        Err(error) => return Err(error),
     };
     let (search, record) = (search.clone(), message.into_record());
     // Off the driver's thread: reading a message takes its time.
     smol::unblock(move || {
-        let scan =
-            |scanner: &mut _| matching::scan(&raw, scanner).map_err(|error| Error::from_io(&error));
+        let scan = |scanner: &mut _| {
+            let raw = raw.map_err(Error::Damaged)?;
+            matching::scan(&raw, scanner).map_err(|error| Error::from_io(&error))
+        };
         let document = match matching::document(&record, search.asks_for_signs(), scan) {
             // It will not come back, and one lost body must not end every search.
             Err(Error::Damaged(why)) => {
@@ -107,6 +104,22 @@ async fn check(
         Ok(matching::holds(&search, &record, &document).then_some(record))
     })
     .await
+}
+
+/// What the check reads of a message; none if it is gone.
+async fn body(
+    shared: &Arc<Shared>,
+    plan: &Plan,
+    message: &mut Found,
+) -> Result<Option<Raw>, Error> {
+    if !plan.reads_body {
+        // Its record has all that is asked for.
+        return Ok(Some(Raw::Inline(Default::default())));
+    }
+    match message.take_raw()? {
+        Some(raw) => Ok(Some(raw)),
+        None => raw(shared, message.id()).await,
+    }
 }
 
 /// The octets of a message.
