@@ -114,12 +114,9 @@ impl Reader {
         let Some(wanted) = wanted.into_iter().collect::<Option<Vec<i64>>>() else {
             return Ok(None);
         };
-        let mut scope = Scope::new(plan, &wanted, &unwanted);
-        for (domain, must) in &plan.domains {
-            scope.require_one_of(&self.mailboxes_of(domain)?, *must);
-        }
-        scope.end();
-        Ok(Some(scope))
+        let domain = |(name, must): &(String, bool)| Ok((self.mailboxes_of(name)?, *must));
+        let domains = plan.domains.iter().map(domain).collect::<Result<Vec<_>, Error>>()?;
+        Ok(Some(Scope::new(plan, &wanted, &unwanted, &domains)))
     }
 
     /// The labels of the mailboxes of a domain.
@@ -131,7 +128,8 @@ impl Reader {
 }
 
 impl Scope {
-    fn new(plan: &Plan, wanted: &[i64], unwanted: &[i64]) -> Self {
+    /// `any` are lists of labels of which a message must have at least one, or none.
+    fn new(plan: &Plan, wanted: &[i64], unwanted: &[i64], any: &[(Vec<i64>, bool)]) -> Self {
         let mut values = Vec::new();
         // A label's own rows are in the order of seq: they lead if there are any.
         let mut sql = match wanted.first() {
@@ -155,21 +153,17 @@ impl Scope {
             ));
             values.push(Value::Integer(label));
         }
+        for (labels, must) in any {
+            let not = if *must { "" } else { "NOT " };
+            // Each message says its labels itself, so that the newest that fit are found without all others.
+            sql.push_str(&format!(
+                " AND {not}EXISTS (SELECT 1 FROM json_each(labels) AS own
+                   WHERE own.value IN (SELECT value FROM json_each(?)))"
+            ));
+            values.push(Value::Text(serde_json::json!(labels).to_string()));
+        }
+        sql.push_str(" AND m.seq >= ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?");
         Self { sql, values }
-    }
-
-    /// Lets only messages through that have one of these labels, or none of them. Each message says its
-    /// labels itself, so that the newest that fit are found without looking at all.
-    fn require_one_of(&mut self, labels: &[i64], must: bool) {
-        let not = if must { "" } else { "NOT " };
-        self.sql.push_str(&format!(
-            " AND {not}EXISTS (SELECT 1 FROM json_each(labels) AS own WHERE own.value IN (SELECT value FROM json_each(?)))"
-        ));
-        self.values.push(Value::Text(serde_json::json!(labels).to_string()));
-    }
-
-    fn end(&mut self) {
-        self.sql.push_str(" AND m.seq >= ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?");
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
 
 use rusqlite::Connection;
 
+use super::schema;
 use crate::store::Error;
 
 /// An error if a file is shorter than its own header says, and the log does not have the rest.
@@ -31,11 +32,14 @@ pub(super) fn expect_all_pages(database: &Path) -> Result<(), Error> {
 
 /// An error if tables or columns are not those of this layout, or a table cannot be looked into.
 pub(super) fn expect_schema(database: &Path, db: &Connection) -> Result<(), Error> {
-    let is_ours = || Ok::<_, rusqlite::Error>(tables(db)? == expected()? && can_be_read(db));
-    match is_ours() {
-        Ok(true) => Ok(()),
-        _ => Err(Error::needs_repair(database, "the database is damaged: its schema is not ours")),
+    let cannot = |error| Error::Open(schema::describe(database, &error));
+    if tables(db).map_err(cannot)? != expected().map_err(cannot)? {
+        return Err(Error::needs_repair(
+            database,
+            "the database is damaged: its schema is not ours",
+        ));
     }
+    look_into(db).map_err(cannot)
 }
 
 /// Writes the schema anew, in a copy from which rows are to be saved.
@@ -127,10 +131,11 @@ fn fresh() -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// True if the first page of each table and index can be read.
-fn can_be_read(db: &Connection) -> bool {
-    let can = |sql: &str| db.query_row(sql, (), |_| Ok(())).is_ok();
-    FIRST_PAGES.iter().all(|sql| can(&format!("SELECT count(*) FROM ({sql} LIMIT 1)")))
+/// Reads the first page of each table and index.
+fn look_into(db: &Connection) -> rusqlite::Result<()> {
+    let look =
+        |sql: &&str| db.query_row(&format!("SELECT count(*) FROM ({sql} LIMIT 1)"), (), |_| Ok(()));
+    FIRST_PAGES.iter().try_for_each(look)
 }
 
 const FIRST_PAGES: [&str; 11] = [
@@ -162,7 +167,7 @@ mod tests {
     fn a_file_that_lost_its_end_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("smtpd.db");
-        let db = super::super::schema::open_writer(&path).unwrap();
+        let db = schema::open_writer(&path).unwrap();
         db.execute("INSERT INTO notes VALUES ('x', zeroblob(100000))", ()).unwrap();
         // What is only in the log is there.
         assert!(has_all_pages(&path).unwrap());
@@ -180,7 +185,7 @@ mod tests {
     fn a_schema_with_another_column_is_told_and_mended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("smtpd.db");
-        drop(super::super::schema::open_writer(&path).unwrap());
+        drop(schema::open_writer(&path).unwrap());
         let mut octets = fs::read(&path).unwrap();
         let at = memchr::memmem::find(&octets, b"tagged     INTEGER").unwrap();
         octets[at] = 0xff;

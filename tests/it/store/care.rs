@@ -588,6 +588,52 @@ fn a_backup_made_while_mail_comes_and_goes_is_a_whole_store() {
     assert!(matches!(&again, Err(Error::Open(why)) if why.contains("exists already")), "{again:?}");
 }
 
+/// SQLite takes these for sound: a schema with another column, and a file without its end.
+#[test]
+fn a_start_refuses_a_database_that_sqlite_takes_for_sound() {
+    let another_column = |octets: &mut Vec<u8>| {
+        let column = b"tagged     INTEGER";
+        let at = octets.windows(column.len()).position(|window| window == column).unwrap();
+        octets[at] = 0xff;
+    };
+    let no_end = |octets: &mut Vec<u8>| octets.truncate(octets.len() - 720);
+    for damage in [&another_column as &dyn Fn(&mut Vec<u8>), &no_end] {
+        let stocked = Stocked::new();
+        let database = stocked.options.path.join("smtpd.db");
+        let mut octets = fs::read(&database).unwrap();
+        damage(&mut octets);
+        fs::write(&database, &octets).unwrap();
+        let why = refused(&stocked.options);
+        assert!(why.contains("`smtpd repair`"), "{why}");
+        assert!(store::check(&stocked.options).is_err());
+        store::repair(&stocked.options).unwrap();
+        let saved: Vec<_> = shelf_of(&stocked.options).into_iter().map(|it| (it.0, it.1)).collect();
+        assert_eq!(saved, stocked.kept);
+    }
+}
+
+/// Wherever cells are lost: a walk over rows that are out of order ends, and what is in the journal is saved.
+#[test]
+fn rows_out_of_order_end_every_walk() {
+    let pages = fs::read(Stocked::new().options.path.join("smtpd.db")).unwrap().len() / 4096;
+    assert!(pages > 8, "{pages}");
+    for page in 0..pages {
+        let stocked = Stocked::new();
+        let database = stocked.options.path.join("smtpd.db");
+        let mut octets = fs::read(&database).unwrap();
+        let end = (page + 1) * 4096;
+        octets[end - 720..end].fill(0);
+        fs::write(&database, &octets).unwrap();
+        let is_sound = store::check(&stocked.options).is_ok_and(|it| it.fault_count == 0);
+        store::repair(&stocked.options).unwrap();
+        let saved: Vec<_> = shelf_of(&stocked.options).into_iter().map(|it| (it.0, it.1)).collect();
+        assert!(!is_sound || saved == stocked.kept, "page {page}");
+        for kept in &stocked.kept {
+            assert!(saved.contains(kept), "page {page}: {}", kept.0);
+        }
+    }
+}
+
 #[test]
 fn a_path_that_is_mistyped_becomes_no_store() {
     let folder = tempfile::tempdir().unwrap();
