@@ -171,7 +171,7 @@ impl Question<'_> {
         let policy = &self.site.policy;
         // SMTP would not hear its password either.
         if self.client.is_some_and(|client| policy.turns_away(client)) {
-            return Err(CLIENT_REJECTED.into());
+            return Err(Reply::CLIENT_REJECTED.into());
         }
         let method = self.octets("auth-method").to_ascii_lowercase();
         match (&*method, upstream.auth) {
@@ -291,7 +291,6 @@ fn fields(pairs: &[(&'static str, &str)]) -> Response {
 /// After so many failed logins on one connection nginx is told to close it.
 const MOST_ATTEMPTS: u32 = 3;
 
-const CLIENT_REJECTED: Reply = Reply::new(554, "5.7.1", "Client host rejected: access denied");
 const ONLY_SMTP: Reply = Reply::new(535, "5.7.8", "Only SMTP is served here");
 const NO_UPSTREAM: Reply = Reply::new(451, "4.3.5", "There is no SMTP listener in clear for nginx");
 const LOGIN_REQUIRED: Reply = Reply::new(530, "5.7.0", "Authentication required");

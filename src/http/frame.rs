@@ -32,11 +32,11 @@ use crate::message::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Look {
     /// `remote=1`: images may be loaded from elsewhere, which tells the sender that it was read.
-    pub(super) remote: String,
+    pub(super) remote: bool,
     /// `scheme=dark`: as on a dark screen; `scheme=forced`: dark, whatever the message says.
-    pub(super) scheme: String,
-    /// `width=375`: as wide as that, in pixels.
-    pub(super) width: String,
+    pub(super) scheme: Scheme,
+    /// `width=375`: one of [`WIDTHS`], or none for as much as there is.
+    pub(super) width: Option<&'static str>,
 }
 
 /// HTML ready to be shown, and what is to be said about it.
@@ -89,7 +89,7 @@ async fn answer(
 ) -> Result<Response, Error> {
     let page = sanitised.document(HEAD);
     let mut answer = page::answer(headers, "text/html; charset=utf-8", page).await;
-    fence(&mut answer, &policy(host, look.is_remote(), ""))?;
+    fence(&mut answer, &policy(host, look.remote, ""))?;
     Ok(answer)
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn rendered(
     let pictures = Pictures::new(opened, part);
     let location = pictures.base.clone();
     let find = move |reference: Reference<'_>| pictures.find(reference);
-    let (remote, scheme) = (look.is_remote(), look.scheme());
+    let Look { remote, scheme, .. } = *look;
     let options = html::Options { remote, scheme, part: Arc::new(find), location };
     let record = &opened.record;
     let to = record.summary.to.iter().chain(&record.summary.cc).map(|to| to.address.clone());
@@ -122,48 +122,23 @@ pub(super) async fn rendered(
 impl Parameters for Look {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self {
-            remote: if pairs.one("remote")? { "1".to_owned() } else { String::new() },
-            scheme: pairs.choice("scheme", &SCHEMES)?.unwrap_or_default().to_owned(),
-            width: pairs.choice("width", &KNOWN_WIDTHS)?.unwrap_or_default().to_owned(),
+            remote: pairs.one("remote")?,
+            scheme: pairs
+                .choice("scheme", &SCHEMES.map(scheme_name))?
+                .map_or_else(Scheme::default, scheme),
+            width: pairs.choice("width", &[&WIDTHS[..], &OLD_WIDTHS].concat())?.and_then(width),
         })
     }
 }
 
 impl Look {
-    pub(super) fn is_remote(&self) -> bool {
-        self.remote == "1"
-    }
-
-    pub(super) fn scheme(&self) -> Scheme {
-        match self.scheme.as_str() {
-            "dark" => Scheme::Dark,
-            "forced" => Scheme::Forced,
-            _ => Scheme::Light,
-        }
-    }
-
-    /// The width to draw at, in pixels: one of [`WIDTHS`], or none for as much as there is.
-    pub(super) fn width(&self) -> Option<u32> {
-        // The words of earlier links.
-        let width = match self.width.as_str() {
-            "phone" => "375",
-            "tablet" => "768",
-            other => other,
-        };
-        WIDTHS.into_iter().find(|known| known.to_string() == width)
-    }
-
     /// What a query says of these looks, but for the defaults.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let scheme = match self.scheme() {
-            Scheme::Light => None,
-            Scheme::Dark => Some("dark"),
-            Scheme::Forced => Some("forced"),
-        };
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let scheme = Some(scheme_name(self.scheme));
         let pairs = [
-            ("remote", self.is_remote().then(|| "1".to_owned())),
-            ("scheme", scheme.map(str::to_owned)),
-            ("width", self.width().map(|width| width.to_string())),
+            ("remote", self.remote.then_some("1")),
+            ("scheme", scheme.filter(|_| self.scheme != Scheme::Light)),
+            ("width", self.width),
         ];
         pairs.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
@@ -179,7 +154,7 @@ impl Look {
     }
 }
 
-fn query(pairs: impl Iterator<Item = (&'static str, String)>) -> String {
+fn query(pairs: impl Iterator<Item = (&'static str, &'static str)>) -> String {
     let mut query = String::new();
     for (name, value) in pairs {
         let mark = if query.is_empty() { '?' } else { '&' };
@@ -188,13 +163,37 @@ fn query(pairs: impl Iterator<Item = (&'static str, String)>) -> String {
     query
 }
 
-const SCHEMES: [&str; 3] = ["light", "dark", "forced"];
+/// The scheme of this name; light for any other.
+pub(super) fn scheme(name: &str) -> Scheme {
+    SCHEMES.into_iter().find(|known| scheme_name(*known) == name).unwrap_or_default()
+}
 
-/// [`WIDTHS`] as they are asked for, and the words of earlier links.
-const KNOWN_WIDTHS: [&str; 8] = ["320", "375", "414", "600", "768", "1024", "phone", "tablet"];
+/// What a scheme is called in addresses.
+pub(super) const fn scheme_name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Light => "light",
+        Scheme::Dark => "dark",
+        Scheme::Forced => "forced",
+    }
+}
+
+/// The width of this name; none for any other.
+pub(super) fn width(name: &str) -> Option<&'static str> {
+    let name = match name {
+        "phone" => "375",
+        "tablet" => "768",
+        name => name,
+    };
+    WIDTHS.into_iter().find(|known| *known == name)
+}
+
+const SCHEMES: [Scheme; 3] = [Scheme::Light, Scheme::Dark, Scheme::Forced];
+
+/// The words of earlier links.
+const OLD_WIDTHS: [&str; 2] = ["phone", "tablet"];
 
 /// Widths of windows that designers ask for: phones from small to large, tablets upright and on their side.
-pub(super) const WIDTHS: [u32; 6] = [320, 375, 414, 600, 768, 1024];
+pub(super) const WIDTHS: [&str; 6] = ["320", "375", "414", "600", "768", "1024"];
 
 /// The pictures among the parts, by what HTML calls them.
 struct Pictures {
@@ -310,15 +309,14 @@ mod tests {
 
     #[test]
     fn every_look_has_an_address() {
-        let look = |remote: &str, scheme: &str, width: &str| Look {
-            remote: remote.into(),
-            scheme: scheme.into(),
-            width: width.into(),
+        let look = |remote, name: &str, pixels: &str| Look {
+            remote,
+            scheme: scheme(name),
+            width: width(pixels),
         };
-        assert_eq!(look("", "light", "full").page_query(), "");
-        assert_eq!(look("1", "dark", "414").frame_query(), "?remote=1&scheme=dark");
-        assert_eq!(look("", "forced", "414").page_query(), "?scheme=forced&width=414");
-        assert_eq!(look("", "", "phone").width(), Some(375));
-        assert_eq!(look("", "", "99999").width(), None);
+        assert_eq!(look(false, "light", "full").page_query(), "");
+        assert_eq!(look(true, "dark", "414").frame_query(), "?remote=1&scheme=dark");
+        assert_eq!(look(false, "forced", "414").page_query(), "?scheme=forced&width=414");
+        assert_eq!((width("phone"), width("99999")), (Some("375"), None));
     }
 }

@@ -127,8 +127,8 @@ impl Pairs {
         match text.parse() {
             Ok(number) if number >= least => Ok(Some(number)),
             _ => {
-                let text = WORDS.errors.no_number.with(name);
-                Err(Error::bad_request(text.replacen("{}", &least.to_string(), 1)))
+                let text = WORDS.errors.no_number.with_two(name, &least.to_string());
+                Err(Error::bad_request(text))
             }
         }
     }
@@ -161,8 +161,8 @@ impl Pairs {
         match known.iter().find(|known| **known == text) {
             Some(known) => Ok(Some(known)),
             None => {
-                let text = WORDS.errors.no_choice.with(name);
-                Err(Error::bad_request(text.replacen("{}", &known.join(", "), 1)))
+                let text = WORDS.errors.no_choice.with_two(name, &known.join(", "));
+                Err(Error::bad_request(text))
             }
         }
     }

@@ -93,6 +93,9 @@ impl fmt::Display for Reply {
 impl Reply {
     /// The message is not kept now: something here failed.
     pub const LOCAL_ERROR: Self = Self::new(451, "4.3.0", "Local error, try again later");
+    /// The client's network may not connect.
+    pub const CLIENT_REJECTED: Self =
+        Self::new(554, "5.7.1", "Client host rejected: access denied");
     /// XCLIENT names somebody whom this peer may not name.
     pub const NO_XCLIENT: Self = Self::new(550, "5.7.1", "XCLIENT not permitted from here");
     /// There is no room for the message now.

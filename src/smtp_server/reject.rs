@@ -5,7 +5,7 @@ use crate::{policy::Rejection, smtp::Reply};
 /// The reply to what was rejected (RFC 5321 section 4.2, RFC 3463).
 pub(super) const fn reply(rejection: Rejection) -> Reply {
     match rejection {
-        Rejection::Client => Reply::new(554, "5.7.1", "Client host rejected: access denied"),
+        Rejection::Client => Reply::CLIENT_REJECTED,
         Rejection::Connections => {
             Reply::new(421, "4.7.0", "Too many connections from your address, try again later")
         }

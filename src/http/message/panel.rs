@@ -18,7 +18,7 @@ use crate::{
     },
     message::{
         Card, Defect, Letter, Link, MOST_LINKS, Part, PassageKind, Tracker, cards, host,
-        html::{Sanitised, Scheme, Taken},
+        html::{Sanitised, Taken},
         links_in_html, links_in_text, passages, spans,
     },
 };
@@ -123,9 +123,9 @@ impl Preview {
     }
 
     /// The widths to choose from, and what they are called.
-    pub(super) fn widths(&self) -> impl Iterator<Item = (String, String)> {
-        let widths = frame::WIDTHS.iter().map(|width| (width.to_string(), width.to_string()));
-        widths.chain([("full".to_owned(), WORDS.message.html.full.to_owned())])
+    pub(super) fn widths(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let widths = frame::WIDTHS.into_iter().map(|width| (width, width));
+        widths.chain([(FULL, WORDS.message.html.full)])
     }
 
     /// The schemes of colours to choose from.
@@ -135,17 +135,13 @@ impl Preview {
     }
 
     /// The width chosen, in pixels, or `full`.
-    pub(super) fn width(&self) -> String {
-        self.look.width().map_or("full".to_owned(), |width| width.to_string())
+    pub(super) fn width(&self) -> &'static str {
+        self.look.width.unwrap_or(FULL)
     }
 
     /// The scheme chosen.
     pub(super) fn scheme(&self) -> &'static str {
-        match self.look.scheme() {
-            Scheme::Light => "light",
-            Scheme::Dark => "dark",
-            Scheme::Forced => "forced",
-        }
+        frame::scheme_name(self.look.scheme)
     }
 
     /// What was taken out, in words.
@@ -157,18 +153,17 @@ impl Preview {
 
     /// The same page with remote content or without.
     pub(super) fn with_remote(&self, remote: bool) -> String {
-        let remote = if remote { "1" } else { "" };
-        self.link(&Look { remote: remote.to_owned(), ..self.look.clone() })
+        self.link(&Look { remote, ..self.look.clone() })
     }
 
     /// The same page, as wide as that.
     pub(super) fn with_width(&self, width: &str) -> String {
-        self.link(&Look { width: width.to_owned(), ..self.look.clone() })
+        self.link(&Look { width: frame::width(width), ..self.look.clone() })
     }
 
     /// The same page in other colours.
     pub(super) fn with_scheme(&self, scheme: &str) -> String {
-        self.link(&Look { scheme: scheme.to_owned(), ..self.look.clone() })
+        self.link(&Look { scheme: frame::scheme(scheme), ..self.look.clone() })
     }
 
     fn link(&self, look: &Look) -> String {
@@ -496,6 +491,9 @@ const SHORT_QUOTE: u64 = 4;
 
 /// Deepest quoting that looks different.
 const DEEPEST_QUOTE: usize = 5;
+
+/// What the width is called that is none of [`frame::WIDTHS`].
+const FULL: &str = "full";
 
 #[cfg(test)]
 mod tests {

@@ -40,7 +40,7 @@ pub(in crate::http) async fn print(
 ) -> Result<Response, Error> {
     let opened = site.glanced(&id).await?;
     let letter = opened.letter();
-    let look = Look { scheme: String::new(), ..look };
+    let look = Look { scheme: Default::default(), ..look };
     let (mut mail, mut text, mut is_cut) = (None, String::new(), false);
     if letter.html(&opened.scanned.outline).is_some() {
         let rendered = leaves::rendered(&opened, &letter, &look).await?;
@@ -66,7 +66,7 @@ pub(in crate::http) async fn print(
     page.html = format!("{paper}{}<script>{SCRIPT}</script>", page.html);
     let mut answer = page::answer(&headers, "text/html; charset=utf-8", page.document(HEAD)).await;
     let more = format!(" allow-modals allow-scripts; script-src '{}'", *SCRIPT_HASH);
-    frame::fence(&mut answer, &frame::policy(&host, look.is_remote(), &more))?;
+    frame::fence(&mut answer, &frame::policy(&host, look.remote, &more))?;
     Ok(answer)
 }
 

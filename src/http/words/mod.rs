@@ -73,6 +73,11 @@ impl Sentence {
     pub(super) fn with(&self, value: &str) -> String {
         self.0.replacen("{}", value, 1)
     }
+
+    /// The same with a second value.
+    pub(super) fn with_two(&self, first: &str, second: &str) -> String {
+        self.with(first).replacen("{}", second, 1)
+    }
 }
 
 /// `1234567` as `1,234,567`.
