@@ -32,7 +32,11 @@ impl Intake {
     /// Begins a message.
     pub async fn begin(&self) -> Result<Incoming, Error> {
         let draft = self.store.begin().await?;
-        Ok(Incoming { draft, scanner: Scanner::new(TEXT_LIMIT), bus: self.bus.clone() })
+        Ok(Incoming {
+            draft,
+            scanner: Scanner::new(TEXT_LIMIT).without_headers(),
+            bus: self.bus.clone(),
+        })
     }
 }
 

@@ -150,6 +150,11 @@ pub(super) fn told(fields: &[Field<'_>], defects: &mut Defects) -> Vec<(String, 
     fields.iter().map(|it| (it.name.to_owned(), it.text(defects).into_owned())).collect()
 }
 
+/// Notes what is wrong with the values, as [`told`] does.
+pub(super) fn check(fields: &[Field<'_>], defects: &mut Defects) {
+    fields.iter().for_each(|field| drop(decode_words(&field.value, defects)));
+}
+
 /// True if a line begins a field: `name:` of printable ASCII (RFC 5322 §2.2), perhaps with white
 /// space before the colon (§4.5).
 pub(super) fn is_field(line: &[u8]) -> bool {
@@ -178,7 +183,8 @@ fn unfold(text: Cow<'_, str>) -> Cow<'_, str> {
 /// one space, others U+FFFD.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     let text = text.trim();
-    if !text.contains(char::is_control) {
+    let is_plain = text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+    if is_plain || !text.contains(char::is_control) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());

@@ -37,10 +37,18 @@ pub struct Scanner {
     /// Lines of the header that were looked at for a delimiter.
     tried: u8,
     line: Line,
-    /// Octets of headers kept in the outline so far.
+    wants: Wants,
+    /// Octets of headers read so far.
     headers_kept: usize,
     unread: Unread,
     above: Above,
+}
+
+/// What of the fields is asked for besides the structure.
+#[derive(Clone, Copy, Debug)]
+struct Wants {
+    headers: bool,
+    summary: bool,
 }
 
 /// Where an encoded message stands whose content a scanner of its own reads: the bounds are for all of the
@@ -136,10 +144,25 @@ impl Scanner {
             header: Buffer::default(),
             tried: 0,
             line: Line::default(),
+            wants: Wants { headers: true, summary: true },
             headers_kept: 0,
             unread: Unread::default(),
             above: Above::default(),
         }
+    }
+
+    /// Leaves the headers of the parts out of the outline, for whoever takes a message in: they are most
+    /// of what a small one costs.
+    #[must_use]
+    pub fn without_headers(mut self) -> Self {
+        self.wants.headers = false;
+        self
+    }
+
+    /// Tells the texts alone, for whoever has the summary already.
+    #[must_use]
+    pub fn of_texts(text_limit: usize) -> Self {
+        Self { wants: Wants { headers: false, summary: false }, ..Self::new(text_limit) }
     }
 
     /// The next octets.

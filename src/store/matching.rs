@@ -37,7 +37,7 @@ pub(super) fn document<E>(
     signs: bool,
     read: impl FnOnce(&mut Scanner) -> Result<(), E>,
 ) -> Result<Document, E> {
-    let mut scanner = Scanner::new(TEXT_LIMIT);
+    let mut scanner = Scanner::of_texts(TEXT_LIMIT);
     read(&mut scanner)?;
     Ok(scanned(&record.envelope, &record.summary, &scanner.finish(), signs))
 }

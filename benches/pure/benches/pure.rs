@@ -10,10 +10,11 @@ use std::{fs, hint::black_box, sync::Arc, time::Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use smtpd::{
     message::{
-        Envelope, ForwardPath, Scanned, Scanner,
+        Scanned, Scanner,
         search::{Document, Facts, Query},
     },
     smtp::{Options, Peer, Session, Step},
+    wire::{Envelope, ForwardPath},
 };
 
 /// Whole conversations of 1 KB messages, pipelined: commands, replies, envelope, body.
@@ -84,6 +85,9 @@ fn parse(criterion: &mut Criterion) {
     let large = [b"Subject: large\r\n\r\n".as_slice(), &lines(1 << 20, 0)].concat();
     group.throughput(Throughput::Bytes(large.len() as u64));
     group.bench_function("1 MB of text", |bencher| bencher.iter(|| black_box(scan(&large))));
+    let usual = [USUAL_HEADER.as_bytes(), &lines(512, 0)].concat();
+    group.throughput(Throughput::Bytes(usual.len() as u64));
+    group.bench_function("a message of 1 KB", |bencher| bencher.iter(|| black_box(scan(&usual))));
     group.finish();
 }
 
@@ -190,6 +194,14 @@ criterion_group!(pure, session, dots, parse, search);
 criterion_main!(pure);
 
 const SEARCH: &str = "from:ann subject:\"weekly report\" line* -is:read larger:1k";
+
+/// What programs write before a short text.
+const USUAL_HEADER: &str = "Received: from app.example.org (app.example.org [192.0.2.7])\r\n\
+    \tby mail.example.org with ESMTPS id 4F2A; Sun, 29 Nov 2026 12:00:01 +0000\r\n\
+    From: Ann Example <ann@example.org>\r\nTo: Bob <bob@example.net>, carol@example.com\r\n\
+    Subject: Your weekly report\r\nDate: Sun, 29 Nov 2026 12:00:00 +0000\r\n\
+    Message-ID: <20261129120000.1@app.example.org>\r\nMIME-Version: 1.0\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n";
 
 /// Messages of a conversation.
 const MESSAGES: usize = 100;

@@ -117,7 +117,7 @@ impl Scanner {
     fn read_header(&mut self, octets: &[u8]) {
         let header::Fields { list: fields, is_guess } =
             header::fields(octets, "", &mut self.defects);
-        if self.above.encoded + self.outline.parts.len() == 1 {
+        if self.wants.summary && self.above.encoded + self.outline.parts.len() == 1 {
             summary::read(&fields, &mut self.summary, &mut self.defects);
         }
         let default_type = self.default_type();
@@ -129,10 +129,12 @@ impl Scanner {
         let boundary = content::read(&fields, default_type, part, &mut self.defects);
 
         self.headers_kept += octets.len();
-        if self.headers_kept <= MAX_HEADERS_KEPT {
+        if self.headers_kept > MAX_HEADERS_KEPT {
+            self.defects.insert(Defect::LongHeader);
+        } else if self.wants.headers {
             part.headers = header::told(&fields, &mut self.defects);
         } else {
-            self.defects.insert(Defect::LongHeader);
+            header::check(&fields, &mut self.defects);
         }
         self.begin_body(index, boundary);
     }
