@@ -25,15 +25,33 @@ pub fn words(text: &str) -> impl Iterator<Item = String> {
 
 /// Appends the words of a text to `out`, each after a single space unless it is the first.
 pub(super) fn fold_into(text: &str, out: &mut String) {
-    let mut folder = Folder { out, length: 0, ideograph: false, rest: Hash::default() };
     if text.is_ascii() {
-        // Nearly all mail, and most of the time that it takes to be indexed: words at once.
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-        words.filter(|word| !word.is_empty()).for_each(|word| folder.ascii(word));
-    } else {
-        text.nfkd().for_each(|c| folder.push(c));
-        folder.end();
+        // Nearly all mail, and most of the time that it takes to be indexed.
+        return fold_ascii(text.as_bytes(), out);
     }
+    let mut folder = Folder { out, length: 0, ideograph: false, rest: Hash::default() };
+    text.nfkd().for_each(|c| folder.push(c));
+    folder.end();
+}
+
+/// The same of a text of ASCII: octets are characters, and words are taken at once.
+fn fold_ascii(text: &[u8], out: &mut String) {
+    let mut folded = Vec::with_capacity(text.len() + 1);
+    let words = text.split(|octet| !octet.is_ascii_alphanumeric());
+    for word in words.filter(|word| !word.is_empty()) {
+        if !folded.is_empty() || !out.is_empty() {
+            folded.push(b' ');
+        }
+        let (kept, rest) = word.split_at_checked(MAX_WORD).unwrap_or((word, b""));
+        folded.extend_from_slice(kept);
+        if !rest.is_empty() {
+            let mut hash = Hash::default();
+            rest.iter().for_each(|octet| hash.add(octet.to_ascii_lowercase().into()));
+            folded.extend_from_slice(&hash.digits());
+        }
+    }
+    folded.make_ascii_lowercase();
+    out.push_str(str::from_utf8(&folded).unwrap_or_default());
 }
 
 struct Folder<'a> {
@@ -72,23 +90,6 @@ impl Folder<'_> {
         }
     }
 
-    /// Takes a whole word of ASCII letters and digits.
-    fn ascii(&mut self, word: &str) {
-        if !self.out.is_empty() {
-            self.out.push(' ');
-        }
-        let begun = self.out.len();
-        let (kept, rest) = word.split_at_checked(MAX_WORD).unwrap_or((word, ""));
-        self.out.push_str(kept);
-        if let Some(word) = self.out.get_mut(begun..) {
-            word.make_ascii_lowercase();
-        }
-        if !rest.is_empty() {
-            rest.chars().for_each(|c| self.rest.add(c.to_ascii_lowercase()));
-            self.rest.end(self.out);
-        }
-    }
-
     /// A folded character of a script with spaces: it goes on with the word, unless that is one of a
     /// script without.
     fn letter(&mut self, c: char) {
@@ -118,7 +119,8 @@ impl Folder<'_> {
     /// The present word, if there is one, is complete.
     fn end(&mut self) {
         if self.length > MAX_WORD {
-            self.rest.end(self.out);
+            let digits = std::mem::take(&mut self.rest).digits();
+            self.out.extend(digits.map(char::from));
         }
         self.length = 0;
     }
@@ -135,17 +137,19 @@ impl Default for Hash {
 
 impl Hash {
     fn add(&mut self, c: char) {
+        if c.is_ascii() {
+            // Its other three octets are 0, which leaves the products.
+            self.0 = (self.0 ^ u64::from(c)).wrapping_mul(PRIME.wrapping_pow(4));
+            return;
+        }
         for octet in u32::from(c).to_le_bytes() {
-            self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+            self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(PRIME);
         }
     }
 
-    /// Appends it as hexadecimal digits, and begins again.
-    fn end(&mut self, out: &mut String) {
-        let Self(hash) = std::mem::take(self);
-        for digit in 0..HASH_DIGITS as u32 {
-            out.extend(char::from_digit((hash >> (4 * digit) & 15) as u32, 16));
-        }
+    /// As hexadecimal digits, the lowest first.
+    fn digits(&self) -> [u8; HASH_DIGITS] {
+        std::array::from_fn(|digit| b"0123456789abcdef"[(self.0 >> (4 * digit) & 15) as usize])
     }
 }
 
@@ -177,6 +181,9 @@ fn is_ideograph(c: char) -> bool {
 
 /// What is kept of a word as it is, in characters; what is longer is base64 or a hash.
 pub(super) const MAX_WORD: usize = 64;
+
+/// FNV's factor for 64 bits.
+const PRIME: u64 = 0x0100_0000_01b3;
 
 /// Hexadecimal digits behind them.
 const HASH_DIGITS: usize = 16;
