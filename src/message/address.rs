@@ -99,7 +99,13 @@ impl Parser<'_> {
                 }
                 None => self.push("="),
             },
-            _ => self.push(&self.value[at..next]),
+            _ => {
+                // Nearly all there is: letters that mean nothing by themselves, many at once.
+                let end = self.value.as_bytes()[next..].iter().position(|it| SPECIALS.contains(it));
+                let end = end.map_or(self.value.len(), |length| next + length);
+                self.push(&self.value[at..end]);
+                return end;
+            }
         }
         next
     }
@@ -107,10 +113,9 @@ impl Parser<'_> {
     fn push(&mut self, text: &str) {
         self.item.phrase.push_str(text);
         self.item.raw.push_str(text);
-        // Behind a comment there is white space already.
-        if let Some(told) = &mut self.item.told
-            && !(text.trim().is_empty() && told.ends_with(") "))
-        {
+        if let Some(told) = &mut self.item.told {
+            // Behind a comment there is white space already.
+            let text = if told.ends_with(") ") { text.trim_start() } else { text };
             told.push_str(text);
         }
     }
@@ -184,19 +189,19 @@ impl Parser<'_> {
     fn angle(&mut self, from: usize) -> usize {
         let mut quoted = false;
         let rest = &self.value[from..];
-        let end = rest.char_indices().find(|&(at, c)| {
-            let route = rest.starts_with('@');
-            match c {
-                '"' if self.last_quote > Some(from + at) || quoted => quoted = !quoted,
+        let route = rest.starts_with('@');
+        let end = rest.bytes().enumerate().find(|&(at, octet)| {
+            match octet {
+                b'"' if self.last_quote > Some(from + at) || quoted => quoted = !quoted,
                 // A comma where the bracket should close: the bracket was forgotten.
-                '>' | '<' if !quoted => return true,
-                ',' | ';' if !quoted && !route => return true,
+                b'>' | b'<' if !quoted => return true,
+                b',' | b';' if !quoted && !route => return true,
                 _ => {}
             }
             false
         });
         let (inside, after) = match end {
-            Some((at, '>')) => (&rest[..at], from + at + 1),
+            Some((at, b'>')) => (&rest[..at], from + at + 1),
             Some((at, _)) => (&rest[..at], from + at),
             None => (rest, self.value.len()),
         };
@@ -310,6 +315,9 @@ impl Item {
 fn readable(text: &str, defects: &mut Defects) -> String {
     super::header::one_line(&encoded_word::decode_words(text.trim(), defects)).into_owned()
 }
+
+/// The characters that [`Parser::step`] looks at.
+const SPECIALS: &[u8] = b",;\"(<>:@=";
 
 /// Most addresses kept of each list: a page shows no more, and a header of 256 KB could hold 50,000.
 const MAX_ADDRESSES: usize = 1_000;

@@ -5,20 +5,36 @@
 
 mod zones;
 
+use std::borrow::Cow;
+
 use time::{Date, Month, Time};
+
+use super::text::beginning;
 
 /// Milliseconds since 1970, or none if it is no date.
 pub(super) fn parse(value: &str) -> Option<i64> {
     let mut found = Found::default();
     // No date is longer, so a header of a megabyte costs no more than this.
-    let value = value.char_indices().nth(MAX_CHARS).map_or(value, |(end, _)| &value[..end]);
-    // "8 : 49 : 37" (RFC 5322 §4.3)
-    let joined = value.split(':').map(str::trim).collect::<Vec<_>>().join(":");
-    let mut rest = joined.as_str();
+    let value = beginning(value, MAX_LENGTH);
+    let joined = without_spaces_at_colons(value);
+    let mut rest = &*joined;
     while let Some(token) = next_token(&mut rest) {
         found.take(token, rest)?;
     }
     found.time_ms()
+}
+
+/// "8 : 49 : 37" as one token (RFC 5322 §4.3).
+fn without_spaces_at_colons(value: &str) -> Cow<'_, str> {
+    let octets = value.as_bytes();
+    let is_beside_blank = |at: usize| {
+        let around = [at.checked_sub(1).and_then(|before| octets.get(before)), octets.get(at + 1)];
+        around.into_iter().flatten().any(|octet| !octet.is_ascii_alphanumeric())
+    };
+    match memchr::memchr_iter(b':', octets).any(is_beside_blank) {
+        true => Cow::Owned(value.split(':').map(str::trim).collect::<Vec<_>>().join(":")),
+        false => Cow::Borrowed(value),
+    }
 }
 
 /// What the tokens of a date have told so far, in whatever order they came.
@@ -300,8 +316,8 @@ fn month(word: &str) -> Option<Month> {
     Month::try_from(index as u8 + 1).ok()
 }
 
-/// Longest date we look at, in characters; the longest sensible one has about 60.
-const MAX_CHARS: usize = 200;
+/// Longest date we look at, in octets; the longest sensible one has about 60.
+const MAX_LENGTH: usize = 200;
 
 #[cfg(test)]
 mod tests {

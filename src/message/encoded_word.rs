@@ -9,7 +9,9 @@ use super::{Defect, Encoding, charset, decode, defects::Defects};
 
 /// Decodes every encoded word of an unfolded header value.
 pub(super) fn decode_words<'a>(value: &'a str, defects: &mut Defects) -> Cow<'a, str> {
-    if !value.contains("=?") {
+    // Most values have no equals sign, which is found sooner than two characters are.
+    let octets = value.as_bytes();
+    if !memchr::memchr_iter(b'=', octets).any(|at| octets.get(at + 1) == Some(&b'?')) {
         return Cow::Borrowed(value);
     }
     let mut out = String::with_capacity(value.len());

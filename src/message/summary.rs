@@ -6,35 +6,36 @@ use super::{Address, Defect, Summary, address, date, defects::Defects, header::F
 pub(super) fn read(fields: &[Field<'_>], summary: &mut Summary, defects: &mut Defects) {
     let mut seen = 0_u32;
     for field in fields {
-        if let Some(index) = SINGLE.iter().position(|name| field.is(name)) {
-            let twice = seen & 1 << index != 0;
-            seen |= 1 << index;
-            defects.insert_if(twice, Defect::DuplicateHeader);
-        }
-        read_field(field, summary, defects);
+        let single = SINGLE.iter().zip(0_u32..).find(|(name, _)| field.is(name));
+        let Some((name, index)) = single else { continue };
+        let twice = seen & 1 << index != 0;
+        seen |= 1 << index;
+        defects.insert_if(twice, Defect::DuplicateHeader);
+        read_field(name, field, summary, defects);
     }
     defects.insert_if(summary.from.is_empty(), Defect::NoFrom);
     defects.insert_if(summary.date_ms.is_none(), Defect::NoDate);
 }
 
-/// The first of each counts, but address lists add up.
-fn read_field(field: &Field<'_>, summary: &mut Summary, defects: &mut Defects) {
-    let list = match field.name.len() {
-        2 if field.is("To") => &mut summary.to,
-        2 if field.is("Cc") => &mut summary.cc,
-        3 if field.is("Bcc") => &mut summary.bcc,
-        4 if field.is("From") => &mut summary.from,
-        8 if field.is("Reply-To") => &mut summary.reply_to,
-        4 if field.is("Date") && summary.date_ms.is_none() => {
+/// The first of each counts, but address lists add up. `name` is one of [`SINGLE`].
+fn read_field(name: &str, field: &Field<'_>, summary: &mut Summary, defects: &mut Defects) {
+    let list = match name {
+        "To" => &mut summary.to,
+        "Cc" => &mut summary.cc,
+        "Bcc" => &mut summary.bcc,
+        "From" => &mut summary.from,
+        "Reply-To" => &mut summary.reply_to,
+        "Date" => {
             // Some encode whatever they write.
-            summary.date_ms = date::parse(&field.text(defects));
+            let read = || date::parse(&field.text(defects));
+            summary.date_ms = summary.date_ms.or_else(read);
             return;
         }
-        7 if field.is("Subject") && summary.subject.is_empty() => {
+        "Subject" if summary.subject.is_empty() => {
             summary.subject = field.text(defects).into_owned();
             return;
         }
-        10 if field.is("Message-ID") && summary.message_id.is_empty() => {
+        "Message-ID" if summary.message_id.is_empty() => {
             summary.message_id = message_id(&field.value);
             return;
         }

@@ -29,7 +29,7 @@ pub(super) enum Set {
 
 /// True if there is an escape in it that begins characters of two octets.
 pub(super) fn is_likely(octets: &[u8]) -> bool {
-    memchr::memmem::find(octets, b"\x1b$").is_some()
+    memchr::memchr_iter(0x1b, octets).any(|at| octets.get(at + 1) == Some(&b'$'))
 }
 
 /// Decodes; false if something of it could not be. `shifted` is what SO calls up where no escape says
