@@ -2,7 +2,7 @@
 //! 250 to, and shows them live.
 //!
 //! ```text
-//!  peer ──bytes──► net::conn ──► smtp::Session ──ask──► smtp_server ──►  intake ──► store (commit, then 250)
+//!  peer ──bytes──► net::conn ──► smtp::Session ──ask──► smtp_server ──►  mail  ──► store (commit, then 250)
 //!    ▲                │  ▲            │ (pure)                              │ │
 //!    └────bytes───────┘  └──reply─────┘                  message::Scanner ◄─┘ └──► bus ──► http::live ──► browser
 //!                                                        (pure, never fails)
@@ -40,9 +40,7 @@ pub mod process;
 pub mod store;
 
 // Flow: call rooms in order.
-pub mod desk;
-pub mod feed;
-pub mod intake;
+pub mod mail;
 pub mod migrate;
 pub mod retention;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use smol::{Timer, future};
 
-use crate::{desk::Desk, shutdown::Shutdown, store::Keep};
+use crate::{mail::Desk, shutdown::Shutdown, store::Keep};
 
 /// What is kept; 0 is no bound. By default nothing is deleted: a full disk is answered 452, and the
 /// client keeps its message.

@@ -13,9 +13,8 @@ use crate::{
     auth::Auth,
     bus::Bus,
     config::Config,
-    desk::Desk,
-    feed, http,
-    intake::Intake,
+    http,
+    mail::{self, Desk, Intake},
     metrics::Metrics,
     net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
     notify, panics,
@@ -187,7 +186,7 @@ async fn serve(
         executor.spawn({
             let (bus, shutdown) = (feed_bus, shutdown.clone());
             panics::keep_going("feed", move || {
-                feed::run(news.clone(), bus.clone(), shutdown.clone())
+                mail::watch::run(news.clone(), bus.clone(), shutdown.clone())
             })
         }),
     ];

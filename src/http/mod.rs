@@ -58,8 +58,8 @@ use self::{pass::Passes, session::Sessions, view::Scans};
 use crate::{
     auth::Auth,
     bus::Bus,
-    desk::Desk,
     limits,
+    mail::Desk,
     metrics::Metrics,
     net::Address,
     policy::Policy,

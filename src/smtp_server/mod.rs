@@ -27,8 +27,8 @@ use self::{
 };
 use crate::{
     auth::Auth,
-    intake::{Incoming, Intake},
     limits,
+    mail::{Incoming, Intake},
     metrics::{self, Metrics},
     net::{Conn, Received, Socket, tls::Certificates},
     panics,

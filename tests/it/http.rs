@@ -32,9 +32,9 @@ use smol::Async;
 use smtpd::{
     auth::{self, Auth},
     bus::{Bus, Event},
-    desk::Desk,
     http::{self, App, Upstream, Web},
     limits,
+    mail::Desk,
     metrics::Metrics,
     net::Socket,
     policy::{self, Policy},

@@ -13,7 +13,7 @@ const ROWS: [&[&str]; 10] = [
     &["message"],
     &["store", "auth", "limits", "policy", "net", "log", "process", "notify"],
     &["bus"],
-    &["intake", "desk", "feed", "migrate"],
+    &["mail", "migrate"],
     &["http", "smtp_server", "retention"],
     &["config"],
     &["server", "main", "lib"],
