@@ -73,13 +73,13 @@ pub(super) async fn one(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.opened(&id).await?;
-    let letter = opened.letter();
-    let mut whole = Whole::new(&opened, &letter);
-    whole.text = leaves::plain(&opened, &letter).await?.map(|excerpt| excerpt.text);
-    whole.html = leaves::html(&opened, &letter).await?.map(|excerpt| excerpt.text);
-    whole.add_links(message::links(&opened).await?);
-    whole.add_codes(message::found_codes(&opened));
+    let loaded = site.load(&id).await?;
+    let letter = loaded.letter();
+    let mut whole = Whole::new(&loaded, &letter);
+    whole.text = leaves::plain(&loaded, &letter).await?.map(|excerpt| excerpt.text);
+    whole.html = leaves::html(&loaded, &letter).await?.map(|excerpt| excerpt.text);
+    whole.add_links(message::links(&loaded).await?);
+    whole.add_codes(message::found_codes(&loaded));
     json(&headers, &whole).await
 }
 

@@ -28,9 +28,9 @@ pub(super) async fn attachments(
     State(site): State<Site>,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let opened = site.opened(&id).await?;
-    let outline = &opened.scanned.outline;
-    let numbers = opened.letter().attachments;
+    let loaded = site.load(&id).await?;
+    let outline = &loaded.scanned.outline;
+    let numbers = loaded.letter().attachments;
     let parts: VecDeque<_> =
         numbers.into_iter().filter_map(|number| File::new(outline, number)).collect();
     if parts.is_empty() {
@@ -41,8 +41,8 @@ pub(super) async fn attachments(
         let text = WORDS.errors.zip_too_large;
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, text));
     }
-    let zip = Zip::new(opened.record.envelope.received_ms);
-    let packing = Packing { raw: opened.raw.clone(), parts, open: None, zip: Some(zip) };
+    let zip = Zip::new(loaded.record.envelope.received_ms);
+    let packing = Packing { raw: loaded.raw.clone(), parts, open: None, zip: Some(zip) };
     let body = Body::from_stream(stream::try_unfold(packing, |mut packing| async move {
         let step = smol::unblock(move || packing.step().map(|octets| (octets, packing)));
         let (octets, packing) = step.await?;

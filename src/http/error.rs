@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::words::WORDS;
+use super::{view, words::WORDS};
 use crate::store;
 
 /// A refusal or failure on its way to the client.
@@ -70,6 +70,15 @@ impl From<store::Error> for Error {
             }
         };
         Self { status, external: external.into(), internal: Some(error.to_string()) }
+    }
+}
+
+impl From<view::Error> for Error {
+    fn from(error: view::Error) -> Self {
+        match error {
+            view::Error::NoPart => Self::no_page(),
+            view::Error::Io(error) => Self::internal(format!("reading a message: {error}")),
+        }
     }
 }
 

@@ -12,12 +12,13 @@ use axum::{
 };
 
 use super::{
-    LoginMode, Site, assets, body, disposition,
+    LoginMode, Site,
+    access::ShownMessage,
+    assets, body, disposition,
     error::Error,
     media::{self, Viewer},
     parameters::{Pairs, Parameters, Query},
     range::{self, Wanted},
-    view::Opened,
 };
 use crate::message::Part;
 
@@ -78,16 +79,16 @@ pub(super) async fn part(
     Query(how): Query<Piece>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.opened(&id).await?;
-    let (number, part) = opened.part(&number)?;
-    let etag = format!("\"{}-{number}\"", opened.record.id);
-    let content = opened.scanned.outline.content(number).ok_or_else(Error::no_page)?;
+    let loaded = site.load(&id).await?;
+    let (number, part) = loaded.part(&number)?;
+    let etag = format!("\"{}-{number}\"", loaded.record.id);
+    let content = loaded.scanned.outline.content(number).ok_or_else(Error::no_page)?;
     let mut answer = ranged(&headers, &etag, part.content_length, |range| {
-        body::content(opened.raw.clone(), content, range)
+        body::content(loaded.raw.clone(), content, range)
     })?;
     let viewer = match if how.inline { Viewer::of(part) } else { Viewer::None } {
         // Whatever page asks for it.
-        Viewer::Pdf if !opened.is_quiet_pdf(number).await? => Viewer::None,
+        Viewer::Pdf if !loaded.is_quiet_pdf(number).await? => Viewer::None,
         viewer => viewer,
     };
     set(&mut answer, header::CONTENT_TYPE, served_type(part, viewer))?;
@@ -163,14 +164,14 @@ fn served_type(part: &Part, viewer: Viewer) -> &str {
 }
 
 /// Where the content of a part is to be had.
-pub(super) fn path(opened: &Opened, number: usize) -> String {
-    format!("/messages/{}/parts/{number}", opened.record.id)
+pub(super) fn path(loaded: &ShownMessage, number: usize) -> String {
+    format!("/messages/{}/parts/{number}", loaded.record.id)
 }
 
 /// The same for a picture in a frame, whose origin is nobody's: it comes without the cookie of a session.
-pub(super) fn picture(opened: &Opened, number: usize) -> String {
-    let path = path(opened, number);
-    let stamp = opened.passes.as_ref().map(|passes| passes.stamp(&path));
+pub(super) fn picture(loaded: &ShownMessage, number: usize) -> String {
+    let path = path(loaded, number);
+    let stamp = loaded.passes.as_ref().map(|passes| passes.stamp(&path));
     format!("{path}?inline{}", stamp.unwrap_or_default())
 }
 

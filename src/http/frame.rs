@@ -13,6 +13,7 @@ use axum::{
 
 use super::{
     Site,
+    access::ShownMessage,
     error::Error,
     files,
     guard::Host,
@@ -20,7 +21,7 @@ use super::{
     media::Viewer,
     page,
     parameters::{Pairs, Parameters, Query},
-    view::{self, Excerpt, Opened},
+    view::{self, Excerpt},
 };
 use crate::message::{
     Part, Tracker,
@@ -55,8 +56,8 @@ pub(super) async fn whole(
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.glanced(&id).await?;
-    let rendered = leaves::rendered(&opened, &opened.letter(), &look).await?;
+    let loaded = site.load_prefix(&id).await?;
+    let rendered = leaves::rendered(&loaded, &loaded.letter(), &look).await?;
     answer(rendered, &look, &host, &headers).await
 }
 
@@ -68,13 +69,13 @@ pub(super) async fn part(
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.glanced_at(&id, &number).await?;
-    let (number, part) = opened.part(&number)?;
+    let loaded = site.load_prefix_with(&id, &number).await?;
+    let (number, part) = loaded.part(&number)?;
     let rendered = match Viewer::of(part) {
-        Viewer::Html => rendered(&opened, number, &look).await?,
+        Viewer::Html => rendered(&loaded, number, &look).await?,
         Viewer::Letter => {
-            let letter = opened.scanned.outline.letter(Some(number));
-            leaves::rendered(&opened, &letter, &look).await?
+            let letter = loaded.scanned.outline.letter(Some(number));
+            leaves::rendered(&loaded, &letter, &look).await?
         }
         _ => return Err(Error::no_page()),
     };
@@ -95,19 +96,19 @@ async fn answer(
 
 /// The sanitised HTML of a part, and what it would have done.
 pub(super) async fn rendered(
-    opened: &Opened,
+    loaded: &ShownMessage,
     number: usize,
     look: &Look,
 ) -> Result<Rendered, Error> {
-    let parts = &opened.scanned.outline.parts;
+    let parts = &loaded.scanned.outline.parts;
     let part = parts.get(number).ok_or_else(Error::no_page)?;
-    let Excerpt { text, is_cut } = opened.text_of(number).await?;
-    let pictures = Pictures::new(opened, part);
+    let Excerpt { text, is_cut } = loaded.text_of(number).await?;
+    let pictures = Pictures::new(loaded, part);
     let location = pictures.base.clone();
     let find = move |reference: Reference<'_>| pictures.find(reference);
     let Look { remote, scheme, .. } = *look;
     let options = html::Options { remote, scheme, part: Arc::new(find), location };
-    let record = &opened.record;
+    let record = &loaded.record;
     let to = record.summary.to.iter().chain(&record.summary.cc).map(|to| to.address.clone());
     let recipients: Vec<String> =
         record.envelope.forward_paths.iter().map(|path| path.address.clone()).chain(to).collect();
@@ -116,7 +117,7 @@ pub(super) async fn rendered(
         let sanitised = html::sanitise(&text, &options);
         Rendered { sanitised, trackers: trackers(&text, &recipients), is_cut }
     };
-    Ok(view::aside(render).await)
+    Ok(view::spawn_bounded(render).await)
 }
 
 impl Parameters for Look {
@@ -205,7 +206,7 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn new(opened: &Opened, html: &Part) -> Self {
+    fn new(loaded: &ShownMessage, html: &Part) -> Self {
         let location =
             |part: &Part| part.header_value("Content-Location").map(str::trim).map(str::to_owned);
         let mut pictures = Self {
@@ -213,11 +214,11 @@ impl Pictures {
             by_location: HashMap::new(),
             base: location(html).unwrap_or_default(),
         };
-        for (number, part) in opened.scanned.outline.parts.iter().enumerate() {
+        for (number, part) in loaded.scanned.outline.parts.iter().enumerate() {
             if Viewer::of(part) != Viewer::Picture {
                 continue;
             }
-            let url = files::picture(opened, number);
+            let url = files::picture(loaded, number);
             if let Some(location) = location(part) {
                 let absolute = join(&pictures.base, &location);
                 pictures.by_location.entry(absolute).or_insert_with(|| url.clone());

@@ -5,22 +5,23 @@
 //! stays as it was sent.
 
 use super::{
+    access::ShownMessage,
     error::Error,
     files,
     frame::{self, Look, Rendered},
-    view::{self, Excerpt, MOST_SHOWN, Opened},
+    view::{self, Excerpt, MOST_SHOWN},
 };
 use crate::message::{Letter, html::Sanitised, text};
 
 /// The leaves of a letter as one HTML document, each sanitised by itself; 404 if none of them is HTML.
 pub(super) async fn rendered(
-    opened: &Opened,
+    loaded: &ShownMessage,
     letter: &Letter,
     look: &Look,
 ) -> Result<Rendered, Error> {
-    let outline = &opened.scanned.outline;
+    let outline = &loaded.scanned.outline;
     let first = letter.html(outline).ok_or_else(Error::no_page)?;
-    let mut whole = frame::rendered(opened, first, look).await?;
+    let mut whole = frame::rendered(loaded, first, look).await?;
     if letter.rich.len() == 1 {
         return Ok(whole);
     }
@@ -34,14 +35,14 @@ pub(super) async fn rendered(
         let html = if leaf == first {
             std::mem::take(&mut whole.sanitised.html)
         } else if part.is_html() {
-            let more = frame::rendered(opened, leaf, look).await?;
+            let more = frame::rendered(loaded, leaf, look).await?;
             whole.trackers.extend(more.trackers);
             whole.is_cut |= more.is_cut;
             below(&mut whole.sanitised, more.sanitised)
         } else if part.picture_type().is_some() {
-            picture(opened, leaf)
+            picture(loaded, leaf)
         } else {
-            let Excerpt { text, is_cut } = opened.text_of(leaf).await?;
+            let Excerpt { text, is_cut } = loaded.text_of(leaf).await?;
             whole.is_cut |= is_cut;
             as_html(&text)
         };
@@ -49,7 +50,7 @@ pub(super) async fn rendered(
         pieces.push((leaf, html));
     }
     whole.is_cut |= letter.rich.len() > MOST_LEAVES;
-    whole.sanitised.html = joined(opened, &pieces);
+    whole.sanitised.html = joined(loaded, &pieces);
     Ok(whole)
 }
 
@@ -67,13 +68,13 @@ fn below(first: &mut Sanitised, more: Sanitised) -> String {
 }
 
 /// A picture is left out that the HTML shows in its own place already.
-fn joined(opened: &Opened, pieces: &[(usize, String)]) -> String {
-    let parts = &opened.scanned.outline.parts;
+fn joined(loaded: &ShownMessage, pieces: &[(usize, String)]) -> String {
+    let parts = &loaded.scanned.outline.parts;
     let is_html = |leaf: usize| parts.get(leaf).is_some_and(|part| part.is_html());
     let mut whole = String::new();
     for (leaf, piece) in pieces {
         let is_picture = parts.get(*leaf).is_some_and(|part| part.picture_type().is_some());
-        let place = format!("{}?inline", files::path(opened, *leaf));
+        let place = format!("{}?inline", files::path(loaded, *leaf));
         let shows_it = |(other, html): &(usize, String)| is_html(*other) && html.contains(&place);
         if !(is_picture && pieces.iter().any(shows_it)) {
             whole.push_str(piece);
@@ -82,14 +83,14 @@ fn joined(opened: &Opened, pieces: &[(usize, String)]) -> String {
     whole
 }
 
-fn picture(opened: &Opened, leaf: usize) -> String {
-    format!("<p><img alt=\"\" src=\"{}\"></p>", files::picture(opened, leaf))
+fn picture(loaded: &ShownMessage, leaf: usize) -> String {
+    format!("<p><img alt=\"\" src=\"{}\"></p>", files::picture(loaded, leaf))
 }
 
 /// The HTML of a letter for a program: as sent if it is one leaf, else one below the other, with text as
 /// preformatted text. None if no leaf is HTML.
-pub(super) async fn html(opened: &Opened, letter: &Letter) -> Result<Option<Excerpt>, Error> {
-    let outline = &opened.scanned.outline;
+pub(super) async fn html(loaded: &ShownMessage, letter: &Letter) -> Result<Option<Excerpt>, Error> {
+    let outline = &loaded.scanned.outline;
     if letter.html(outline).is_none() {
         return Ok(None);
     }
@@ -99,7 +100,7 @@ pub(super) async fn html(opened: &Opened, letter: &Letter) -> Result<Option<Exce
         if part.picture_type().is_some() {
             continue;
         }
-        let excerpt = opened.text_of(leaf).await?;
+        let excerpt = loaded.text_of(leaf).await?;
         let text = if part.is_html() { excerpt.text } else { as_html(&excerpt.text) };
         if !add(&mut whole, &text, excerpt.is_cut) {
             break;
@@ -110,8 +111,11 @@ pub(super) async fn html(opened: &Opened, letter: &Letter) -> Result<Option<Exce
 
 /// The text of a letter, its leaves one below the other, HTML among them as its text. None if no leaf is
 /// text as sent.
-pub(super) async fn plain(opened: &Opened, letter: &Letter) -> Result<Option<Excerpt>, Error> {
-    let parts = &opened.scanned.outline.parts;
+pub(super) async fn plain(
+    loaded: &ShownMessage,
+    letter: &Letter,
+) -> Result<Option<Excerpt>, Error> {
+    let parts = &loaded.scanned.outline.parts;
     let is_text = |leaf: &&usize| {
         parts.get(**leaf).is_some_and(|part| !part.is_html() && part.picture_type().is_none())
     };
@@ -120,7 +124,7 @@ pub(super) async fn plain(opened: &Opened, letter: &Letter) -> Result<Option<Exc
     }
     let mut whole = Excerpt::default();
     for &leaf in &letter.plain {
-        if let Some((Excerpt { text, is_cut }, _)) = text_of(opened, leaf).await?
+        if let Some((Excerpt { text, is_cut }, _)) = text_of(loaded, leaf).await?
             && !add(&mut whole, &text, is_cut)
         {
             break;
@@ -131,17 +135,17 @@ pub(super) async fn plain(opened: &Opened, letter: &Letter) -> Result<Option<Exc
 
 /// The text of a leaf and whether it was made of HTML; none for a picture.
 pub(super) async fn text_of(
-    opened: &Opened,
+    loaded: &ShownMessage,
     leaf: usize,
 ) -> Result<Option<(Excerpt, bool)>, Error> {
-    let Some(part) = opened.scanned.outline.parts.get(leaf) else { return Ok(None) };
+    let Some(part) = loaded.scanned.outline.parts.get(leaf) else { return Ok(None) };
     if part.picture_type().is_some() {
         return Ok(None);
     }
-    let mut excerpt = opened.text_of(leaf).await?;
+    let mut excerpt = loaded.text_of(leaf).await?;
     if part.is_html() {
         let html = std::mem::take(&mut excerpt.text);
-        excerpt.text = view::aside(move || text::html_to_text(&html)).await;
+        excerpt.text = view::spawn_bounded(move || text::html_to_text(&html)).await;
     }
     Ok(Some((excerpt, part.is_html())))
 }

@@ -4,6 +4,7 @@
 //! escaped text, as a download (`files`), or inside a sandboxed frame with an origin of its own
 //! (`frame`). What another site's page asks for is refused before any handler sees it (`guard`).
 
+mod access;
 mod actions;
 mod admission;
 mod api;
@@ -54,7 +55,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     auth_http::Upstream, connection::serve_connection, guard::can_be_host, tokens::ApiToken,
 };
-use self::{pass::Passes, session::Sessions, view::Scans};
+use self::{pass::Passes, session::Sessions, view::ScanCache};
 use crate::{
     auth::Auth,
     bus::Bus,
@@ -120,7 +121,7 @@ struct Site(Arc<Inner>);
 
 struct Inner {
     app: App,
-    scans: Scans,
+    scans: ScanCache,
     sessions: Sessions,
     passes: Passes,
 }
@@ -218,7 +219,7 @@ impl Default for Options {
 impl Web {
     /// The doors of this house.
     pub fn new(app: App) -> Self {
-        let (scans, sessions) = (Scans::default(), Sessions::new(&app.options));
+        let (scans, sessions) = (ScanCache::default(), Sessions::new(&app.options));
         let site = Site(Arc::new(Inner { app, scans, sessions, passes: Passes::new() }));
         let router = router::router(site.clone());
         Self { site, router }

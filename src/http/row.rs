@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{visible::visible, words::WORDS};
+use super::{shapes::timestamp, visible::visible, words::WORDS};
 use crate::{
     message::{Address, SNIPPET_CHARS},
     store::{Record, mailbox_key},
@@ -90,12 +90,10 @@ impl When {
             return Self::default(); // a Date header may claim the year 99999
         };
         let (year, month, day) = at.to_calendar_date();
-        let (hour, minute, second) = at.to_hms();
+        let (hour, minute, _) = at.to_hms();
         let month = u8::from(month);
-        Self {
-            machine: format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"),
-            human: format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC"),
-        }
+        let human = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC");
+        Self { machine: timestamp(unix_ms), human }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{message, row::When, view::Opened};
+use time::OffsetDateTime;
+
+use super::view::LoadedMessage;
 use crate::{
     message::{Address, Defect, Letter, Part, Protection, protections},
     store::{self, Record},
@@ -137,7 +139,7 @@ impl<'a> Message<'a> {
             starred: record.starred,
             tags: &record.tags,
             state: record.state.name(),
-            received: When::new(envelope.received_ms).machine,
+            received: timestamp(envelope.received_ms),
             envelope: Envelope::new(envelope),
             subject: &summary.subject,
             from: people(&summary.from),
@@ -145,7 +147,7 @@ impl<'a> Message<'a> {
             cc: people(&summary.cc),
             bcc: people(&summary.bcc),
             reply_to: people(&summary.reply_to),
-            date: summary.date_ms.map(|at| When::new(at).machine).filter(|at| !at.is_empty()),
+            date: summary.date_ms.map(timestamp).filter(|at| !at.is_empty()),
             message_id: &summary.message_id,
             size: summary.size,
             attachments: &summary.attachments,
@@ -157,9 +159,9 @@ impl<'a> Message<'a> {
 
 impl<'a> Whole<'a> {
     /// Everything but the texts, which have to be read.
-    pub(super) fn new(opened: &'a Opened, letter: &Letter) -> Self {
-        let outline = &opened.scanned.outline;
-        let protections = protections(outline, &opened.scanned.text);
+    pub(super) fn new(loaded: &'a LoadedMessage, letter: &Letter) -> Self {
+        let outline = &loaded.scanned.outline;
+        let protections = protections(outline, &loaded.scanned.text);
         let fields = outline.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
         let piece = |(number, part): (usize, &'a Part)| Piece {
             number,
@@ -175,7 +177,7 @@ impl<'a> Whole<'a> {
             size: part.content_length,
         };
         Self {
-            message: Message::new(&opened.record),
+            message: Message::new(&loaded.record),
             headers: fields.iter().map(|(name, value)| Field { name, value }).collect(),
             text: None,
             html: None,
@@ -202,8 +204,7 @@ impl<'a> Whole<'a> {
 
 impl<'a> Envelope<'a> {
     fn new(envelope: &'a crate::wire::Envelope) -> Self {
-        let parameters =
-            |all: &[Parameter]| -> Vec<String> { all.iter().map(message::parameter).collect() };
+        let parameters = |all: &[Parameter]| -> Vec<String> { all.iter().map(parameter).collect() };
         let forward_path = |path: &'a crate::wire::ForwardPath| ForwardPath {
             address: &path.address,
             parameters: parameters(&path.parameters),
@@ -230,4 +231,24 @@ impl<'a> Tls<'a> {
 
 fn people(addresses: &[Address]) -> Vec<Person<'_>> {
     addresses.iter().map(|it| Person { name: &it.name, address: &it.address }).collect()
+}
+
+/// A moment in milliseconds since 1970 as RFC 3339 has it, in UTC; empty for a year that it cannot write,
+/// such as the year 99999 that a Date header may claim.
+pub(super) fn timestamp(unix_ms: i64) -> String {
+    let Ok(at) = OffsetDateTime::from_unix_timestamp(unix_ms.div_euclid(1000)) else {
+        return String::new();
+    };
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.to_hms();
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A parameter as it stood in the command.
+pub(super) fn parameter(parameter: &Parameter) -> String {
+    match &parameter.value {
+        Some(value) => format!("{}={value}", parameter.keyword),
+        None => parameter.keyword.clone(),
+    }
 }

@@ -11,7 +11,6 @@ use std::{
 
 use smol::lock::Semaphore;
 
-use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
     message::{Extract, Letter, Part, Scanned, Scanner, is_pdf_without_script},
@@ -19,27 +18,39 @@ use crate::{
 };
 
 /// A message with its octets and what they say.
-pub(super) struct Opened {
+pub(super) struct LoadedMessage {
+    /// What the store knows of it.
     pub(super) record: Record,
+    /// Its octets as they came.
     pub(super) raw: Arc<Raw>,
+    /// What was found in them.
     pub(super) scanned: Arc<Scanned>,
     /// How many octets were read for that, if the message has more.
     pub(super) read: Option<u64>,
-    /// For the links to its pictures, where somebody has to log in.
-    pub(super) passes: Option<Passes>,
+}
+
+/// Why there is nothing to show of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Error {
+    /// It has no such part.
+    NoPart,
+    /// Its octets cannot be read, and why.
+    Io(String),
 }
 
 /// A text that is cut if there is too much of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Excerpt {
+    /// As much of it as there is room for.
     pub(super) text: String,
+    /// There was more.
     pub(super) is_cut: bool,
 }
 
-/// The scans of the messages that were opened last, so that the tabs and images of one message do not
+/// The scans of the messages that were loaded last, so that the tabs and images of one message do not
 /// read it again and again.
 #[derive(Default)]
-pub(super) struct Scans(Mutex<VecDeque<Scan>>);
+pub(super) struct ScanCache(Mutex<VecDeque<Scan>>);
 
 /// What was found in so many octets of a message, from its first on.
 #[derive(Clone)]
@@ -49,58 +60,7 @@ struct Scan {
     read: u64,
 }
 
-impl Site {
-    /// A message without its octets, or 404. What is no id names no message.
-    pub(super) async fn record(&self, id: &str) -> Result<Record, Error> {
-        let id = id.parse().map_err(|_| Error::no_message())?;
-        self.store.get(id).await?.ok_or_else(Error::no_message)
-    }
-
-    /// The octets of a message, or 404.
-    pub(super) async fn raw(&self, id: MessageId) -> Result<Arc<Raw>, Error> {
-        self.store.raw(id).await?.map(Arc::new).ok_or_else(Error::no_message)
-    }
-
-    /// A message with everything in it.
-    pub(super) async fn opened(&self, id: &str) -> Result<Opened, Error> {
-        self.open(id, u64::MAX).await
-    }
-
-    /// A message with what there is in its first [`MOST_READ`] octets, which is all of almost any: a
-    /// page has to come soon.
-    pub(super) async fn glanced(&self, id: &str) -> Result<Opened, Error> {
-        self.open(id, MOST_READ).await
-    }
-
-    /// The same, but with everything if the part of this number is not among that.
-    pub(super) async fn glanced_at(&self, id: &str, number: &str) -> Result<Opened, Error> {
-        let glanced = self.glanced(id).await?;
-        if glanced.read.is_some() && glanced.part(number).is_err() {
-            return self.opened(id).await;
-        }
-        Ok(glanced)
-    }
-
-    async fn open(&self, id: &str, most: u64) -> Result<Opened, Error> {
-        let record = self.record(id).await?;
-        let raw = self.raw(record.id).await?;
-        let wanted = raw.len().min(most);
-        let scan = match self.0.scans.find(record.id, wanted) {
-            Some(scan) => scan,
-            None => {
-                let scanned = Arc::new(blocking(&raw, move |raw| scan(raw, wanted)).await?);
-                let scan = Scan { id: record.id, scanned, read: wanted };
-                self.0.scans.keep(scan.clone());
-                scan
-            }
-        };
-        let read = (scan.read < raw.len()).then_some(scan.read);
-        let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
-        Ok(Opened { record, raw, scanned: scan.scanned, read, passes })
-    }
-}
-
-impl Opened {
+impl LoadedMessage {
     /// What to show of the message itself.
     pub(super) fn letter(&self) -> Letter {
         self.scanned.outline.letter(None)
@@ -109,7 +69,7 @@ impl Opened {
     /// The text of a part in its charset.
     pub(super) async fn text_of(&self, number: usize) -> Result<Excerpt, Error> {
         let outline = &self.scanned.outline;
-        let content = outline.content(number).ok_or_else(Error::no_page)?;
+        let content = outline.content(number).ok_or(Error::NoPart)?;
         let scanned = self.scanned.clone();
         blocking(&self.raw, move |raw| {
             let (octets, is_cut) = extracted(raw, content, MOST_SHOWN)?;
@@ -122,23 +82,16 @@ impl Opened {
     /// True if a PDF is small enough to be looked through, and has no script.
     pub(super) async fn is_quiet_pdf(&self, number: usize) -> Result<bool, Error> {
         let outline = &self.scanned.outline;
-        let part = outline.parts.get(number).ok_or_else(Error::no_page)?;
+        let part = outline.parts.get(number).ok_or(Error::NoPart)?;
         if part.content_length > LARGEST_PDF {
             return Ok(false);
         }
-        let content = outline.content(number).ok_or_else(Error::no_page)?;
+        let content = outline.content(number).ok_or(Error::NoPart)?;
         blocking(&self.raw, move |raw| {
             let (octets, is_cut) = extracted(raw, content, LARGEST_PDF as usize)?;
             Ok(!is_cut && is_pdf_without_script(&octets))
         })
         .await
-    }
-
-    /// The part of this number as it stands in an address, or 404.
-    pub(super) fn part(&self, number: &str) -> Result<(usize, &Part), Error> {
-        let parts = &self.scanned.outline.parts;
-        let found = number.parse::<usize>().ok().and_then(|at| Some((at, parts.get(at)?)));
-        found.ok_or_else(Error::no_page)
     }
 
     /// True if nobody read as far as to the end of this part.
@@ -148,7 +101,7 @@ impl Opened {
 
     /// The header of a part as it came, as text.
     pub(super) async fn header_of(&self, number: usize) -> Result<Excerpt, Error> {
-        let header = self.scanned.outline.header(number).ok_or_else(Error::no_page)?;
+        let header = self.scanned.outline.header(number).ok_or(Error::NoPart)?;
         blocking(&self.raw, move |raw| {
             let (octets, is_cut) = extracted(raw, header, MOST_SHOWN)?;
             let text = String::from_utf8_lossy(&octets).into_owned();
@@ -178,7 +131,28 @@ impl Opened {
     }
 }
 
-impl Scans {
+impl ScanCache {
+    /// A message with what there is in its first `most` octets, or further on if that is known already.
+    pub(super) async fn load(
+        &self,
+        record: Record,
+        raw: Arc<Raw>,
+        most: u64,
+    ) -> Result<LoadedMessage, Error> {
+        let wanted = raw.len().min(most);
+        let scan = match self.find(record.id, wanted) {
+            Some(scan) => scan,
+            None => {
+                let scanned = Arc::new(blocking(&raw, move |raw| scan(raw, wanted)).await?);
+                let scan = Scan { id: record.id, scanned, read: wanted };
+                self.keep(scan.clone());
+                scan
+            }
+        };
+        let read = (scan.read < raw.len()).then_some(scan.read);
+        Ok(LoadedMessage { record, raw, scanned: scan.scanned, read })
+    }
+
     /// A scan of this message that went at least as far as that.
     fn find(&self, id: MessageId, wanted: u64) -> Option<Scan> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -194,18 +168,20 @@ impl Scans {
 }
 
 /// Does something with the octets of a message where it may take its time.
-pub(super) async fn blocking<T: Send + 'static>(
+async fn blocking<T: Send + 'static>(
     raw: &Arc<Raw>,
     work: impl FnOnce(&Raw) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
     let raw = raw.clone();
-    let done = aside(move || work(&raw)).await;
-    done.map_err(|error| Error::internal(format!("reading a message: {error}")))
+    let done = spawn_bounded(move || work(&raw)).await;
+    done.map_err(|error| Error::Io(error.to_string()))
 }
 
 /// Does what takes time and memory where blocking is allowed, a few at a time: what waits for its turn
 /// holds nothing yet.
-pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn spawn_bounded<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
     let _turn = TURNS.acquire().await;
     smol::unblock(work).await
 }
@@ -284,7 +260,7 @@ fn read_range(raw: &Raw, range: Range<u64>) -> io::Result<Vec<u8>> {
 
 /// Most octets of a message that are read before its page is shown: some 0.25 s of reading. Who wants to
 /// know what comes behind them says so.
-const MOST_READ: u64 = 128_000_000;
+pub(super) const MOST_READ: u64 = 128_000_000;
 
 /// Octets read at a time.
 pub(super) const CHUNK: usize = 64 * 1024;
@@ -324,7 +300,7 @@ mod tests {
 
     #[test]
     fn few_scans_are_kept() {
-        let scans = Scans::default();
+        let scans = ScanCache::default();
         for number in 0..100 {
             scans.keep(scan_of(number, 10));
         }
@@ -335,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_scan_that_went_further_replaces_the_other() {
-        let scans = Scans::default();
+        let scans = ScanCache::default();
         let id = scan_of(1, 0).id;
         scans.keep(scan_of(1, 10));
         assert!(scans.find(id, 11).is_none());
@@ -358,7 +334,8 @@ mod tests {
             sleep(Duration::from_millis(5));
             NOW.fetch_sub(1, Ordering::SeqCst);
         };
-        let readers: Vec<_> = (0..10 * MOST_AT_WORK).map(|_| smol::spawn(aside(work))).collect();
+        let readers: Vec<_> =
+            (0..10 * MOST_AT_WORK).map(|_| smol::spawn(spawn_bounded(work))).collect();
         smol::block_on(async {
             for reader in readers {
                 reader.await;

@@ -3,6 +3,7 @@
 use crate::{
     http::{
         row::{When, octets},
+        shapes::parameter,
         words::WORDS,
     },
     message::Address,
@@ -109,14 +110,6 @@ fn message(record: &Record) -> Vec<(&'static str, String, String)> {
 
 fn parameters(parameters: &[Parameter]) -> String {
     parameters.iter().map(parameter).collect::<Vec<_>>().join(" ")
-}
-
-/// A parameter as it stood in the command.
-pub(in crate::http) fn parameter(parameter: &Parameter) -> String {
-    match &parameter.value {
-        Some(value) => format!("{}={value}", parameter.keyword),
-        None => parameter.keyword.clone(),
-    }
 }
 
 /// People named of one field without being asked.

@@ -12,14 +12,15 @@ use axum::{
     response::Response,
 };
 
-pub(super) use self::{facts::parameter, panel::links, print::print};
 use self::{
     facts::{Group, People},
     panel::{Panel, PartBody, TextLeaf, shown_at_most},
     pieces::Attached,
 };
+pub(super) use self::{panel::links, print::print};
 use super::{
     Site,
+    access::ShownMessage,
     admission::Who,
     error::Error,
     frame::Look,
@@ -27,7 +28,6 @@ use super::{
     page,
     parameters::{Pairs, Parameters, Query},
     row::{Row, When, octets},
-    view::Opened,
     words::{WORDS, Words, message},
 };
 use crate::{
@@ -82,17 +82,17 @@ pub(super) async fn show(
     headers: HeaderMap,
     tab: Option<Tab>,
 ) -> Result<Response, Error> {
-    let mut opened = if how.whole { site.opened(&id).await? } else { site.glanced(&id).await? };
+    let mut loaded = if how.whole { site.load(&id).await? } else { site.load_prefix(&id).await? };
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
     let is_reading = method == Method::GET && !is_prefetch(&headers);
-    if !opened.record.read && is_reading && who.may_change() {
-        site.desk.change(Selection::Ids(vec![opened.record.id]), Change::Read(true)).await?;
-        opened.record.read = true;
+    if !loaded.record.read && is_reading && who.may_change() {
+        site.desk.change(Selection::Ids(vec![loaded.record.id]), Change::Read(true)).await?;
+        loaded.mark_read();
     }
-    let has_html = opened.letter().html(&opened.scanned.outline).is_some();
+    let has_html = loaded.letter().html(&loaded.scanned.outline).is_some();
     let tab = tab.unwrap_or(if has_html { Tab::Html } else { Tab::Text });
-    let panel = Panel::new(&opened, tab, &how).await?;
-    answer(&site, &opened, tab, panel, &headers).await
+    let panel = Panel::new(&loaded, tab, &how).await?;
+    answer(&site, &loaded, tab, panel, &headers).await
 }
 
 /// `GET /messages/{id}/parts/{part}/view`
@@ -102,21 +102,21 @@ pub(super) async fn show_part(
     Query(how): Query<How>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.glanced_at(&id, &number).await?;
-    let (number, _) = opened.part(&number)?;
-    let panel = Panel::part(&opened, number, &how).await?;
-    answer(&site, &opened, Tab::Parts, panel, &headers).await
+    let loaded = site.load_prefix_with(&id, &number).await?;
+    let (number, _) = loaded.part(&number)?;
+    let panel = Panel::part(&loaded, number, &how).await?;
+    answer(&site, &loaded, Tab::Parts, panel, &headers).await
 }
 
 async fn answer(
     site: &Site,
-    opened: &Opened,
+    loaded: &ShownMessage,
     tab: Tab,
     panel: Panel,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let shell = Shell::new(site, Asked::default()).await?;
-    let record = &opened.record;
+    let record = &loaded.record;
     let message = MessagePage {
         w: WORDS,
         m: &WORDS.message,
@@ -125,13 +125,13 @@ async fn answer(
         people: facts::people(record),
         facts: facts::groups(record),
         sent: record.summary.date_ms.map(When::new),
-        codes: found_codes(opened),
-        protections: protections(&opened.scanned.outline, &opened.scanned.text),
+        codes: found_codes(loaded),
+        protections: protections(&loaded.scanned.outline, &loaded.scanned.text),
         defects: &record.summary.defects,
-        attached: Attached::new(opened, None),
+        attached: Attached::new(loaded, None),
         older: older(site, record).await?,
-        has_html: opened.letter().html(&opened.scanned.outline).is_some(),
-        read: opened.read.map(octets),
+        has_html: loaded.letter().html(&loaded.scanned.outline).is_some(),
+        read: loaded.read.map(octets),
         tab,
         panel,
     };
@@ -162,9 +162,9 @@ struct MessagePage<'a> {
 }
 
 /// The one-time codes of a message: in its subject and its texts.
-pub(super) fn found_codes(opened: &Opened) -> Vec<Code> {
-    let subject = opened.record.summary.subject.as_str();
-    codes(std::iter::once(subject).chain(opened.scanned.texts()))
+pub(super) fn found_codes(loaded: &ShownMessage) -> Vec<Code> {
+    let subject = loaded.record.summary.subject.as_str();
+    codes(std::iter::once(subject).chain(loaded.scanned.texts()))
 }
 
 async fn older(site: &Site, record: &Record) -> Result<Option<String>, Error> {

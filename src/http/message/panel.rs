@@ -8,12 +8,13 @@ use super::{
 };
 use crate::{
     http::{
+        access::ShownMessage,
         error::Error,
         frame::{self, Look, Rendered},
         leaves::{self, MOST_LEAVES},
         media::Viewer,
         row::octets,
-        view::{self, Excerpt, MOST_SHOWN, Opened},
+        view::{self, Excerpt, MOST_SHOWN},
         words::WORDS,
     },
     message::{
@@ -43,41 +44,45 @@ pub(super) enum Panel {
 
 impl Panel {
     /// What a tab shows.
-    pub(super) async fn new(opened: &Opened, tab: Tab, how: &How) -> Result<Self, Error> {
-        let (words, outline) = (&WORDS.message, &opened.scanned.outline);
-        let letter = opened.letter();
-        let id = opened.record.id;
+    pub(super) async fn new(loaded: &ShownMessage, tab: Tab, how: &How) -> Result<Self, Error> {
+        let (words, outline) = (&WORDS.message, &loaded.scanned.outline);
+        let letter = loaded.letter();
+        let id = loaded.record.id;
         Ok(match tab {
             Tab::Html => match letter.html(outline) {
                 Some(number) => {
-                    let rendered = leaves::rendered(opened, &letter, &how.look).await?;
+                    let rendered = leaves::rendered(loaded, &letter, &how.look).await?;
                     let (page, frame) =
                         (format!("/messages/{id}/html"), format!("/messages/{id}/frame"));
                     Self::Html(Preview::new(rendered, number, &how.look, page, frame))
                 }
                 None => Self::Nothing(words.html.none),
             },
-            Tab::Markup => match leaves::html(opened, &letter).await? {
+            Tab::Markup => match leaves::html(loaded, &letter).await? {
                 Some(excerpt) => Self::Markup(excerpt),
                 None => Self::Nothing(words.html.none),
             },
-            Tab::Text => match text_leaves(opened, &letter).await? {
+            Tab::Text => match text_leaves(loaded, &letter).await? {
                 leaves if leaves.is_empty() => Self::Nothing(words.text.none),
                 leaves => Self::Text(leaves),
             },
-            Tab::Source => Self::Source(Source::new(opened, how).await?),
-            Tab::Headers => Self::Headers(Headers::new(opened, 0, how).await?),
+            Tab::Source => Self::Source(Source::new(loaded, how).await?),
+            Tab::Headers => Self::Headers(Headers::new(loaded, 0, how).await?),
             Tab::Parts => {
-                let is_cut = opened.record.summary.defects.contains(&Defect::TooManyParts);
-                Self::Parts { tree: pieces::tree(opened), is_cut }
+                let is_cut = loaded.record.summary.defects.contains(&Defect::TooManyParts);
+                Self::Parts { tree: pieces::tree(loaded), is_cut }
             }
-            Tab::Links => Self::Links(leading(opened).await?),
+            Tab::Links => Self::Links(leading(loaded).await?),
         })
     }
 
     /// One part of the structure.
-    pub(super) async fn part(opened: &Opened, number: usize, how: &How) -> Result<Self, Error> {
-        Ok(Self::Part(Box::new(PartView::new(opened, number, how).await?)))
+    pub(super) async fn part(
+        loaded: &ShownMessage,
+        number: usize,
+        how: &How,
+    ) -> Result<Self, Error> {
+        Ok(Self::Part(Box::new(PartView::new(loaded, number, how).await?)))
     }
 }
 
@@ -202,9 +207,9 @@ pub(super) struct Shown {
 }
 
 /// The leaves of a letter as the text view shows them; nothing if none of them says anything.
-async fn text_leaves(opened: &Opened, letter: &Letter) -> Result<Vec<TextLeaf>, Error> {
+async fn text_leaves(loaded: &ShownMessage, letter: &Letter) -> Result<Vec<TextLeaf>, Error> {
     for leaves in [&letter.plain, &letter.rich] {
-        let shown = text_leaves_of(opened, leaves).await?;
+        let shown = text_leaves_of(loaded, leaves).await?;
         if shown.iter().any(TextLeaf::says_something) {
             return Ok(shown);
         }
@@ -212,16 +217,16 @@ async fn text_leaves(opened: &Opened, letter: &Letter) -> Result<Vec<TextLeaf>, 
     Ok(Vec::new())
 }
 
-async fn text_leaves_of(opened: &Opened, leaves: &[usize]) -> Result<Vec<TextLeaf>, Error> {
+async fn text_leaves_of(loaded: &ShownMessage, leaves: &[usize]) -> Result<Vec<TextLeaf>, Error> {
     let (mut shown, mut left) = (Vec::new(), MOST_SHOWN);
     for &number in leaves.iter().take(MOST_LEAVES) {
-        match leaves::text_of(opened, number).await? {
+        match leaves::text_of(loaded, number).await? {
             _ if left == 0 => break,
             Some((excerpt, from_html)) => {
                 left = left.saturating_sub(excerpt.text.len());
                 shown.push(TextLeaf::Text(Text::new(excerpt, from_html, number).await));
             }
-            None => shown.extend(Piece::new(opened, number, true).map(TextLeaf::Picture)),
+            None => shown.extend(Piece::new(loaded, number, true).map(TextLeaf::Picture)),
         }
     }
     Ok(shown)
@@ -238,7 +243,7 @@ impl TextLeaf {
 
 impl Text {
     async fn new(Excerpt { text, is_cut }: Excerpt, from_html: bool, number: usize) -> Self {
-        let passages = view::aside(move || shown(&text)).await;
+        let passages = view::spawn_bounded(move || shown(&text)).await;
         Self { passages, is_cut, from_html, number }
     }
 }
@@ -296,10 +301,10 @@ pub(super) struct Source {
 }
 
 impl Source {
-    async fn new(opened: &Opened, how: &How) -> Result<Self, Error> {
+    async fn new(loaded: &ShownMessage, how: &How) -> Result<Self, Error> {
         let page = how.page.parse().unwrap_or(1).max(1);
-        let text = opened.source(page).await?.ok_or_else(Error::no_page)?;
-        Ok(Self { text, page, pages: opened.source_pages() })
+        let text = loaded.source(page).await?.ok_or_else(Error::no_page)?;
+        Ok(Self { text, page, pages: loaded.source_pages() })
     }
 }
 
@@ -313,13 +318,13 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    async fn new(opened: &Opened, number: usize, how: &How) -> Result<Self, Error> {
-        let part = opened.scanned.outline.parts.get(number).ok_or_else(Error::no_page)?;
+    async fn new(loaded: &ShownMessage, number: usize, how: &How) -> Result<Self, Error> {
+        let part = loaded.scanned.outline.parts.get(number).ok_or_else(Error::no_page)?;
         let mut headers = Self {
             fields: Vec::new(),
             filter: how.filter.clone(),
             raw: None,
-            is_cut: opened
+            is_cut: loaded
                 .record
                 .summary
                 .defects
@@ -327,7 +332,7 @@ impl Headers {
                 .any(|defect| matches!(defect, Defect::LongHeader | Defect::TooManyHeaders)),
         };
         if how.raw {
-            let Excerpt { text, is_cut } = opened.header_of(number).await?;
+            let Excerpt { text, is_cut } = loaded.header_of(number).await?;
             (headers.raw, headers.is_cut) = (Some(text), is_cut);
             return Ok(headers);
         }
@@ -349,8 +354,8 @@ pub(super) struct Leading {
     pub(super) deceptive: Option<String>,
 }
 
-async fn leading(opened: &Opened) -> Result<Vec<Leading>, Error> {
-    let links = links(opened).await?.into_iter();
+async fn leading(loaded: &ShownMessage) -> Result<Vec<Leading>, Error> {
+    let links = links(loaded).await?.into_iter();
     let leading = links.map(|link| Leading {
         deceptive: link.is_deceptive().then(|| host(&link.url).unwrap_or_default()),
         link,
@@ -359,22 +364,22 @@ async fn leading(opened: &Opened) -> Result<Vec<Leading>, Error> {
 }
 
 /// The links of the HTML, and those of the text that the HTML does not have.
-pub(in crate::http) async fn links(opened: &Opened) -> Result<Vec<Link>, Error> {
-    let parts = &opened.scanned.outline.parts;
-    let Letter { rich, plain, .. } = opened.letter();
+pub(in crate::http) async fn links(loaded: &ShownMessage) -> Result<Vec<Link>, Error> {
+    let parts = &loaded.scanned.outline.parts;
+    let Letter { rich, plain, .. } = loaded.letter();
     let mut seen = std::collections::HashSet::new();
     let all: Vec<usize> = rich.into_iter().chain(plain).filter(|&leaf| seen.insert(leaf)).collect();
     let (mut html, mut text) = (Vec::new(), Vec::new());
     for leaf in all.into_iter().take(2 * MOST_LEAVES) {
         match parts.get(leaf) {
-            Some(part) if part.is_html() => html.push(opened.text_of(leaf).await?.text),
+            Some(part) if part.is_html() => html.push(loaded.text_of(leaf).await?.text),
             Some(part) if part.picture_type().is_none() => {
-                text.push(opened.text_of(leaf).await?.text);
+                text.push(loaded.text_of(leaf).await?.text);
             }
             _ => {}
         }
     }
-    Ok(view::aside(move || links_of(&html, &text)).await)
+    Ok(view::spawn_bounded(move || links_of(&html, &text)).await)
 }
 
 fn links_of(html: &[String], text: &[String]) -> Vec<Link> {
@@ -412,58 +417,58 @@ pub(super) enum PartBody {
 }
 
 impl PartView {
-    async fn new(opened: &Opened, number: usize, how: &How) -> Result<Self, Error> {
-        let outline = &opened.scanned.outline;
+    async fn new(loaded: &ShownMessage, number: usize, how: &How) -> Result<Self, Error> {
+        let outline = &loaded.scanned.outline;
         let part = outline.parts.get(number).ok_or_else(Error::no_page)?;
-        let page = format!("/messages/{}/parts/{number}/view", opened.record.id);
-        let frame = format!("/messages/{}/parts/{number}/frame", opened.record.id);
+        let page = format!("/messages/{}/parts/{number}/view", loaded.record.id);
+        let frame = format!("/messages/{}/parts/{number}/frame", loaded.record.id);
         let preview =
             |rendered| Preview::new(rendered, number, &how.look, page.clone(), frame.clone());
         let own = outline.parts.get(number + 1).filter(|inner| inner.parent == Some(number));
         let body = match Viewer::of(part) {
             Viewer::Picture => PartBody::Picture,
-            Viewer::Pdf if opened.is_quiet_pdf(number).await? => PartBody::Pdf,
+            Viewer::Pdf if loaded.is_quiet_pdf(number).await? => PartBody::Pdf,
             Viewer::Pdf => PartBody::ActingPdf,
             Viewer::Html => {
-                let mut view = preview(frame::rendered(opened, number, &how.look).await?);
+                let mut view = preview(frame::rendered(loaded, number, &how.look).await?);
                 view.is_amp = part.content_type == "text/x-amp-html";
                 PartBody::Html(view)
             }
             Viewer::Letter if own.is_some() => {
-                letter_body(opened, number, how, preview, own).await?
+                letter_body(loaded, number, how, preview, own).await?
             }
             // What calls itself a message and holds none is shown as the text that it is.
             Viewer::Text | Viewer::Letter => {
-                let excerpt = opened.text_of(number).await?;
+                let excerpt = loaded.text_of(number).await?;
                 let has_cards = CARDS.contains(&part.content_type.as_str());
                 let cards = if has_cards { cards(&excerpt.text) } else { Vec::new() };
                 PartBody::Text { cards, text: Text::new(excerpt, false, number).await }
             }
             Viewer::None => PartBody::None,
         };
-        let is_attachment = opened.letter().attachments.binary_search(&number).is_ok();
-        let piece = Piece::new(opened, number, is_attachment).ok_or_else(Error::no_page)?;
+        let is_attachment = loaded.letter().attachments.binary_search(&number).is_ok();
+        let piece = Piece::new(loaded, number, is_attachment).ok_or_else(Error::no_page)?;
         Ok(Self { piece, body })
     }
 }
 
 /// A message in the message.
 async fn letter_body(
-    opened: &Opened,
+    loaded: &ShownMessage,
     number: usize,
     how: &How,
     preview: impl Fn(Rendered) -> Preview,
     own: Option<&Part>,
 ) -> Result<PartBody, Error> {
-    let outline = &opened.scanned.outline;
+    let outline = &loaded.scanned.outline;
     let letter = outline.letter(Some(number));
     let (mut html, mut texts) = (None, Vec::new());
     if letter.html(outline).is_some() {
-        html = Some(preview(leaves::rendered(opened, &letter, &how.look).await?));
+        html = Some(preview(leaves::rendered(loaded, &letter, &how.look).await?));
     } else {
-        texts = text_leaves(opened, &letter).await?;
+        texts = text_leaves(loaded, &letter).await?;
     }
-    let attached = Attached::new(opened, Some(number));
+    let attached = Attached::new(loaded, Some(number));
     Ok(PartBody::Letter { fields: own.map(told).unwrap_or_default(), html, texts, attached })
 }
 

@@ -2,10 +2,10 @@
 
 use crate::{
     http::{
+        access::ShownMessage,
         files,
         media::{self, Kind, Viewer},
         row::octets,
-        view::Opened,
         words::WORDS,
     },
     message::Encoding,
@@ -49,15 +49,15 @@ pub(super) struct Attached {
 
 impl Attached {
     /// Those of the message itself, or of the one that a part encloses.
-    pub(super) fn new(opened: &Opened, enclosing: Option<usize>) -> Self {
-        let outline = &opened.scanned.outline;
+    pub(super) fn new(loaded: &ShownMessage, enclosing: Option<usize>) -> Self {
+        let outline = &loaded.scanned.outline;
         let numbers = outline.letter(enclosing).attachments;
         let lengths = numbers.iter().filter_map(|&number| outline.parts.get(number));
-        let size = said(lengths.map(|part| part.content_length).sum(), opened.read.is_some());
+        let size = said(lengths.map(|part| part.content_length).sum(), loaded.read.is_some());
         let listed = numbers.iter().take(MOST_LISTED);
         let mut thumbnails = 0;
         let pieces = listed.filter_map(|&number| {
-            let mut piece = Piece::new(opened, number, true)?;
+            let mut piece = Piece::new(loaded, number, true)?;
             piece.has_thumbnail &= thumbnails < MOST_THUMBNAILS;
             thumbnails += usize::from(piece.has_thumbnail);
             Some(piece)
@@ -73,17 +73,17 @@ impl Attached {
 }
 
 /// All parts, each knowing where lists of lists begin and end.
-pub(super) fn tree(opened: &Opened) -> Vec<Piece> {
-    let letter = opened.letter();
+pub(super) fn tree(loaded: &ShownMessage) -> Vec<Piece> {
+    let letter = loaded.letter();
     let is_attachment = |number| letter.attachments.binary_search(&number).is_ok();
-    let numbers = 0..opened.scanned.outline.parts.len();
-    numbers.filter_map(|number| Piece::new(opened, number, is_attachment(number))).collect()
+    let numbers = 0..loaded.scanned.outline.parts.len();
+    numbers.filter_map(|number| Piece::new(loaded, number, is_attachment(number))).collect()
 }
 
 impl Piece {
     /// The part of this number.
-    pub(super) fn new(opened: &Opened, number: usize, is_attachment: bool) -> Option<Self> {
-        let outline = &opened.scanned.outline;
+    pub(super) fn new(loaded: &ShownMessage, number: usize, is_attachment: bool) -> Option<Self> {
+        let outline = &loaded.scanned.outline;
         let part = outline.parts.get(number)?;
         let next = outline.parts.get(number + 1).map_or(0, |next| next.depth);
         let viewer = Viewer::of(part);
@@ -101,7 +101,7 @@ impl Piece {
                 Encoding::Yenc => "yenc",
                 Encoding::CompressedRtf => "compressed RTF",
             },
-            size: said(part.content_length, opened.is_open(part)),
+            size: said(part.content_length, loaded.is_open(part)),
             is_attachment,
             is_leaf: !part.is_multipart(),
             can_view: viewer != Viewer::None,

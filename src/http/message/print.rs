@@ -38,24 +38,24 @@ pub(in crate::http) async fn print(
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let opened = site.glanced(&id).await?;
-    let letter = opened.letter();
+    let loaded = site.load_prefix(&id).await?;
+    let letter = loaded.letter();
     let look = Look { scheme: Default::default(), ..look };
     let (mut mail, mut text, mut is_cut) = (None, String::new(), false);
-    if letter.html(&opened.scanned.outline).is_some() {
-        let rendered = leaves::rendered(&opened, &letter, &look).await?;
+    if letter.html(&loaded.scanned.outline).is_some() {
+        let rendered = leaves::rendered(&loaded, &letter, &look).await?;
         (mail, is_cut) = (Some(rendered.sanitised), rendered.is_cut);
-    } else if let Some(excerpt) = leaves::plain(&opened, &letter).await? {
+    } else if let Some(excerpt) = leaves::plain(&loaded, &letter).await? {
         (text, is_cut) = (excerpt.text, excerpt.is_cut);
     }
-    let record = &opened.record;
+    let record = &loaded.record;
     let paper = Paper {
         m: &WORDS.message,
         row: Row::new(record),
         people: facts::people(record),
         sent: record.summary.date_ms.map(When::new),
-        attached: Attached::new(&opened, None),
-        read: opened.read.map(octets),
+        attached: Attached::new(&loaded, None),
+        read: loaded.read.map(octets),
         text: mail.is_none().then_some(text),
         style: PAPER,
         is_cut,

@@ -7,7 +7,7 @@ use crate::message::{Defect, Fact, Protection, Sign, html::Taken};
 pub(in crate::http) struct Words {
     pub(in crate::http) no_subject: &'static str,
     /// A message that was not read to its end, and the way to have that done.
-    pub(in crate::http) glanced: Sentence,
+    pub(in crate::http) prefix_only: Sentence,
     pub(in crate::http) read_all: Sentence,
     pub(in crate::http) actions: Actions,
     pub(in crate::http) head: Head,
@@ -192,7 +192,7 @@ pub(in crate::http) struct Print {
 
 pub(super) const ENGLISH: Words = Words {
     no_subject: "(no subject)",
-    glanced: Sentence(
+    prefix_only: Sentence(
         "This message is very large: only its first {} were read for this page, and what comes behind them is not listed.",
     ),
     read_all: Sentence("Read all {}"),

@@ -1,0 +1,89 @@
+//! What a handler reads of the mail: a message by the id that stands in an address, or 404.
+
+use std::{ops::Deref, sync::Arc};
+
+use super::{
+    LoginMode, Site,
+    error::Error,
+    pass::Passes,
+    view::{LoadedMessage, MOST_READ},
+};
+use crate::{
+    id::MessageId,
+    message::Part,
+    store::{Raw, Record},
+};
+
+/// A message that is shown in pages.
+pub(super) struct ShownMessage {
+    loaded: LoadedMessage,
+    /// For the links to its pictures, where somebody has to log in.
+    pub(super) passes: Option<Passes>,
+}
+
+impl Deref for ShownMessage {
+    type Target = LoadedMessage;
+
+    fn deref(&self) -> &LoadedMessage {
+        &self.loaded
+    }
+}
+
+impl ShownMessage {
+    /// The part of this number as it stands in an address, or 404.
+    pub(super) fn part(&self, number: &str) -> Result<(usize, &Part), Error> {
+        let parts = &self.scanned.outline.parts;
+        let found = number.parse::<usize>().ok().and_then(|at| Some((at, parts.get(at)?)));
+        found.ok_or_else(Error::no_page)
+    }
+
+    /// Somebody has read it.
+    pub(super) fn mark_read(&mut self) {
+        self.loaded.record.read = true;
+    }
+}
+
+impl Site {
+    /// A message without its octets, or 404. What is no id names no message.
+    pub(super) async fn record(&self, id: &str) -> Result<Record, Error> {
+        let id = id.parse().map_err(|_| Error::no_message())?;
+        self.store.get(id).await?.ok_or_else(Error::no_message)
+    }
+
+    /// The octets of a message, or 404.
+    pub(super) async fn raw(&self, id: MessageId) -> Result<Arc<Raw>, Error> {
+        self.store.raw(id).await?.map(Arc::new).ok_or_else(Error::no_message)
+    }
+
+    /// A message with everything in it.
+    pub(super) async fn load(&self, id: &str) -> Result<ShownMessage, Error> {
+        self.load_up_to(id, u64::MAX).await
+    }
+
+    /// A message with what there is in its first [`MOST_READ`] octets, which is all of almost any: a
+    /// page has to come soon.
+    pub(super) async fn load_prefix(&self, id: &str) -> Result<ShownMessage, Error> {
+        self.load_up_to(id, MOST_READ).await
+    }
+
+    /// The same, but with everything if the part of this number is not among that.
+    pub(super) async fn load_prefix_with(
+        &self,
+        id: &str,
+        number: &str,
+    ) -> Result<ShownMessage, Error> {
+        let prefix = self.load_prefix(id).await?;
+        if prefix.read.is_some() && prefix.part(number).is_err() {
+            return self.load(id).await;
+        }
+        Ok(prefix)
+    }
+
+    async fn load_up_to(&self, id: &str, most: u64) -> Result<ShownMessage, Error> {
+        let record = self.record(id).await?;
+        let raw = self.raw(record.id).await?;
+        let loaded = self.0.scans.load(record, raw, most).await?;
+        let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
+        Ok(ShownMessage { loaded, passes })
+    }
+}
