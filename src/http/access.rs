@@ -2,14 +2,10 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{
-    LoginMode, Site,
-    error::Error,
-    pass::Passes,
-    view::{LoadedMessage, MOST_READ},
-};
+use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
+    mail::{LoadedMessage, MOST_READ},
     message::Part,
     store::{Raw, Record},
 };

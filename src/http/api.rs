@@ -1,6 +1,6 @@
 //! `/api/messages`: the list and its messages as JSON, for tests and scripts.
 //!
-//! What they look like is in `shapes`. `/api/v1` is kept free for programs that speak another
+//! What they look like is in `mail::json`. `/api/v1` is kept free for programs that speak another
 //! catcher's dialect.
 
 use std::time::{Duration, Instant};
@@ -20,13 +20,13 @@ use super::{
     error::Error,
     leaves, list, message,
     parameters::{Pairs, Parameters, Query},
-    shapes::{Message, Whole},
     status::json,
     which::Which,
     words::WORDS,
 };
 use crate::{
     id::{MessageId, NotAnId},
+    mail::json::{Message, Whole},
     store::{self, Change, Page, Record, Selection},
 };
 

@@ -14,11 +14,11 @@ use super::{
     Site, disposition,
     error::Error,
     files::{self, fence, set},
-    view::CHUNK,
     words::WORDS,
     zip::{self, Zip},
 };
 use crate::{
+    mail::CHUNK,
     message::{Extract, Outline},
     store::Raw,
 };

@@ -17,10 +17,9 @@ use super::{
     error::Error,
     parameters::{self, Parameters},
     row,
-    view::CHUNK,
     words::WORDS,
 };
-use crate::{message::Extract, store::Raw};
+use crate::{mail::CHUNK, message::Extract, store::Raw};
 
 /// The fields of a form that a page of ours sent.
 pub(super) async fn form<T: Parameters>(site: &Site, request: Request) -> Result<T, Error> {

@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{view, words::WORDS};
-use crate::store;
+use super::words::WORDS;
+use crate::{mail, store};
 
 /// A refusal or failure on its way to the client.
 #[derive(Clone, Debug)]
@@ -73,11 +73,11 @@ impl From<store::Error> for Error {
     }
 }
 
-impl From<view::Error> for Error {
-    fn from(error: view::Error) -> Self {
+impl From<mail::Error> for Error {
+    fn from(error: mail::Error) -> Self {
         match error {
-            view::Error::NoPart => Self::no_page(),
-            view::Error::Io(error) => Self::internal(format!("reading a message: {error}")),
+            mail::Error::NoPart => Self::no_page(),
+            mail::Error::Io(error) => Self::internal(format!("reading a message: {error}")),
         }
     }
 }

@@ -21,12 +21,14 @@ use super::{
     media::Viewer,
     page,
     parameters::{Pairs, Parameters, Query},
-    view::{self, Excerpt},
 };
-use crate::message::{
-    Part, Tracker,
-    html::{self, Reference, Sanitised, Scheme},
-    trackers,
+use crate::{
+    mail::{self, Excerpt},
+    message::{
+        Part, Tracker,
+        html::{self, Reference, Sanitised, Scheme},
+        trackers,
+    },
 };
 
 /// How HTML is to be shown. Part of the addresses of pages, so that every state has one.
@@ -117,7 +119,7 @@ pub(super) async fn rendered(
         let sanitised = html::sanitise(&text, &options);
         Rendered { sanitised, trackers: trackers(&text, &recipients), is_cut }
     };
-    Ok(view::spawn_bounded(render).await)
+    Ok(mail::spawn_bounded(render).await)
 }
 
 impl Parameters for Look {

@@ -9,9 +9,11 @@ use super::{
     error::Error,
     files,
     frame::{self, Look, Rendered},
-    view::{self, Excerpt, MOST_SHOWN},
 };
-use crate::message::{Letter, html::Sanitised, text};
+use crate::{
+    mail::{self, Excerpt, MOST_SHOWN},
+    message::{Letter, html::Sanitised, text},
+};
 
 /// The leaves of a letter as one HTML document, each sanitised by itself; 404 if none of them is HTML.
 pub(super) async fn rendered(
@@ -145,7 +147,7 @@ pub(super) async fn text_of(
     let mut excerpt = loaded.text_of(leaf).await?;
     if part.is_html() {
         let html = std::mem::take(&mut excerpt.text);
-        excerpt.text = view::spawn_bounded(move || text::html_to_text(&html)).await;
+        excerpt.text = mail::spawn_bounded(move || text::html_to_text(&html)).await;
     }
     Ok(Some((excerpt, part.is_html())))
 }

@@ -36,11 +36,9 @@ mod refusals;
 mod router;
 mod row;
 mod session;
-mod shapes;
 mod status;
 mod status_page;
 mod tokens;
-mod view;
 mod visible;
 mod visitor;
 mod which;
@@ -55,12 +53,12 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     auth_http::Upstream, connection::serve_connection, guard::can_be_host, tokens::ApiToken,
 };
-use self::{pass::Passes, session::Sessions, view::ScanCache};
+use self::{pass::Passes, session::Sessions};
 use crate::{
     auth::Auth,
     bus::Bus,
     limits,
-    mail::Desk,
+    mail::{Desk, ScanCache},
     metrics::Metrics,
     net::Address,
     policy::Policy,

@@ -6,8 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{shapes::timestamp, visible::visible, words::WORDS};
+use super::{visible::visible, words::WORDS};
 use crate::{
+    mail::json::timestamp,
     message::{Address, SNIPPET_CHARS},
     store::{Record, mailbox_key},
 };

@@ -2,9 +2,14 @@
 
 mod edit;
 mod intake;
+pub mod json;
+mod reader;
 pub mod watch;
 
 pub use self::{
     edit::Desk,
     intake::{Incoming, Intake},
+    reader::{
+        CHUNK, Error, Excerpt, LoadedMessage, MOST_READ, MOST_SHOWN, ScanCache, spawn_bounded,
+    },
 };

@@ -3,9 +3,9 @@
 use crate::{
     http::{
         row::{When, octets},
-        shapes::parameter,
         words::WORDS,
     },
+    mail::json::parameter,
     message::Address,
     store::Record,
     wire::{ForwardPath, Parameter},

@@ -14,9 +14,9 @@ use crate::{
         leaves::{self, MOST_LEAVES},
         media::Viewer,
         row::octets,
-        view::{self, Excerpt, MOST_SHOWN},
         words::WORDS,
     },
+    mail::{self, Excerpt, MOST_SHOWN},
     message::{
         Card, Defect, Letter, Link, MOST_LINKS, Part, PassageKind, Tracker, cards, host,
         html::{Sanitised, Taken},
@@ -243,7 +243,7 @@ impl TextLeaf {
 
 impl Text {
     async fn new(Excerpt { text, is_cut }: Excerpt, from_html: bool, number: usize) -> Self {
-        let passages = view::spawn_bounded(move || shown(&text)).await;
+        let passages = mail::spawn_bounded(move || shown(&text)).await;
         Self { passages, is_cut, from_html, number }
     }
 }
@@ -379,7 +379,7 @@ pub(in crate::http) async fn links(loaded: &ShownMessage) -> Result<Vec<Link>, E
             _ => {}
         }
     }
-    Ok(view::spawn_bounded(move || links_of(&html, &text)).await)
+    Ok(mail::spawn_bounded(move || links_of(&html, &text)).await)
 }
 
 fn links_of(html: &[String], text: &[String]) -> Vec<Link> {

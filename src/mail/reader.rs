@@ -18,20 +18,20 @@ use crate::{
 };
 
 /// A message with its octets and what they say.
-pub(super) struct LoadedMessage {
+pub struct LoadedMessage {
     /// What the store knows of it.
-    pub(super) record: Record,
+    pub record: Record,
     /// Its octets as they came.
-    pub(super) raw: Arc<Raw>,
+    pub raw: Arc<Raw>,
     /// What was found in them.
-    pub(super) scanned: Arc<Scanned>,
+    pub scanned: Arc<Scanned>,
     /// How many octets were read for that, if the message has more.
-    pub(super) read: Option<u64>,
+    pub read: Option<u64>,
 }
 
 /// Why there is nothing to show of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Error {
+pub enum Error {
     /// It has no such part.
     NoPart,
     /// Its octets cannot be read, and why.
@@ -40,17 +40,17 @@ pub(super) enum Error {
 
 /// A text that is cut if there is too much of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Excerpt {
+pub struct Excerpt {
     /// As much of it as there is room for.
-    pub(super) text: String,
+    pub text: String,
     /// There was more.
-    pub(super) is_cut: bool,
+    pub is_cut: bool,
 }
 
 /// The scans of the messages that were loaded last, so that the tabs and images of one message do not
 /// read it again and again.
 #[derive(Default)]
-pub(super) struct ScanCache(Mutex<VecDeque<Scan>>);
+pub struct ScanCache(Mutex<VecDeque<Scan>>);
 
 /// What was found in so many octets of a message, from its first on.
 #[derive(Clone)]
@@ -62,12 +62,12 @@ struct Scan {
 
 impl LoadedMessage {
     /// What to show of the message itself.
-    pub(super) fn letter(&self) -> Letter {
+    pub fn letter(&self) -> Letter {
         self.scanned.outline.letter(None)
     }
 
     /// The text of a part in its charset.
-    pub(super) async fn text_of(&self, number: usize) -> Result<Excerpt, Error> {
+    pub async fn text_of(&self, number: usize) -> Result<Excerpt, Error> {
         let outline = &self.scanned.outline;
         let content = outline.content(number).ok_or(Error::NoPart)?;
         let scanned = self.scanned.clone();
@@ -80,7 +80,7 @@ impl LoadedMessage {
     }
 
     /// True if a PDF is small enough to be looked through, and has no script.
-    pub(super) async fn is_quiet_pdf(&self, number: usize) -> Result<bool, Error> {
+    pub async fn is_quiet_pdf(&self, number: usize) -> Result<bool, Error> {
         let outline = &self.scanned.outline;
         let part = outline.parts.get(number).ok_or(Error::NoPart)?;
         if part.content_length > LARGEST_PDF {
@@ -95,12 +95,12 @@ impl LoadedMessage {
     }
 
     /// True if nobody read as far as to the end of this part.
-    pub(super) fn is_open(&self, part: &Part) -> bool {
+    pub fn is_open(&self, part: &Part) -> bool {
         self.read.is_some() && part.within.is_none() && part.body.end >= self.raw.len()
     }
 
     /// The header of a part as it came, as text.
-    pub(super) async fn header_of(&self, number: usize) -> Result<Excerpt, Error> {
+    pub async fn header_of(&self, number: usize) -> Result<Excerpt, Error> {
         let header = self.scanned.outline.header(number).ok_or(Error::NoPart)?;
         blocking(&self.raw, move |raw| {
             let (octets, is_cut) = extracted(raw, header, MOST_SHOWN)?;
@@ -112,7 +112,7 @@ impl LoadedMessage {
 
     /// A page of the message as it came, as text: the lines that begin in it. Pages are numbered from 1;
     /// past the last one there is none.
-    pub(super) async fn source(&self, page: u64) -> Result<Option<String>, Error> {
+    pub async fn source(&self, page: u64) -> Result<Option<String>, Error> {
         let start = page.saturating_sub(1).saturating_mul(SOURCE_PAGE);
         if page > self.source_pages() {
             return Ok(None);
@@ -126,14 +126,14 @@ impl LoadedMessage {
     }
 
     /// How many pages of source there are, at least one.
-    pub(super) fn source_pages(&self) -> u64 {
+    pub fn source_pages(&self) -> u64 {
         self.raw.len().div_ceil(SOURCE_PAGE).max(1)
     }
 }
 
 impl ScanCache {
     /// A message with what there is in its first `most` octets, or further on if that is known already.
-    pub(super) async fn load(
+    pub async fn load(
         &self,
         record: Record,
         raw: Arc<Raw>,
@@ -179,9 +179,7 @@ async fn blocking<T: Send + 'static>(
 
 /// Does what takes time and memory where blocking is allowed, a few at a time: what waits for its turn
 /// holds nothing yet.
-pub(super) async fn spawn_bounded<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> T {
+pub async fn spawn_bounded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let _turn = TURNS.acquire().await;
     smol::unblock(work).await
 }
@@ -260,13 +258,13 @@ fn read_range(raw: &Raw, range: Range<u64>) -> io::Result<Vec<u8>> {
 
 /// Most octets of a message that are read before its page is shown: some 0.25 s of reading. Who wants to
 /// know what comes behind them says so.
-pub(super) const MOST_READ: u64 = 128_000_000;
+pub const MOST_READ: u64 = 128_000_000;
 
 /// Octets read at a time.
-pub(super) const CHUNK: usize = 64 * 1024;
+pub const CHUNK: usize = 64 * 1024;
 
 /// Most octets of one part, decoded, that a page shows. A browser still scrolls it.
-pub(super) const MOST_SHOWN: usize = 2 * 1024 * 1024;
+pub const MOST_SHOWN: usize = 2 * 1024 * 1024;
 
 /// Largest PDF that is looked through before it is shown, in octets.
 const LARGEST_PDF: u64 = 32 * 1024 * 1024;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use time::OffsetDateTime;
 
-use super::view::LoadedMessage;
+use super::LoadedMessage;
 use crate::{
     message::{Address, Defect, Letter, Part, Protection, protections},
     store::{self, Record},
@@ -13,7 +13,7 @@ use crate::{
 
 /// A message in a list.
 #[derive(Serialize)]
-pub(super) struct Message<'a> {
+pub struct Message<'a> {
     id: String,
     read: bool,
     starred: bool,
@@ -39,15 +39,15 @@ pub(super) struct Message<'a> {
 
 /// A message with what is in it.
 #[derive(Serialize)]
-pub(super) struct Whole<'a> {
+pub struct Whole<'a> {
     #[serde(flatten)]
     message: Message<'a>,
     /// The fields of its header in their order, decoded.
     headers: Vec<Field<'a>>,
     /// The plain text of the body, its leaves one below the other, up to 2 MB; null if it has HTML only.
-    pub(super) text: Option<String>,
+    pub text: Option<String>,
     /// The HTML of the body, likewise: as sent if it is one leaf.
-    pub(super) html: Option<String>,
+    pub html: Option<String>,
     /// Where its HTML and its text lead.
     links: Vec<Link>,
     /// The one-time codes in it, such as those of a sign-in; the best guess first.
@@ -131,7 +131,7 @@ struct Person<'a> {
 
 impl<'a> Message<'a> {
     /// The shape of a stored message.
-    pub(super) fn new(record: &'a Record) -> Self {
+    pub fn new(record: &'a Record) -> Self {
         let store::Record { envelope, summary, .. } = record;
         Self {
             id: record.id.to_string(),
@@ -159,7 +159,7 @@ impl<'a> Message<'a> {
 
 impl<'a> Whole<'a> {
     /// Everything but the texts, which have to be read.
-    pub(super) fn new(loaded: &'a LoadedMessage, letter: &Letter) -> Self {
+    pub fn new(loaded: &'a LoadedMessage, letter: &Letter) -> Self {
         let outline = &loaded.scanned.outline;
         let protections = protections(outline, &loaded.scanned.text);
         let fields = outline.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
@@ -188,12 +188,14 @@ impl<'a> Whole<'a> {
         }
     }
 
-    pub(super) fn add_links(&mut self, links: Vec<crate::message::Link>) {
+    /// Where it leads.
+    pub fn add_links(&mut self, links: Vec<crate::message::Link>) {
         let link = |crate::message::Link { url, text }| Link { url, text };
         self.links.extend(links.into_iter().map(link));
     }
 
-    pub(super) fn add_codes(&mut self, codes: Vec<crate::message::Code>) {
+    /// The one-time codes in it.
+    pub fn add_codes(&mut self, codes: Vec<crate::message::Code>) {
         let code = |crate::message::Code { value, is_sure }| Code {
             value,
             confidence: if is_sure { "high" } else { "low" },
@@ -235,7 +237,7 @@ fn people(addresses: &[Address]) -> Vec<Person<'_>> {
 
 /// A moment in milliseconds since 1970 as RFC 3339 has it, in UTC; empty for a year that it cannot write,
 /// such as the year 99999 that a Date header may claim.
-pub(super) fn timestamp(unix_ms: i64) -> String {
+pub fn timestamp(unix_ms: i64) -> String {
     let Ok(at) = OffsetDateTime::from_unix_timestamp(unix_ms.div_euclid(1000)) else {
         return String::new();
     };
@@ -246,7 +248,7 @@ pub(super) fn timestamp(unix_ms: i64) -> String {
 }
 
 /// A parameter as it stood in the command.
-pub(super) fn parameter(parameter: &Parameter) -> String {
+pub fn parameter(parameter: &Parameter) -> String {
     match &parameter.value {
         Some(value) => format!("{}={value}", parameter.keyword),
         None => parameter.keyword.clone(),
