@@ -3,10 +3,9 @@
 //!
 //! ```text
 //!  peer ──bytes──► net::conn ──► smtp::Session ──ask──► smtp_server ──►  mail  ──► store (commit, then 250)
-//!    ▲                │  ▲            │ (pure)                              │ │
-//!    └────bytes───────┘  └──reply─────┘                  message::Scanner ◄─┘ └──► bus ──► http::live ──► browser
-//!                                                        (pure, never fails)
-//!                                                http::pages, http::api ◄── read back from ── store
+//!    ▲                │  ▲            │ (pure)                              │  │  ▲
+//!    └────bytes───────┘  └──reply─────┘                  message::Scanner ◄─┘  │  └── read, change ── http ◄─► browser
+//!                                                        (pure, never fails)   └──► bus ──► watch ──► http::live ──► browser
 //! ```
 //!
 //! A message only moves to the right; nothing on the left knows what is to its right.

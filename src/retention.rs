@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use smol::{Timer, future};
 
-use crate::{mail::Desk, shutdown::Shutdown, store::Keep};
+use crate::{mail::Mail, shutdown::Shutdown, store::Keep};
 
 /// What is kept; 0 is no bound. By default nothing is deleted: a full disk is answered 452, and the
 /// client keeps its message.
@@ -42,13 +42,13 @@ impl Options {
 }
 
 /// Prunes now and then until shutdown begins.
-pub async fn run(options: Options, desk: Desk, shutdown: Shutdown) {
+pub async fn run(options: Options, mail: Mail, shutdown: Shutdown) {
     let pause = Duration::from_secs(options.interval_seconds.max(1));
     loop {
         let keep = options.keep(SystemTime::now());
         if keep != Keep::default() {
             // The first time may take long, and shutting down does not wait for it.
-            let pruned = async { Some(desk.prune(keep).await) };
+            let pruned = async { Some(mail.prune(keep).await) };
             let ended = async {
                 shutdown.begun().await;
                 None

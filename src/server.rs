@@ -14,7 +14,7 @@ use crate::{
     bus::Bus,
     config::Config,
     http,
-    mail::{self, Desk, Intake},
+    mail::Mail,
     metrics::Metrics,
     net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
     notify, panics,
@@ -120,22 +120,17 @@ async fn serve(
     drop_privileges(&config, &smtp_listeners)?;
 
     let store = open_store(&config.store).map_err(|error| error.to_string())?;
-    let bus = Bus::new(EVENT_HISTORY);
     let metrics = Arc::new(Metrics::default());
     let refusals = Arc::new(Refusals::default());
     let auth = Arc::new(Auth::new(config.auth.clone())?);
     let counted = |(listener, door): &(_, _)| metrics.open_door(smtp_url(listener, door));
     let counts: Vec<_> = smtp_listeners.iter().map(counted).collect();
     let policy = Arc::new(Policy::new(config.policy.clone())?);
-    let desk = Desk::new(store.clone(), bus.clone());
-    let (news, feed_bus) = (store.news(), bus.clone());
-    let intake = Intake::new(store.clone(), bus.clone());
+    let mail = Mail::new(store.clone(), Bus::new(EVENT_HISTORY));
     let tasks = Tasks::new(executor.clone());
 
     let web = http::Web::new(http::App {
-        store: store.clone(),
-        bus,
-        desk: desk.clone(),
+        mail: mail.clone(),
         auth: auth.clone(),
         metrics: metrics.clone(),
         refusals: refusals.clone(),
@@ -153,7 +148,7 @@ async fn serve(
     });
     let https = certificates.clone().filter(|_| config.http.tls == http::TlsMode::On);
     let context = smtp_server::Context {
-        intake,
+        mail: mail.clone(),
         auth,
         policy,
         metrics,
@@ -174,9 +169,10 @@ async fn serve(
             &config,
         )),
         executor.spawn({
-            let (options, shutdown) = (config.retention.clone(), shutdown.clone());
+            let (options, mail, shutdown) =
+                (config.retention.clone(), mail.clone(), shutdown.clone());
             panics::keep_going("retention", move || {
-                retention::run(options.clone(), desk.clone(), shutdown.clone())
+                retention::run(options.clone(), mail.clone(), shutdown.clone())
             })
         }),
         executor.spawn({
@@ -184,9 +180,10 @@ async fn serve(
             panics::keep_going("reload", move || reload_files(context.clone(), reload.clone()))
         }),
         executor.spawn({
-            let (bus, shutdown) = (feed_bus, shutdown.clone());
+            let shutdown = shutdown.clone();
             panics::keep_going("feed", move || {
-                mail::watch::run(news.clone(), bus.clone(), shutdown.clone())
+                let (mail, shutdown) = (mail.clone(), shutdown.clone());
+                async move { mail.publish_remote(shutdown).await }
             })
         }),
     ];

@@ -19,7 +19,7 @@ use smtpd::{
     config::Config,
     http::{self, App, Upstream, Web},
     limits,
-    mail::Desk,
+    mail::Mail,
     message::Scanner,
     net::Socket,
     policy::Policy,
@@ -106,9 +106,7 @@ impl House {
         let bus = Bus::new(8);
         smol::block_on(fill(&*store, &bus));
         let web = Web::new(App {
-            store: store.clone(),
-            bus: bus.clone(),
-            desk: Desk::new(store.clone(), bus),
+            mail: Mail::new(store.clone(), bus),
             auth: Arc::new(Auth::new(loaded.config.auth).expect("users")),
             metrics: Arc::default(),
             refusals: Arc::default(),

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use super::{LoginMode, Site, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
-    mail::{LoadedMessage, MOST_READ},
+    mail::LoadedMessage,
     message::Part,
     store::{Raw, Record},
 };
@@ -40,26 +40,24 @@ impl ShownMessage {
 }
 
 impl Site {
-    /// A message without its octets, or 404. What is no id names no message.
+    /// A message without its octets, or 404.
     pub(super) async fn record(&self, id: &str) -> Result<Record, Error> {
-        let id = id.parse().map_err(|_| Error::no_message())?;
-        self.store.get(id).await?.ok_or_else(Error::no_message)
+        self.mail.get(message_id(id)?).await?.ok_or_else(Error::no_message)
     }
 
     /// The octets of a message, or 404.
     pub(super) async fn raw(&self, id: MessageId) -> Result<Arc<Raw>, Error> {
-        self.store.raw(id).await?.map(Arc::new).ok_or_else(Error::no_message)
+        self.mail.raw(id).await?.ok_or_else(Error::no_message)
     }
 
     /// A message with everything in it.
     pub(super) async fn load(&self, id: &str) -> Result<ShownMessage, Error> {
-        self.load_up_to(id, u64::MAX).await
+        self.shown(self.mail.load(message_id(id)?).await?)
     }
 
-    /// A message with what there is in its first [`MOST_READ`] octets, which is all of almost any: a
-    /// page has to come soon.
+    /// A message with what there is in its beginning, which is all of almost any: a page has to come soon.
     pub(super) async fn load_prefix(&self, id: &str) -> Result<ShownMessage, Error> {
-        self.load_up_to(id, MOST_READ).await
+        self.shown(self.mail.load_prefix(message_id(id)?).await?)
     }
 
     /// The same, but with everything if the part of this number is not among that.
@@ -75,11 +73,14 @@ impl Site {
         Ok(prefix)
     }
 
-    async fn load_up_to(&self, id: &str, most: u64) -> Result<ShownMessage, Error> {
-        let record = self.record(id).await?;
-        let raw = self.raw(record.id).await?;
-        let loaded = self.0.scans.load(record, raw, most).await?;
+    fn shown(&self, loaded: Option<LoadedMessage>) -> Result<ShownMessage, Error> {
+        let loaded = loaded.ok_or_else(Error::no_message)?;
         let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
         Ok(ShownMessage { loaded, passes })
     }
+}
+
+/// The id that stands in an address. What is no id names no message.
+pub(super) fn message_id(id: &str) -> Result<MessageId, Error> {
+    id.parse().map_err(|_| Error::no_message())
 }

@@ -87,16 +87,16 @@ async fn has_come_since(site: &Site, since_ms: i64) -> Result<bool, Error> {
     let term = Term { negated: false, test: Test::After(since_ms) };
     let search = search::Query { terms: vec![term] };
     let query = store::Query { search, mailbox: None, before: None, limit: 1 };
-    Ok(!site.store.list(query).await?.records.is_empty())
+    Ok(!site.mail.list(query).await?.records.is_empty())
 }
 
 /// Returns how many messages are different now.
 async fn act(site: &Site, action: &Action, which: Selection) -> Result<u64, Error> {
     Ok(match action {
-        Action::Delete => site.desk.delete(which).await?,
+        Action::Delete => site.mail.delete(which).await?,
         Action::Change(change) => {
             check_tags(site, std::slice::from_ref(change)).await?;
-            site.desk.change(which, change.clone()).await? as u64
+            site.mail.change(which, change.clone()).await? as u64
         }
     })
 }
@@ -118,7 +118,7 @@ pub(super) async fn check_tags(site: &Site, changes: &[Change]) -> Result<(), Er
     if wanted.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
         return Err(Error::bad_request(WORDS.errors.tag_too_long));
     }
-    let known = site.store.tags().await?;
+    let known = site.mail.tags().await?;
     let is_new = |tag: &&String| known.iter().all(|it| it.name != **tag);
     if known.len() + wanted.iter().filter(is_new).count() > MOST_TAGS {
         return Err(Error::bad_request(WORDS.errors.too_many_tags.with(&MOST_TAGS.to_string())));

@@ -15,6 +15,7 @@ use smol::{Timer, future::FutureExt as _};
 
 use super::{
     Site,
+    access::message_id,
     actions::check_tags,
     body,
     error::Error,
@@ -63,7 +64,7 @@ pub(super) async fn delete_many(
         let bad = |error: NotAnId| Error::bad_request(error.to_string());
         Selection::Ids(ids.collect::<Result<_, _>>().map_err(bad)?)
     };
-    json(&headers, &Deleted { deleted: site.desk.delete(which).await? }).await
+    json(&headers, &Deleted { deleted: site.mail.delete(which).await? }).await
 }
 
 /// `GET /api/messages/{id}`, with its fields, texts and parts. Reading by a program does not mark it
@@ -98,7 +99,7 @@ pub(super) async fn patch(
     let changes = patch.changes(&record);
     check_tags(&site, &changes).await?;
     for change in changes {
-        site.desk.change(Selection::Ids(vec![record.id]), change).await?;
+        site.mail.change(Selection::Ids(vec![record.id]), change).await?;
     }
     json(&headers, &Message::new(&site.record(&id).await?)).await
 }
@@ -108,8 +109,8 @@ pub(super) async fn delete(
     State(site): State<Site>,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let id = id.parse().map_err(|_| Error::no_message())?;
-    match site.desk.delete(Selection::Ids(vec![id])).await? {
+    let id = message_id(&id)?;
+    match site.mail.delete(Selection::Ids(vec![id])).await? {
         0 => Err(Error::no_message()),
         _ => Ok(StatusCode::NO_CONTENT.into_response()),
     }
@@ -134,9 +135,9 @@ impl Parameters for Asked {
 /// A page, waiting for its first message until the deadline while it is empty.
 async fn found(site: &Site, query: store::Query, deadline: Instant) -> Result<Page, Error> {
     // Subscribed before looking, so that what comes in between is heard.
-    let mut events = site.bus.subscribe(None);
+    let mut events = site.mail.watch(None);
     loop {
-        let page = site.store.list(query.clone()).await?;
+        let page = site.mail.list(query.clone()).await?;
         if !page.records.is_empty() || Instant::now() >= deadline {
             return Ok(page);
         }

@@ -71,10 +71,10 @@ pub(super) struct Link {
 impl Boxes {
     /// The column beside this list.
     pub(super) async fn new(site: &Site, asked: &Asked) -> Result<Self, store::Error> {
-        let mut mailboxes = site.store.mailboxes(None, MOST_MAILBOXES + 1).await?;
+        let mut mailboxes = site.mail.mailboxes(None, MOST_MAILBOXES + 1).await?;
         let has_more = mailboxes.len() > MOST_MAILBOXES;
         mailboxes.truncate(MOST_MAILBOXES);
-        let mut tags = site.store.tags().await?;
+        let mut tags = site.mail.tags().await?;
         tags.truncate(MOST_TAGS);
         Ok(Self {
             domains: domains(mailboxes, has_more, asked),

@@ -53,7 +53,7 @@ async fn count(site: &Site, search: search::Query, mailbox: Option<String>) -> R
     let mut query = store::Query { search, mailbox, before: None, limit: AT_ONCE };
     let mut count = 0;
     loop {
-        let page = site.store.list(query.clone()).await?;
+        let page = site.mail.list(query.clone()).await?;
         count += page.records.len() as u64;
         query.before = page.records.last().map(|record| record.id);
         if !page.more || count >= MOST_COUNTED {

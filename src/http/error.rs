@@ -76,6 +76,7 @@ impl From<store::Error> for Error {
 impl From<mail::Error> for Error {
     fn from(error: mail::Error) -> Self {
         match error {
+            mail::Error::Store(error) => error.into(),
             mail::Error::NoPart => Self::no_page(),
             mail::Error::Io(error) => Self::internal(format!("reading a message: {error}")),
         }

@@ -13,7 +13,7 @@ use axum::{
 
 use super::{
     LoginMode, Site,
-    access::ShownMessage,
+    access::{ShownMessage, message_id},
     assets, body, disposition,
     error::Error,
     media::{self, Viewer},
@@ -58,7 +58,7 @@ pub(super) async fn raw(
     Query(how): Query<Whole>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let id = id.parse().map_err(|_| Error::no_message())?;
+    let id = message_id(&id)?;
     let raw = site.raw(id).await?;
     let length = raw.len();
     let mut answer =

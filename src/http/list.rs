@@ -60,7 +60,7 @@ pub(super) async fn list(
     let shell = Shell::new(&site, asked).await?;
     let asked = &shell.asked;
     let (found, trouble) = match asked.filter() {
-        Ok(_) => (site.store.list(asked.query(PAGE_ROWS)?).await?, None),
+        Ok(_) => (site.mail.list(asked.query(PAGE_ROWS)?).await?, None),
         Err(error) => (NOTHING, Some(Trouble::new(&asked.q, error))),
     };
     let older = found.records.last().filter(|_| found.more).map(|last| {
@@ -94,12 +94,12 @@ pub(super) async fn rows(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let found = match wanted {
-        Wanted::Of(asked) => site.store.list(asked.query(PAGE_ROWS)?).await?,
+        Wanted::Of(asked) => site.mail.list(asked.query(PAGE_ROWS)?).await?,
         Wanted::Named(ids) => {
             let mut records = Vec::new();
             for id in ids.split(',').take(MOST_NAMED) {
                 let id = id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?;
-                records.extend(site.store.get(id).await?);
+                records.extend(site.mail.get(id).await?);
             }
             Page { records, more: false }
         }
@@ -226,8 +226,8 @@ pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
 impl Shell {
     /// What stands around a page about this.
     pub(super) async fn new(site: &Site, asked: Asked) -> Result<Self, Error> {
-        let seen = site.bus.next_number() - 1;
-        let counts = site.store.counts().await?;
+        let seen = site.mail.next_event() - 1;
+        let counts = site.mail.counts().await?;
         let asks_who = site.options.login != LoginMode::Off;
         Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version, asks_who })
     }

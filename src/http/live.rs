@@ -124,7 +124,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let mut client = Client {
         socket: socket.await,
         who: &request.who,
-        events: site.bus.subscribe(None),
+        events: site.mail.watch(None),
         site,
         counts: Counts::default(),
         counts_sent: now,
@@ -211,14 +211,14 @@ impl Client<'_> {
 
     async fn hello(&mut self, asked: &Asked) -> Result<(), WsError> {
         let site = self.site;
-        self.counts = site.store.counts().await.unwrap_or_default();
+        self.counts = site.mail.counts().await.unwrap_or_default();
         let is_known = asked.epoch == site.epoch;
         let next = match asked.after {
             Some(after) if is_known => after.saturating_add(1),
-            _ => site.bus.next_number(),
+            _ => site.mail.next_event(),
         };
         // From the very number that is named, so that nothing falls in between.
-        self.events = site.bus.subscribe(Some(next));
+        self.events = site.mail.watch(Some(next));
         let counts = Totals::new(&self.counts);
         self.send(&Frame::Hello { epoch: &site.epoch, next, counts }).await?;
         if !is_known && !asked.epoch.is_empty() {
@@ -259,7 +259,7 @@ impl Client<'_> {
             self.counts_due = None;
             self.counts_sent = now;
             // A store that fails now may answer after the next change.
-            if let Ok(counts) = self.site.store.counts().await
+            if let Ok(counts) = self.site.mail.counts().await
                 && counts != self.counts
             {
                 self.counts = counts;
@@ -279,7 +279,7 @@ impl Client<'_> {
 
     /// Lets more events come together, unless there is another frame of them already.
     fn rest(&mut self, next: u64) {
-        if self.site.bus.next_number() < next + MOST_EVENTS as u64 {
+        if self.site.mail.next_event() < next + MOST_EVENTS as u64 {
             self.next_events = Some(Instant::now() + EVENTS_APART);
         }
     }

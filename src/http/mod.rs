@@ -55,27 +55,14 @@ pub use self::{
 };
 use self::{pass::Passes, session::Sessions};
 use crate::{
-    auth::Auth,
-    bus::Bus,
-    limits,
-    mail::{Desk, ScanCache},
-    metrics::Metrics,
-    net::Address,
-    policy::Policy,
-    refusals::Refusals,
-    shutdown::Shutdown,
-    store::{self, Store},
-    wire::network::Network,
+    auth::Auth, limits, mail::Mail, metrics::Metrics, net::Address, policy::Policy,
+    refusals::Refusals, shutdown::Shutdown, store, wire::network::Network,
 };
 
 /// What the doors need of the house.
 pub struct App {
-    /// Where messages are read.
-    pub store: Arc<dyn Store>,
-    /// What happens, for the live feed.
-    pub bus: Arc<Bus>,
-    /// Where messages are marked and deleted.
-    pub desk: Desk,
+    /// What is shown and changed.
+    pub mail: Mail,
     /// Who may log in, for nginx's auth_http.
     pub auth: Arc<Auth>,
     /// Counters for `/status`.
@@ -113,13 +100,12 @@ pub struct Web {
     router: Router,
 }
 
-/// What every handler can reach: the [`App`], and what was read of large messages lately.
+/// What every handler can reach: the [`App`], and who is logged in.
 #[derive(Clone)]
 struct Site(Arc<Inner>);
 
 struct Inner {
     app: App,
-    scans: ScanCache,
     sessions: Sessions,
     passes: Passes,
 }
@@ -217,8 +203,8 @@ impl Default for Options {
 impl Web {
     /// The doors of this house.
     pub fn new(app: App) -> Self {
-        let (scans, sessions) = (ScanCache::default(), Sessions::new(&app.options));
-        let site = Site(Arc::new(Inner { app, scans, sessions, passes: Passes::new() }));
+        let sessions = Sessions::new(&app.options);
+        let site = Site(Arc::new(Inner { app, sessions, passes: Passes::new() }));
         let router = router::router(site.clone());
         Self { site, router }
     }

@@ -19,8 +19,8 @@ pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Erro
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     // A store that has stopped taking mail still tells what it has.
-    site.store.begin().await?;
-    site.store.counts().await?;
+    site.mail.begin().await?;
+    site.mail.counts().await?;
     Ok("ready\n")
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn detail(
         http_connections_now: metrics.http_connections_now.value(),
         http_connections_refused: metrics.http_connections_refused.value(),
         websockets_now: metrics.websockets_now.value(),
-        events: site.bus.next_number() - 1,
+        events: site.mail.next_event() - 1,
         log_lines_dropped: log::dropped(),
         received_by_minute: metrics.received_lately.last(row::now_ms()).to_vec(),
         refused_by_minute: metrics.refused_lately.last(row::now_ms()).to_vec(),
@@ -99,7 +99,7 @@ struct Brief {
 
 impl Brief {
     async fn new(site: &Site) -> Result<Self, Error> {
-        let counts = site.store.counts().await?;
+        let counts = site.mail.counts().await?;
         Ok(Self {
             version: site.version,
             uptime_seconds: site.started.elapsed().as_secs(),

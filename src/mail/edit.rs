@@ -1,34 +1,21 @@
 //! What people do with stored messages: mark, tag, delete. The store first, then everybody is told.
 
-use std::sync::Arc;
-
+use super::Mail;
 use crate::{
     bus::{Bus, Event},
-    store::{Change, Error, Keep, Selection, Store},
+    store::{Change, Error, Keep, Selection},
 };
 
-/// Changes stored messages and publishes what changed.
-#[derive(Clone)]
-pub struct Desk {
-    store: Arc<dyn Store>,
-    bus: Arc<Bus>,
-}
-
-impl Desk {
-    /// A desk before this store.
-    pub fn new(store: Arc<dyn Store>, bus: Arc<Bus>) -> Self {
-        Self { store, bus }
-    }
-
+impl Mail {
     /// Marks or tags; returns how many messages changed.
     pub async fn change(&self, which: Selection, change: Change) -> Result<usize, Error> {
-        let unsure = Unsure(&self.bus);
-        let changed = self.store.change(which, change).await?;
-        unsure.resolve();
+        let guard = DirtyOnDrop(&self.0.bus);
+        let changed = self.0.store.change(which, change).await?;
+        guard.resolve();
         match changed.len() {
             0 => {}
-            1..=EVENT_IDS => self.bus.publish(Event::Changed(changed.as_slice().into())),
-            _ => self.bus.publish(Event::Reload),
+            1..=EVENT_IDS => self.0.bus.publish(Event::Changed(changed.as_slice().into())),
+            _ => self.0.bus.publish(Event::Reload),
         }
         Ok(changed.len())
     }
@@ -39,22 +26,22 @@ impl Desk {
             Selection::Ids(ids) if ids.len() <= EVENT_IDS => Event::Deleted(ids.as_slice().into()),
             _ => Event::Reload,
         };
-        let unsure = Unsure(&self.bus);
-        let deleted = self.store.delete(which).await?;
-        unsure.resolve();
+        let guard = DirtyOnDrop(&self.0.bus);
+        let deleted = self.0.store.delete(which).await?;
+        guard.resolve();
         if deleted > 0 {
-            self.bus.publish(event);
+            self.0.bus.publish(event);
         }
         Ok(deleted)
     }
 
     /// Deletes what retention does not keep; returns how many messages are gone.
     pub async fn prune(&self, keep: Keep) -> Result<u64, Error> {
-        let unsure = Unsure(&self.bus);
-        let deleted = self.store.prune(keep).await?;
-        unsure.resolve();
+        let guard = DirtyOnDrop(&self.0.bus);
+        let deleted = self.0.store.prune(keep).await?;
+        guard.resolve();
         if deleted > 0 {
-            self.bus.publish(Event::Reload);
+            self.0.bus.publish(Event::Reload);
         }
         Ok(deleted)
     }
@@ -62,16 +49,16 @@ impl Desk {
 
 /// A change under way. It is made in pieces, so when it fails, or when who asked for it went away and
 /// dropped the question, some of it may have happened: then everybody looks again.
-struct Unsure<'a>(&'a Bus);
+struct DirtyOnDrop<'a>(&'a Bus);
 
-impl Unsure<'_> {
+impl DirtyOnDrop<'_> {
     /// It is known how it ended.
     fn resolve(self) {
         std::mem::forget(self);
     }
 }
 
-impl Drop for Unsure<'_> {
+impl Drop for DirtyOnDrop<'_> {
     fn drop(&mut self) {
         self.0.publish(Event::Reload);
     }
@@ -91,7 +78,7 @@ mod tests {
     fn a_change_of_many_is_one_event() {
         let store = store::Options { kind: store::Kind::Memory, ..store::Options::default() };
         let (store, bus) = (store::open(&store).unwrap(), Bus::new(8));
-        let desk = Desk::new(store.clone(), bus.clone());
+        let mail = Mail::new(store.clone(), bus.clone());
         block_on(async {
             for (count, change, is_named) in
                 [(EVENT_IDS, Change::Starred(true), true), (1, Change::Read(true), false)]
@@ -101,7 +88,7 @@ mod tests {
                     draft.commit(Envelope::default(), Summary::default()).await.unwrap();
                 }
                 let mut news = bus.subscribe(None);
-                desk.change(Selection::All, change).await.unwrap();
+                mail.change(Selection::All, change).await.unwrap();
                 let Some(Heard::Events(_, events)) = news.try_next(1) else { panic!("no news") };
                 assert_eq!(matches!(events[..], [Event::Changed(_)]), is_named);
             }
@@ -113,12 +100,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let options = store::Options { path: folder.path().into(), ..store::Options::default() };
         let (store, bus) = (store::open(&options).unwrap(), Bus::new(8));
-        let desk = Desk::new(store.clone(), bus.clone());
+        let mail = Mail::new(store.clone(), bus.clone());
         let mut news = bus.subscribe(None);
         block_on(async {
             let draft = store.begin().await.unwrap();
             draft.commit(Envelope::default(), Summary::default()).await.unwrap();
-            let mut deleting = Box::pin(desk.delete(Selection::All));
+            let mut deleting = Box::pin(mail.delete(Selection::All));
             // It is on its way to the store, and who asked hangs up.
             assert!(poll_once(&mut deleting).await.is_none());
             while store.counts().await.unwrap().messages > 0 {}

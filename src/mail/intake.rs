@@ -2,41 +2,27 @@
 
 use std::sync::Arc;
 
+use super::Mail;
 use crate::{
-    bus::{Bus, Event},
+    bus::Event,
     message::{SNIPPET_CHARS, Scanner},
-    store::{Draft, Error, Record, Store},
+    store::{Draft, Error, Record},
     wire::Envelope,
 };
-
-/// Where doors bring messages.
-#[derive(Clone)]
-pub struct Intake {
-    store: Arc<dyn Store>,
-    bus: Arc<Bus>,
-}
 
 /// A message on its way in. Dropping it leaves no trace.
 pub struct Incoming {
     draft: Box<dyn Draft>,
     scanner: Scanner,
-    bus: Arc<Bus>,
+    mail: Mail,
 }
 
-impl Intake {
-    /// An intake into this store.
-    pub fn new(store: Arc<dyn Store>, bus: Arc<Bus>) -> Self {
-        Self { store, bus }
-    }
-
+impl Mail {
     /// Begins a message.
     pub async fn begin(&self) -> Result<Incoming, Error> {
-        let draft = self.store.begin().await?;
-        Ok(Incoming {
-            draft,
-            scanner: Scanner::new(TEXT_LIMIT).without_headers(),
-            bus: self.bus.clone(),
-        })
+        let draft = self.0.store.begin().await?;
+        let scanner = Scanner::new(TEXT_LIMIT).without_headers();
+        Ok(Incoming { draft, scanner, mail: self.clone() })
     }
 }
 
@@ -51,7 +37,7 @@ impl Incoming {
     pub async fn keep(self, envelope: Envelope) -> Result<Arc<Record>, Error> {
         let summary = self.scanner.finish().summary;
         let record = self.draft.commit(envelope, summary).await?;
-        self.bus.publish(Event::New(record.clone()));
+        self.mail.0.bus.publish(Event::New(record.clone()));
         Ok(record)
     }
 }

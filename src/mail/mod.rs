@@ -1,15 +1,46 @@
-//! What every front end does with mail: takes it in, changes it, and tells what happened to it.
+//! The one service that every front end calls: it takes mail in, reads it, changes it, and tells what
+//! happened to it.
+//!
+//! A front end turns a conversation into these calls and has no store beside them. So the order of the
+//! store and the event, and the bounds of reading, stand once.
 
 mod edit;
 mod intake;
 pub mod json;
+mod lookup;
 mod reader;
-pub mod watch;
+mod watch;
 
+use std::sync::Arc;
+
+use smol::channel::Receiver;
+
+use self::reader::ScanCache;
 pub use self::{
-    edit::Desk,
-    intake::{Incoming, Intake},
-    reader::{
-        CHUNK, Error, Excerpt, LoadedMessage, MOST_READ, MOST_SHOWN, ScanCache, spawn_bounded,
-    },
+    intake::Incoming,
+    reader::{CHUNK, Error, Excerpt, LoadedMessage, MOST_SHOWN, spawn_bounded},
 };
+use crate::{
+    bus::Bus,
+    store::{News, Store},
+};
+
+/// The mail of this house. Cheap to clone.
+#[derive(Clone)]
+pub struct Mail(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    bus: Arc<Bus>,
+    scans: ScanCache,
+    /// What other instances do to the same messages; most stores have no others.
+    remote: Option<Receiver<News>>,
+}
+
+impl Mail {
+    /// The service before this store; what happens is told on this bus. One for each store.
+    pub fn new(store: Arc<dyn Store>, bus: Arc<Bus>) -> Self {
+        let remote = store.news();
+        Self(Arc::new(Inner { store, bus, scans: ScanCache::default(), remote }))
+    }
+}

@@ -11,10 +11,11 @@ use std::{
 
 use smol::lock::Semaphore;
 
+use super::Mail;
 use crate::{
     id::MessageId,
     message::{Extract, Letter, Part, Scanned, Scanner, is_pdf_without_script},
-    store::{Raw, Record},
+    store::{self, Raw, Record},
 };
 
 /// A message with its octets and what they say.
@@ -32,6 +33,8 @@ pub struct LoadedMessage {
 /// Why there is nothing to show of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// The store says why.
+    Store(store::Error),
     /// It has no such part.
     NoPart,
     /// Its octets cannot be read, and why.
@@ -50,7 +53,7 @@ pub struct Excerpt {
 /// The scans of the messages that were loaded last, so that the tabs and images of one message do not
 /// read it again and again.
 #[derive(Default)]
-pub struct ScanCache(Mutex<VecDeque<Scan>>);
+pub(super) struct ScanCache(Mutex<VecDeque<Scan>>);
 
 /// What was found in so many octets of a message, from its first on.
 #[derive(Clone)]
@@ -58,6 +61,31 @@ struct Scan {
     id: MessageId,
     scanned: Arc<Scanned>,
     read: u64,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Mail {
+    /// A message with everything in it.
+    pub async fn load(&self, id: MessageId) -> Result<Option<LoadedMessage>, Error> {
+        self.load_up_to(id, u64::MAX).await
+    }
+
+    /// A message with what there is in its first `MOST_READ` octets, which is all of almost any: a
+    /// page has to come soon.
+    pub async fn load_prefix(&self, id: MessageId) -> Result<Option<LoadedMessage>, Error> {
+        self.load_up_to(id, MOST_READ).await
+    }
+
+    async fn load_up_to(&self, id: MessageId, most: u64) -> Result<Option<LoadedMessage>, Error> {
+        let Some(record) = self.get(id).await? else { return Ok(None) };
+        let Some(raw) = self.raw(id).await? else { return Ok(None) };
+        self.0.scans.load(record, raw, most).await.map(Some)
+    }
 }
 
 impl LoadedMessage {
@@ -133,12 +161,7 @@ impl LoadedMessage {
 
 impl ScanCache {
     /// A message with what there is in its first `most` octets, or further on if that is known already.
-    pub async fn load(
-        &self,
-        record: Record,
-        raw: Arc<Raw>,
-        most: u64,
-    ) -> Result<LoadedMessage, Error> {
+    async fn load(&self, record: Record, raw: Arc<Raw>, most: u64) -> Result<LoadedMessage, Error> {
         let wanted = raw.len().min(most);
         let scan = match self.find(record.id, wanted) {
             Some(scan) => scan,
@@ -258,7 +281,7 @@ fn read_range(raw: &Raw, range: Range<u64>) -> io::Result<Vec<u8>> {
 
 /// Most octets of a message that are read before its page is shown: some 0.25 s of reading. Who wants to
 /// know what comes behind them says so.
-pub const MOST_READ: u64 = 128_000_000;
+const MOST_READ: u64 = 128_000_000;
 
 /// Octets read at a time.
 pub const CHUNK: usize = 64 * 1024;

@@ -1,27 +1,39 @@
-//! What other instances do to the same messages becomes an event here, like what was done here.
+//! What happens to the mail, told to whoever watches: what is done here, and what other instances do to the
+//! same messages.
 
-use std::sync::Arc;
+use smol::future;
 
-use smol::{channel::Receiver, future};
-
+use super::Mail;
 use crate::{
-    bus::{Bus, Event},
+    bus::{Event, Subscription},
     shutdown::Shutdown,
     store::News,
 };
 
-/// Publishes the news of a store until shutdown begins; most stores have none.
-pub async fn run(news: Option<Receiver<News>>, bus: Arc<Bus>, shutdown: Shutdown) {
-    let Some(news) = news else { return shutdown.begun().await };
-    let told = async {
-        while let Ok(news) = news.recv().await {
-            bus.publish(match news {
-                News::New(record) => Event::New(record),
-                News::Deleted(ids) => Event::Deleted(ids.into()),
-                News::Changed(ids) => Event::Changed(ids.into()),
-                News::Missed => Event::Reload,
-            });
-        }
-    };
-    future::or(shutdown.begun(), told).await;
+impl Mail {
+    /// What happens from event `from` on, or from now on; see [`crate::bus::Bus::subscribe`].
+    pub fn watch(&self, from: Option<u64>) -> Subscription {
+        self.0.bus.subscribe(from)
+    }
+
+    /// The number that the next event will have.
+    pub fn next_event(&self) -> u64 {
+        self.0.bus.next_number()
+    }
+
+    /// Publishes what other instances do, until shutdown begins.
+    pub async fn publish_remote(&self, shutdown: Shutdown) {
+        let Some(remote) = &self.0.remote else { return shutdown.begun().await };
+        let told = async {
+            while let Ok(change) = remote.recv().await {
+                self.0.bus.publish(match change {
+                    News::New(record) => Event::New(record),
+                    News::Deleted(ids) => Event::Deleted(ids.into()),
+                    News::Changed(ids) => Event::Changed(ids.into()),
+                    News::Missed => Event::Reload,
+                });
+            }
+        };
+        future::or(shutdown.begun(), told).await;
+    }
 }

@@ -28,7 +28,7 @@ use self::{
 use crate::{
     auth::Auth,
     limits,
-    mail::{Incoming, Intake},
+    mail::{Incoming, Mail},
     metrics::{self, Metrics},
     net::{Conn, Received, Socket, tls::Certificates},
     panics,
@@ -44,7 +44,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Context {
     /// Where messages go.
-    pub intake: Intake,
+    pub mail: Mail,
     /// Who may log in.
     pub auth: Arc<Auth>,
     /// Who may do what.
@@ -388,7 +388,7 @@ impl<'a> Connection<'a> {
     }
 
     async fn begin(&mut self) {
-        match self.server.context.intake.begin().await {
+        match self.server.context.mail.begin().await {
             Ok(incoming) => {
                 self.body =
                     Body::Taking(Box::new(incoming), self.server.context.policy.watch_body());

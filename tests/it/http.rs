@@ -34,7 +34,7 @@ use smtpd::{
     bus::{Bus, Event},
     http::{self, App, Upstream, Web},
     limits,
-    mail::Desk,
+    mail::Mail,
     metrics::Metrics,
     net::Socket,
     policy::{self, Policy},
@@ -77,9 +77,7 @@ impl Server {
         };
         let store: Arc<dyn Store> = Arc::new(shelf.clone());
         let web = Web::new(App {
-            store: store.clone(),
-            bus: bus.clone(),
-            desk: Desk::new(store, bus.clone()),
+            mail: Mail::new(store, bus.clone()),
             auth: auth.clone(),
             refusals: refusals.clone(),
             metrics: metrics.clone(),

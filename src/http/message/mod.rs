@@ -86,7 +86,7 @@ pub(super) async fn show(
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
     let is_reading = method == Method::GET && !is_prefetch(&headers);
     if !loaded.record.read && is_reading && who.may_change() {
-        site.desk.change(Selection::Ids(vec![loaded.record.id]), Change::Read(true)).await?;
+        site.mail.change(Selection::Ids(vec![loaded.record.id]), Change::Read(true)).await?;
         loaded.mark_read();
     }
     let has_html = loaded.letter().html(&loaded.scanned.outline).is_some();
@@ -170,7 +170,7 @@ pub(super) fn found_codes(loaded: &ShownMessage) -> Vec<Code> {
 async fn older(site: &Site, record: &Record) -> Result<Option<String>, Error> {
     let search = search::Query::default();
     let query = store::Query { search, mailbox: None, before: Some(record.id), limit: 1 };
-    Ok(site.store.list(query).await?.records.first().map(|record| record.id.to_string()))
+    Ok(site.mail.list(query).await?.records.first().map(|record| record.id.to_string()))
 }
 
 /// True for a request that a browser makes before anybody asked (Sec-Purpose, older: Purpose).

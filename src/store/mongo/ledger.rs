@@ -136,10 +136,10 @@ impl Ledger {
             return Ok(());
         }
         let changes = sums.changes;
-        let unsure = Unsure(self);
+        let guard = DirtyOnDrop(self);
         match add(there, sums).await {
             Ok(()) => {
-                std::mem::forget(unsure);
+                std::mem::forget(guard);
                 *added += changes;
                 Ok(())
             }
@@ -169,9 +169,9 @@ impl Ledger {
 }
 
 /// An addition that failed, or that nobody waited for, may have happened all the same.
-struct Unsure<'a>(&'a Ledger);
+struct DirtyOnDrop<'a>(&'a Ledger);
 
-impl Drop for Unsure<'_> {
+impl Drop for DirtyOnDrop<'_> {
     fn drop(&mut self) {
         self.0.suspect();
     }

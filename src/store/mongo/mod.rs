@@ -303,10 +303,10 @@ impl Mongo {
         self.shared
             .runtime
             .see_through(async move {
-                let mut unsure = Unsure { ledger: &shared.ledger, ended: false };
+                let mut guard = DirtyOnDrop { ledger: &shared.ledger, ended: false };
                 let result = in_time(&shared, async {
                     let result = work(shared.clone()).await;
-                    unsure.ended = true;
+                    guard.ended = true;
                     result
                 });
                 result.await
@@ -479,12 +479,12 @@ impl Drop for Mongo {
 }
 
 /// A piece of work that ends half way may have changed what it did not count.
-struct Unsure<'a> {
+struct DirtyOnDrop<'a> {
     ledger: &'a Ledger,
     ended: bool,
 }
 
-impl Drop for Unsure<'_> {
+impl Drop for DirtyOnDrop<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.ledger.suspect();
