@@ -1,14 +1,41 @@
-//! What a handler reads of the mail: a message by the id that stands in an address, or 404.
+//! What a handler reads and changes of the mail: the mail that whoever asks may see, and a message of it by the
+//! id that stands in an address, or 404.
 
 use std::{ops::Deref, sync::Arc};
 
-use super::{LoginMode, Site, error::Error, pass::Passes};
+use axum::{extract::FromRequestParts, http::request::Parts};
+
+use super::{LoginMode, Site, admission::Who, error::Error, pass::Passes};
 use crate::{
     id::MessageId,
-    mail::LoadedMessage,
+    mail::{LoadedMessage, Scope},
     message::Part,
     store::{Raw, Record},
 };
+
+/// The site as one request may see it. A handler that takes it cannot forget whose mail it shows.
+pub(super) struct Access {
+    pub(super) site: Site,
+    pub(super) scope: Scope,
+}
+
+impl Deref for Access {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl FromRequestParts<Site> for Access {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Error> {
+        let who = parts.extensions.get::<Who>();
+        let who = who.ok_or_else(|| Error::internal("a request that nobody let in"))?;
+        Ok(Self { site: site.clone(), scope: who.scope() })
+    }
+}
 
 /// A message that is shown in pages.
 pub(super) struct ShownMessage {
@@ -39,25 +66,25 @@ impl ShownMessage {
     }
 }
 
-impl Site {
+impl Access {
     /// A message without its octets, or 404.
     pub(super) async fn record(&self, id: &str) -> Result<Record, Error> {
-        self.mail.get(message_id(id)?).await?.ok_or_else(Error::no_message)
+        self.mail.get(&self.scope, message_id(id)?).await?.ok_or_else(Error::no_message)
     }
 
     /// The octets of a message, or 404.
     pub(super) async fn raw(&self, id: MessageId) -> Result<Arc<Raw>, Error> {
-        self.mail.raw(id).await?.ok_or_else(Error::no_message)
+        self.mail.raw(&self.scope, id).await?.ok_or_else(Error::no_message)
     }
 
     /// A message with everything in it.
     pub(super) async fn load(&self, id: &str) -> Result<ShownMessage, Error> {
-        self.shown(self.mail.load(message_id(id)?).await?)
+        self.shown(self.mail.load(&self.scope, message_id(id)?).await?)
     }
 
     /// A message with what there is in its beginning, which is all of almost any: a page has to come soon.
     pub(super) async fn load_prefix(&self, id: &str) -> Result<ShownMessage, Error> {
-        self.shown(self.mail.load_prefix(message_id(id)?).await?)
+        self.shown(self.mail.load_prefix(&self.scope, message_id(id)?).await?)
     }
 
     /// The same, but with everything if the part of this number is not among that.

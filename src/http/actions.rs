@@ -2,14 +2,15 @@
 //! shows.
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
 use super::{
-    Site, body,
+    access::Access,
+    body,
     error::Error,
     list::Asked,
     parameters::{Pairs, Parameters},
@@ -25,7 +26,7 @@ use crate::{
 
 /// `POST /messages/{id}`
 pub(super) async fn one(
-    State(site): State<Site>,
+    site: Access,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Error> {
@@ -40,7 +41,7 @@ pub(super) async fn one(
 /// `POST /messages`: those that are picked, or everything that the list of this search and mailbox
 /// shows. A script that asks for JSON is told how many it were.
 pub(super) async fn many(
-    State(site): State<Site>,
+    site: Access,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
@@ -69,7 +70,7 @@ pub(super) async fn many(
 
 /// Leaves out what came after the question whether to delete was asked.
 async fn as_asked(
-    site: &Site,
+    site: &Access,
     which: Selection,
     until_ms: Option<i64>,
 ) -> Result<Selection, Error> {
@@ -83,27 +84,27 @@ async fn as_asked(
     })
 }
 
-async fn has_come_since(site: &Site, since_ms: i64) -> Result<bool, Error> {
+async fn has_come_since(site: &Access, since_ms: i64) -> Result<bool, Error> {
     let term = Term { negated: false, test: Test::After(since_ms) };
     let search = search::Query { terms: vec![term] };
     let query = store::Query { search, mailbox: None, before: None, limit: 1 };
-    Ok(!site.mail.list(query).await?.records.is_empty())
+    Ok(!site.mail.list(&site.scope, query).await?.records.is_empty())
 }
 
 /// Returns how many messages are different now.
-async fn act(site: &Site, action: &Action, which: Selection) -> Result<u64, Error> {
+async fn act(site: &Access, action: &Action, which: Selection) -> Result<u64, Error> {
     Ok(match action {
-        Action::Delete => site.mail.delete(which).await?,
+        Action::Delete => site.mail.delete(&site.scope, which).await?,
         Action::Change(change) => {
             check_tags(site, std::slice::from_ref(change)).await?;
-            site.mail.change(which, change.clone()).await? as u64
+            site.mail.change(&site.scope, which, change.clone()).await? as u64
         }
     })
 }
 
 /// Tags are for people to read, and each is a row beside every list: refuses one that is too long, and
 /// a new one where there are enough.
-pub(super) async fn check_tags(site: &Site, changes: &[Change]) -> Result<(), Error> {
+pub(super) async fn check_tags(site: &Access, changes: &[Change]) -> Result<(), Error> {
     let wanted = changes.iter().filter_map(|change| match change {
         Change::Tag(tag) => Some(tag_key(tag)),
         _ => None,
@@ -118,7 +119,7 @@ pub(super) async fn check_tags(site: &Site, changes: &[Change]) -> Result<(), Er
     if wanted.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
         return Err(Error::bad_request(WORDS.errors.tag_too_long));
     }
-    let known = site.mail.tags().await?;
+    let known = site.mail.tags(&site.scope).await?;
     let is_new = |tag: &&String| known.iter().all(|it| it.name != **tag);
     if known.len() + wanted.iter().filter(is_new).count() > MOST_TAGS {
         return Err(Error::bad_request(WORDS.errors.too_many_tags.with(&MOST_TAGS.to_string())));

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     auth::{Denied, Standing},
+    mail,
     secret::Secret,
     wire::sasl::Credentials,
 };
@@ -48,6 +49,11 @@ impl Who {
     /// False for who may only look: not even that somebody looked is then kept.
     pub(super) fn may_change(&self) -> bool {
         !matches!(self, Self::Program(Scope::Read))
+    }
+
+    /// Whose mail it is shown, and may change: all of it, for no user has a mailbox of its own yet.
+    pub(super) fn scope(&self) -> mail::Scope {
+        mail::Scope::All
     }
 }
 

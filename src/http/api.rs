@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use smol::{Timer, future::FutureExt as _};
 
 use super::{
-    Site,
-    access::message_id,
+    access::{Access, message_id},
     actions::check_tags,
     body,
     error::Error,
@@ -36,7 +35,7 @@ use crate::{
 /// With `wait`, an empty answer is held back so many seconds for the first message that matches: a
 /// test asks once instead of again and again.
 pub(super) async fn list(
-    State(site): State<Site>,
+    site: Access,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -48,7 +47,7 @@ pub(super) async fn list(
 /// `DELETE /api/messages`: those named in the body as `{"ids": […]}`, those that `q` and `mailbox`
 /// match, or with `all=1` all.
 pub(super) async fn delete_many(
-    State(site): State<Site>,
+    site: Access,
     Query(which): Query<Which>,
     headers: HeaderMap,
     request: Request,
@@ -64,13 +63,13 @@ pub(super) async fn delete_many(
         let bad = |error: NotAnId| Error::bad_request(error.to_string());
         Selection::Ids(ids.collect::<Result<_, _>>().map_err(bad)?)
     };
-    json(&headers, &Deleted { deleted: site.mail.delete(which).await? }).await
+    json(&headers, &Deleted { deleted: site.mail.delete(&site.scope, which).await? }).await
 }
 
 /// `GET /api/messages/{id}`, with its fields, texts and parts. Reading by a program does not mark it
 /// read.
 pub(super) async fn one(
-    State(site): State<Site>,
+    site: Access,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -86,7 +85,7 @@ pub(super) async fn one(
 
 /// `PATCH /api/messages/{id}`: what the body names is set, the rest stays.
 pub(super) async fn patch(
-    State(site): State<Site>,
+    site: Access,
     Path(id): Path<String>,
     headers: HeaderMap,
     request: Request,
@@ -99,18 +98,15 @@ pub(super) async fn patch(
     let changes = patch.changes(&record);
     check_tags(&site, &changes).await?;
     for change in changes {
-        site.mail.change(Selection::Ids(vec![record.id]), change).await?;
+        site.mail.change(&site.scope, Selection::Ids(vec![record.id]), change).await?;
     }
     json(&headers, &Message::new(&site.record(&id).await?)).await
 }
 
 /// `DELETE /api/messages/{id}`
-pub(super) async fn delete(
-    State(site): State<Site>,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
+pub(super) async fn delete(site: Access, Path(id): Path<String>) -> Result<Response, Error> {
     let id = message_id(&id)?;
-    match site.mail.delete(Selection::Ids(vec![id])).await? {
+    match site.mail.delete(&site.scope, Selection::Ids(vec![id])).await? {
         0 => Err(Error::no_message()),
         _ => Ok(StatusCode::NO_CONTENT.into_response()),
     }
@@ -133,11 +129,11 @@ impl Parameters for Asked {
 }
 
 /// A page, waiting for its first message until the deadline while it is empty.
-async fn found(site: &Site, query: store::Query, deadline: Instant) -> Result<Page, Error> {
+async fn found(site: &Access, query: store::Query, deadline: Instant) -> Result<Page, Error> {
     // Subscribed before looking, so that what comes in between is heard.
-    let mut events = site.mail.watch(None);
+    let mut events = site.mail.watch(&site.scope, None);
     loop {
-        let page = site.mail.list(query.clone()).await?;
+        let page = site.mail.list(&site.scope, query.clone()).await?;
         if !page.records.is_empty() || Instant::now() >= deadline {
             return Ok(page);
         }

@@ -4,14 +4,15 @@ use std::{collections::VecDeque, io, ops::Range, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::Path,
     http::{StatusCode, header},
     response::Response,
 };
 use smol::stream;
 
 use super::{
-    Site, disposition,
+    access::Access,
+    disposition,
     error::Error,
     files::{self, fence, set},
     words::WORDS,
@@ -24,10 +25,7 @@ use crate::{
 };
 
 /// `GET /messages/{id}/attachments.zip`
-pub(super) async fn attachments(
-    State(site): State<Site>,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
+pub(super) async fn attachments(site: Access, Path(id): Path<String>) -> Result<Response, Error> {
     let loaded = site.load(&id).await?;
     let outline = &loaded.scanned.outline;
     let numbers = loaded.letter().attachments;

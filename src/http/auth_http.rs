@@ -22,6 +22,7 @@ use percent_encoding::percent_decode;
 
 use super::{
     Site,
+    access::Access,
     error::Error,
     guard::Host,
     list::{self, Asked},
@@ -48,16 +49,16 @@ pub struct Upstream {
 
 /// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
 pub(super) async fn or_list(
-    State(site): State<Site>,
+    site: Access,
     host: Extension<Host>,
     visitor: Extension<Visitor>,
     asked: Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     if is_asked(&headers, &visitor) {
-        return auth_smtp(State(site), visitor, Query(Wanted::default()), headers).await;
+        return auth_smtp(State(site.site), visitor, Query(Wanted::default()), headers).await;
     }
-    list::list(State(site), host, asked, headers).await
+    list::list(site, host, asked, headers).await
 }
 
 /// True if it is nginx that asks at the root.

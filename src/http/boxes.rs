@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{http::HeaderMap, response::Response};
 
 use super::{
-    Site,
+    access::Access,
     error::Error,
     list::{Asked, Shell},
     page,
@@ -21,7 +21,7 @@ use crate::{
 
 /// `GET /boxes`: the column alone, for a page that is open while mail arrives.
 pub(super) async fn boxes(
-    State(site): State<Site>,
+    site: Access,
     Query(Here(asked)): Query<Here>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -70,11 +70,11 @@ pub(super) struct Link {
 
 impl Boxes {
     /// The column beside this list.
-    pub(super) async fn new(site: &Site, asked: &Asked) -> Result<Self, store::Error> {
-        let mut mailboxes = site.mail.mailboxes(None, MOST_MAILBOXES + 1).await?;
+    pub(super) async fn new(site: &Access, asked: &Asked) -> Result<Self, store::Error> {
+        let mut mailboxes = site.mail.mailboxes(&site.scope, None, MOST_MAILBOXES + 1).await?;
         let has_more = mailboxes.len() > MOST_MAILBOXES;
         mailboxes.truncate(MOST_MAILBOXES);
-        let mut tags = site.mail.tags().await?;
+        let mut tags = site.mail.tags(&site.scope).await?;
         tags.truncate(MOST_TAGS);
         Ok(Self {
             domains: domains(mailboxes, has_more, asked),

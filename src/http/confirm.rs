@@ -3,10 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use askama::Template;
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{http::HeaderMap, response::Response};
 
 use super::{
-    Site,
+    access::Access,
     error::Error,
     list::{Asked, Shell},
     page,
@@ -22,7 +22,7 @@ use crate::{
 /// `GET /delete`: asks before everything that a list shows is deleted, and says how many messages that
 /// are.
 pub(super) async fn confirm(
-    State(site): State<Site>,
+    site: Access,
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -49,11 +49,15 @@ pub(super) async fn confirm(
 }
 
 /// How many messages match, as far as anybody counts.
-async fn count(site: &Site, search: search::Query, mailbox: Option<String>) -> Result<u64, Error> {
+async fn count(
+    site: &Access,
+    search: search::Query,
+    mailbox: Option<String>,
+) -> Result<u64, Error> {
     let mut query = store::Query { search, mailbox, before: None, limit: AT_ONCE };
     let mut count = 0;
     loop {
-        let page = site.mail.list(query.clone()).await?;
+        let page = site.mail.list(&site.scope, query.clone()).await?;
         count += page.records.len() as u64;
         query.before = page.records.last().map(|record| record.id);
         if !page.more || count >= MOST_COUNTED {

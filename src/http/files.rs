@@ -6,14 +6,14 @@
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, header, header::HeaderName},
     response::{IntoResponse, Response},
 };
 
 use super::{
-    LoginMode, Site,
-    access::{ShownMessage, message_id},
+    LoginMode,
+    access::{Access, ShownMessage, message_id},
     assets, body, disposition,
     error::Error,
     media::{self, Viewer},
@@ -53,7 +53,7 @@ impl Parameters for Piece {
 
 /// `GET /messages/{id}/raw`: the octets as received.
 pub(super) async fn raw(
-    State(site): State<Site>,
+    site: Access,
     Path(id): Path<String>,
     Query(how): Query<Whole>,
     headers: HeaderMap,
@@ -74,7 +74,7 @@ pub(super) async fn raw(
 
 /// `GET /messages/{id}/parts/{part}`: the content of a part, decoded.
 pub(super) async fn part(
-    State(site): State<Site>,
+    site: Access,
     Path((id, number)): Path<(String, String)>,
     Query(how): Query<Piece>,
     headers: HeaderMap,
@@ -186,7 +186,7 @@ pub(super) fn name(part: &Part, number: usize) -> String {
 /// Even if a browser showed it, it could do nothing. A message never changes, but may be deleted, so it is
 /// kept for an hour; where people log in, a browser asks each time whether it may still show what it
 /// kept (RFC 9111 §5.2.2.4), because who comes after the logout may not.
-pub(super) fn fence(answer: &mut Response, site: &Site) -> Result<(), Error> {
+pub(super) fn fence(answer: &mut Response, site: &Access) -> Result<(), Error> {
     set(answer, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")?;
     let cache = match site.options.login {
         LoginMode::Off => "private, max-age=3600",

@@ -6,14 +6,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    extract::{Extension, Path, State},
+    extract::{Extension, Path},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
 
 use super::{
-    Site,
-    access::ShownMessage,
+    access::{Access, ShownMessage},
     error::Error,
     files,
     guard::Host,
@@ -52,7 +51,7 @@ pub(super) struct Rendered {
 
 /// `GET /messages/{id}/frame`
 pub(super) async fn whole(
-    State(site): State<Site>,
+    site: Access,
     Path(id): Path<String>,
     Query(look): Query<Look>,
     Extension(host): Extension<Host>,
@@ -65,7 +64,7 @@ pub(super) async fn whole(
 
 /// `GET /messages/{id}/parts/{part}/frame`: the same for any part that is HTML, or a message with HTML.
 pub(super) async fn part(
-    State(site): State<Site>,
+    site: Access,
     Path((id, number)): Path<(String, String)>,
     Query(look): Query<Look>,
     Extension(host): Extension<Host>,

@@ -1,10 +1,10 @@
 //! The operators of the search and the keys, for those who cannot open the card of the list.
 
 use askama::Template;
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{http::HeaderMap, response::Response};
 
 use super::{
-    Site,
+    access::Access,
     error::Error,
     list::{Asked, Shell},
     page,
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// `GET /help`
-pub(super) async fn help(State(site): State<Site>, headers: HeaderMap) -> Result<Response, Error> {
+pub(super) async fn help(site: Access, headers: HeaderMap) -> Result<Response, Error> {
     let shell = Shell::new(&site, Asked::default()).await?;
     page::page(&headers, &HelpPage { w: WORDS, shell: &shell }).await
 }

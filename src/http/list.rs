@@ -2,14 +2,15 @@
 
 use askama::Template;
 use axum::{
-    extract::{Extension, State},
+    extract::Extension,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    LoginMode, Site,
+    LoginMode,
+    access::Access,
     boxes::Boxes,
     error::Error,
     guard::Host,
@@ -50,7 +51,7 @@ pub(super) struct Shell {
 
 /// `GET /`
 pub(super) async fn list(
-    State(site): State<Site>,
+    site: Access,
     Extension(host): Extension<Host>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
@@ -60,7 +61,7 @@ pub(super) async fn list(
     let shell = Shell::new(&site, asked).await?;
     let asked = &shell.asked;
     let (found, trouble) = match asked.filter() {
-        Ok(_) => (site.mail.list(asked.query(PAGE_ROWS)?).await?, None),
+        Ok(_) => (site.mail.list(&site.scope, asked.query(PAGE_ROWS)?).await?, None),
         Err(error) => (NOTHING, Some(Trouble::new(&asked.q, error))),
     };
     let older = found.records.last().filter(|_| found.more).map(|last| {
@@ -89,17 +90,17 @@ pub(super) async fn list(
 
 /// `GET /rows`: a piece of a list, or the messages of these ids as a list shows them now.
 pub(super) async fn rows(
-    State(site): State<Site>,
+    site: Access,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let found = match wanted {
-        Wanted::Of(asked) => site.mail.list(asked.query(PAGE_ROWS)?).await?,
+        Wanted::Of(asked) => site.mail.list(&site.scope, asked.query(PAGE_ROWS)?).await?,
         Wanted::Named(ids) => {
             let mut records = Vec::new();
             for id in ids.split(',').take(MOST_NAMED) {
                 let id = id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?;
-                records.extend(site.mail.get(id).await?);
+                records.extend(site.mail.get(&site.scope, id).await?);
             }
             Page { records, more: false }
         }
@@ -225,9 +226,9 @@ pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
 
 impl Shell {
     /// What stands around a page about this.
-    pub(super) async fn new(site: &Site, asked: Asked) -> Result<Self, Error> {
+    pub(super) async fn new(site: &Access, asked: Asked) -> Result<Self, Error> {
         let seen = site.mail.next_event() - 1;
-        let counts = site.mail.counts().await?;
+        let counts = site.mail.counts(&site.scope).await?;
         let asks_who = site.options.login != LoginMode::Off;
         Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version, asks_who })
     }
@@ -279,7 +280,7 @@ struct RowsPiece {
 }
 
 /// Where to send mail, as seen from the browser: the host alone, and with its port.
-fn smtp_address(site: &Site, Host(host): &Host) -> (String, String) {
+fn smtp_address(site: &Access, Host(host): &Host) -> (String, String) {
     let port = site.smtp.port();
     if !site.smtp.ip().is_unspecified() {
         return (site.smtp.ip().to_string(), site.smtp.to_string());

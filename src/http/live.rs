@@ -41,8 +41,9 @@ use super::{
     row::Row,
 };
 use crate::{
-    bus::{Event, Heard, Subscription},
+    bus::{Event, Heard},
     id::MessageId,
+    mail::{Scope, Watch},
     net::DeadlineTimer,
     panics::{self, Panicked},
     store::Counts,
@@ -120,11 +121,12 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let io = parts.io.into_inner();
     let socket =
         WebSocketStream::from_partially_read(io, parts.read_buf.into(), Role::Server, Some(config));
-    let now = Instant::now();
+    let (now, scope) = (Instant::now(), request.who.scope());
     let mut client = Client {
         socket: socket.await,
         who: &request.who,
-        events: site.mail.watch(None),
+        events: site.mail.watch(&scope, None),
+        scope,
         site,
         counts: Counts::default(),
         counts_sent: now,
@@ -145,7 +147,9 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
 
 struct Client<'a> {
     socket: WebSocketStream<Patient>,
-    events: Subscription,
+    events: Watch,
+    /// What may be told.
+    scope: Scope,
     site: &'a Site,
     /// Who was let in, and may have logged out since.
     who: &'a Who,
@@ -211,14 +215,14 @@ impl Client<'_> {
 
     async fn hello(&mut self, asked: &Asked) -> Result<(), WsError> {
         let site = self.site;
-        self.counts = site.mail.counts().await.unwrap_or_default();
+        self.counts = site.mail.counts(&self.scope).await.unwrap_or_default();
         let is_known = asked.epoch == site.epoch;
         let next = match asked.after {
             Some(after) if is_known => after.saturating_add(1),
             _ => site.mail.next_event(),
         };
         // From the very number that is named, so that nothing falls in between.
-        self.events = site.mail.watch(Some(next));
+        self.events = site.mail.watch(&self.scope, Some(next));
         let counts = Totals::new(&self.counts);
         self.send(&Frame::Hello { epoch: &site.epoch, next, counts }).await?;
         if !is_known && !asked.epoch.is_empty() {
@@ -259,7 +263,7 @@ impl Client<'_> {
             self.counts_due = None;
             self.counts_sent = now;
             // A store that fails now may answer after the next change.
-            if let Ok(counts) = self.site.mail.counts().await
+            if let Ok(counts) = self.site.mail.counts(&self.scope).await
                 && counts != self.counts
             {
                 self.counts = counts;

@@ -1,32 +1,32 @@
 //! How the server is, for probes and scripts. The page for people is in `status_page`.
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use serde::Serialize;
 
 use super::{
-    Site, error::Error, page, parameters::Query, refusals::Find, row, status_page, words::WORDS,
+    access::Access, error::Error, page, parameters::Query, refusals::Find, row, status_page,
+    words::WORDS,
 };
 use crate::{log, metrics, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
-pub(super) async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
+pub(super) async fn ready(site: Access) -> Result<&'static str, Error> {
     if site.shutdown.has_begun() {
         let text = WORDS.errors.closing;
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     // A store that has stopped taking mail still tells what it has.
     site.mail.begin().await?;
-    site.mail.counts().await?;
+    site.mail.counts(&site.scope).await?;
     Ok("ready\n")
 }
 
 /// `GET /status`: a page for who wants pages, the most important numbers in JSON for others.
 pub(super) async fn brief(
-    State(site): State<Site>,
+    site: Access,
     Query(find): Query<Find>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -40,10 +40,7 @@ pub(super) async fn brief(
 }
 
 /// `GET /status/detail`
-pub(super) async fn detail(
-    State(site): State<Site>,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
+pub(super) async fn detail(site: Access, headers: HeaderMap) -> Result<Response, Error> {
     let metrics = &site.metrics;
     let detail = Detail {
         brief: Brief::new(&site).await?,
@@ -98,8 +95,8 @@ struct Brief {
 }
 
 impl Brief {
-    async fn new(site: &Site) -> Result<Self, Error> {
-        let counts = site.mail.counts().await?;
+    async fn new(site: &Access) -> Result<Self, Error> {
+        let counts = site.mail.counts(&site.scope).await?;
         Ok(Self {
             version: site.version,
             uptime_seconds: site.started.elapsed().as_secs(),

@@ -10,6 +10,7 @@ use axum::{http::HeaderMap, response::Response};
 
 use super::{
     Site,
+    access::Access,
     chart::Chart,
     error::Error,
     list::{Asked, Shell},
@@ -21,7 +22,11 @@ use super::{
 use crate::{metrics::Door, refusals, store};
 
 /// The page for this search among the refusals.
-pub(super) async fn page(site: &Site, find: Find, headers: &HeaderMap) -> Result<Response, Error> {
+pub(super) async fn page(
+    site: &Access,
+    find: Find,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
     let shell = Shell::new(site, Asked::default()).await?;
     let (w, metrics, now_ms) = (WORDS, &site.metrics, row::now_ms());
     let received = metrics.received_lately.last(now_ms);

@@ -1,6 +1,6 @@
 //! What people do with stored messages: mark, tag, delete. The store first, then everybody is told.
 
-use super::Mail;
+use super::{Mail, Scope};
 use crate::{
     bus::{Bus, Event},
     store::{Change, Error, Keep, Selection},
@@ -8,7 +8,13 @@ use crate::{
 
 impl Mail {
     /// Marks or tags; returns how many messages changed.
-    pub async fn change(&self, which: Selection, change: Change) -> Result<usize, Error> {
+    pub async fn change(
+        &self,
+        scope: &Scope,
+        which: Selection,
+        change: Change,
+    ) -> Result<usize, Error> {
+        let which = self.narrow_selection(scope, which).await?;
         let guard = DirtyOnDrop(&self.0.bus);
         let changed = self.0.store.change(which, change).await?;
         guard.resolve();
@@ -21,7 +27,8 @@ impl Mail {
     }
 
     /// Deletes; returns how many messages are gone.
-    pub async fn delete(&self, which: Selection) -> Result<u64, Error> {
+    pub async fn delete(&self, scope: &Scope, which: Selection) -> Result<u64, Error> {
+        let which = self.narrow_selection(scope, which).await?;
         let event = match &which {
             Selection::Ids(ids) if ids.len() <= EVENT_IDS => Event::Deleted(ids.as_slice().into()),
             _ => Event::Reload,
@@ -35,7 +42,8 @@ impl Mail {
         Ok(deleted)
     }
 
-    /// Deletes what retention does not keep; returns how many messages are gone.
+    /// Deletes what retention does not keep; returns how many messages are gone. It has no scope, for it is the
+    /// clock that asks.
     pub async fn prune(&self, keep: Keep) -> Result<u64, Error> {
         let guard = DirtyOnDrop(&self.0.bus);
         let deleted = self.0.store.prune(keep).await?;
@@ -88,7 +96,7 @@ mod tests {
                     draft.commit(Envelope::default(), Summary::default()).await.unwrap();
                 }
                 let mut news = bus.subscribe(None);
-                mail.change(Selection::All, change).await.unwrap();
+                mail.change(&Scope::All, Selection::All, change).await.unwrap();
                 let Some(Heard::Events(_, events)) = news.try_next(1) else { panic!("no news") };
                 assert_eq!(matches!(events[..], [Event::Changed(_)]), is_named);
             }
@@ -105,7 +113,7 @@ mod tests {
         block_on(async {
             let draft = store.begin().await.unwrap();
             draft.commit(Envelope::default(), Summary::default()).await.unwrap();
-            let mut deleting = Box::pin(mail.delete(Selection::All));
+            let mut deleting = Box::pin(mail.delete(&Scope::All, Selection::All));
             // It is on its way to the store, and who asked hangs up.
             assert!(poll_once(&mut deleting).await.is_none());
             while store.counts().await.unwrap().messages > 0 {}

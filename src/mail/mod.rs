@@ -2,13 +2,16 @@
 //! happened to it.
 //!
 //! A front end turns a conversation into these calls and has no store beside them. So the order of the
-//! store and the event, and the bounds of reading, stand once.
+//! store and the event, who may see what ([`Scope`]), and the bounds of reading stand once.
 
 mod edit;
 mod intake;
 pub mod json;
 mod lookup;
 mod reader;
+mod scope;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::Arc;
@@ -19,6 +22,8 @@ use self::reader::ScanCache;
 pub use self::{
     intake::Incoming,
     reader::{CHUNK, Error, Excerpt, LoadedMessage, MOST_SHOWN, spawn_bounded},
+    scope::Scope,
+    watch::Watch,
 };
 use crate::{
     bus::Bus,

@@ -11,7 +11,7 @@ use std::{
 
 use smol::lock::Semaphore;
 
-use super::Mail;
+use super::{Mail, Scope};
 use crate::{
     id::MessageId,
     message::{Extract, Letter, Part, Scanned, Scanner, is_pdf_without_script},
@@ -71,20 +71,29 @@ impl From<store::Error> for Error {
 
 impl Mail {
     /// A message with everything in it.
-    pub async fn load(&self, id: MessageId) -> Result<Option<LoadedMessage>, Error> {
-        self.load_up_to(id, u64::MAX).await
+    pub async fn load(&self, scope: &Scope, id: MessageId) -> Result<Option<LoadedMessage>, Error> {
+        self.load_up_to(scope, id, u64::MAX).await
     }
 
     /// A message with what there is in its first `MOST_READ` octets, which is all of almost any: a
     /// page has to come soon.
-    pub async fn load_prefix(&self, id: MessageId) -> Result<Option<LoadedMessage>, Error> {
-        self.load_up_to(id, MOST_READ).await
+    pub async fn load_prefix(
+        &self,
+        scope: &Scope,
+        id: MessageId,
+    ) -> Result<Option<LoadedMessage>, Error> {
+        self.load_up_to(scope, id, MOST_READ).await
     }
 
-    async fn load_up_to(&self, id: MessageId, most: u64) -> Result<Option<LoadedMessage>, Error> {
-        let Some(record) = self.get(id).await? else { return Ok(None) };
-        let Some(raw) = self.raw(id).await? else { return Ok(None) };
-        self.0.scans.load(record, raw, most).await.map(Some)
+    async fn load_up_to(
+        &self,
+        scope: &Scope,
+        id: MessageId,
+        most: u64,
+    ) -> Result<Option<LoadedMessage>, Error> {
+        let Some(record) = self.get(scope, id).await? else { return Ok(None) };
+        let Some(raw) = self.0.store.raw(id).await? else { return Ok(None) };
+        self.0.scans.load(record, Arc::new(raw), most).await.map(Some)
     }
 }
 

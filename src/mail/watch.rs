@@ -3,17 +3,27 @@
 
 use smol::future;
 
-use super::Mail;
+use super::{Mail, Scope};
 use crate::{
-    bus::{Event, Subscription},
+    bus::{Event, Heard, Subscription},
     shutdown::Shutdown,
     store::News,
 };
 
+/// A reader of events at its own pace, that hears of the messages of its scope only.
+pub struct Watch {
+    mail: Mail,
+    scope: Scope,
+    events: Subscription,
+    /// What was heard and is not told yet: whoever stops waiting for it on the way loses nothing.
+    heard: Option<Heard>,
+}
+
 impl Mail {
     /// What happens from event `from` on, or from now on; see [`crate::bus::Bus::subscribe`].
-    pub fn watch(&self, from: Option<u64>) -> Subscription {
-        self.0.bus.subscribe(from)
+    pub fn watch(&self, scope: &Scope, from: Option<u64>) -> Watch {
+        let events = self.0.bus.subscribe(from);
+        Watch { mail: self.clone(), scope: scope.clone(), events, heard: None }
     }
 
     /// The number that the next event will have.
@@ -35,5 +45,47 @@ impl Mail {
             }
         };
         future::or(shutdown.begun(), told).await;
+    }
+}
+
+impl Watch {
+    /// Waits for what comes next, at most `most` events at a time. In a mailbox it is one, so that the numbers of
+    /// what is told together follow each other without a gap.
+    pub async fn next(&mut self, most: usize) -> Heard {
+        if self.scope == Scope::All {
+            return self.events.next(most).await;
+        }
+        loop {
+            let heard = match &self.heard {
+                Some(heard) => heard.clone(),
+                None => self.heard.insert(self.events.next(1).await).clone(),
+            };
+            let told = match heard {
+                Heard::Missed(next) => Some(Heard::Missed(next)),
+                Heard::Events(number, events) => {
+                    let event = self.visible(events).await;
+                    event.map(|event| Heard::Events(number, vec![event]))
+                }
+            };
+            self.heard = None;
+            if let Some(told) = told {
+                return told;
+            }
+        }
+    }
+
+    /// What the scope may be told of an event. What is gone can be looked up nowhere, and an id that nobody knows
+    /// says nothing.
+    async fn visible(&self, events: Vec<Event>) -> Option<Event> {
+        match events.into_iter().next()? {
+            Event::New(record) => self.scope.contains(&record).then_some(Event::New(record)),
+            Event::Changed(ids) => match self.mail.known(&self.scope, &ids).await {
+                Ok(known) if known.is_empty() => None,
+                Ok(known) => Some(Event::Changed(known.into())),
+                // A store that fails now may answer when everybody looks again.
+                Err(_) => Some(Event::Reload),
+            },
+            event => Some(event),
+        }
     }
 }

@@ -153,6 +153,15 @@ fn doors_reach_the_store_through_mail_only() {
     assert!(seen > 20, "only {seen} files of doors found");
 }
 
+/// What a login may see is decided in one place, so that a handler cannot decide otherwise.
+#[test]
+fn http_says_once_whose_mail_it_shows() {
+    let sources = sources();
+    let web = sources.iter().filter(|(path, _)| module(path) == "http");
+    let scopes: usize = web.map(|(_, text)| text.matches("Scope::All").count()).sum();
+    assert_eq!(scopes, 1, "Who::scope is the place");
+}
+
 #[test]
 fn the_version_has_one_heading_in_the_changelog() {
     let text =

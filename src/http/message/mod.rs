@@ -7,7 +7,7 @@ mod print;
 
 use askama::Template;
 use axum::{
-    extract::{Extension, Path, State},
+    extract::{Extension, Path},
     http::{HeaderMap, Method},
     response::Response,
 };
@@ -19,8 +19,7 @@ use self::{
 };
 pub(super) use self::{panel::links, print::print};
 use super::{
-    Site,
-    access::ShownMessage,
+    access::{Access, ShownMessage},
     admission::Who,
     error::Error,
     frame::Look,
@@ -74,7 +73,7 @@ impl Parameters for How {
 
 /// `GET /messages/{id}` and its tabs.
 pub(super) async fn show(
-    State(site): State<Site>,
+    site: Access,
     Path(id): Path<String>,
     Query(how): Query<How>,
     Extension(who): Extension<Who>,
@@ -86,7 +85,9 @@ pub(super) async fn show(
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
     let is_reading = method == Method::GET && !is_prefetch(&headers);
     if !loaded.record.read && is_reading && who.may_change() {
-        site.mail.change(Selection::Ids(vec![loaded.record.id]), Change::Read(true)).await?;
+        site.mail
+            .change(&site.scope, Selection::Ids(vec![loaded.record.id]), Change::Read(true))
+            .await?;
         loaded.mark_read();
     }
     let has_html = loaded.letter().html(&loaded.scanned.outline).is_some();
@@ -97,7 +98,7 @@ pub(super) async fn show(
 
 /// `GET /messages/{id}/parts/{part}/view`
 pub(super) async fn show_part(
-    State(site): State<Site>,
+    site: Access,
     Path((id, number)): Path<(String, String)>,
     Query(how): Query<How>,
     headers: HeaderMap,
@@ -109,7 +110,7 @@ pub(super) async fn show_part(
 }
 
 async fn answer(
-    site: &Site,
+    site: &Access,
     loaded: &ShownMessage,
     tab: Tab,
     panel: Panel,
@@ -167,10 +168,16 @@ pub(super) fn found_codes(loaded: &ShownMessage) -> Vec<Code> {
     codes(std::iter::once(subject).chain(loaded.scanned.texts()))
 }
 
-async fn older(site: &Site, record: &Record) -> Result<Option<String>, Error> {
+async fn older(site: &Access, record: &Record) -> Result<Option<String>, Error> {
     let search = search::Query::default();
     let query = store::Query { search, mailbox: None, before: Some(record.id), limit: 1 };
-    Ok(site.mail.list(query).await?.records.first().map(|record| record.id.to_string()))
+    Ok(site
+        .mail
+        .list(&site.scope, query)
+        .await?
+        .records
+        .first()
+        .map(|record| record.id.to_string()))
 }
 
 /// True for a request that a browser makes before anybody asked (Sec-Purpose, older: Purpose).

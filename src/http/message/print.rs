@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use askama::Template;
 use axum::{
-    extract::{Extension, Path, State},
+    extract::{Extension, Path},
     http::HeaderMap,
     response::Response,
 };
@@ -20,7 +20,7 @@ use super::{
     panel::shown_at_most,
 };
 use crate::http::{
-    Site,
+    access::Access,
     error::Error,
     frame::{self, HEAD, Look},
     guard::Host,
@@ -32,7 +32,7 @@ use crate::http::{
 
 /// `GET /messages/{id}/print`
 pub(in crate::http) async fn print(
-    State(site): State<Site>,
+    site: Access,
     Path(id): Path<String>,
     Query(look): Query<Look>,
     Extension(host): Extension<Host>,
