@@ -27,7 +27,7 @@ pub use self::{
 };
 use crate::{
     bus::Bus,
-    store::{News, Store},
+    store::{RemoteChange, Store},
 };
 
 /// The mail of this house. Cheap to clone.
@@ -39,13 +39,13 @@ struct Inner {
     bus: Arc<Bus>,
     scans: ScanCache,
     /// What other instances do to the same messages; most stores have no others.
-    remote: Option<Receiver<News>>,
+    remote: Option<Receiver<RemoteChange>>,
 }
 
 impl Mail {
     /// The service before this store; what happens is told on this bus. One for each store.
     pub fn new(store: Arc<dyn Store>, bus: Arc<Bus>) -> Self {
-        let remote = store.news();
+        let remote = store.remote_changes();
         Self(Arc::new(Inner { store, bus, scans: ScanCache::default(), remote }))
     }
 }

@@ -7,7 +7,7 @@ use super::{Mail, Scope};
 use crate::{
     bus::{Event, Heard, Subscription},
     shutdown::Shutdown,
-    store::News,
+    store::RemoteChange,
 };
 
 /// A reader of events at its own pace, that hears of the messages of its scope only.
@@ -37,10 +37,10 @@ impl Mail {
         let told = async {
             while let Ok(change) = remote.recv().await {
                 self.0.bus.publish(match change {
-                    News::New(record) => Event::New(record),
-                    News::Deleted(ids) => Event::Deleted(ids.into()),
-                    News::Changed(ids) => Event::Changed(ids.into()),
-                    News::Missed => Event::Reload,
+                    RemoteChange::New(record) => Event::New(record),
+                    RemoteChange::Deleted(ids) => Event::Deleted(ids.into()),
+                    RemoteChange::Changed(ids) => Event::Changed(ids.into()),
+                    RemoteChange::Missed => Event::Reload,
                 });
             }
         };

@@ -59,7 +59,7 @@ pub trait Store: Send + Sync {
 
     /// What others do to the messages of this store from now on; none where nobody else can. What was
     /// done through this store itself is not told again. To be asked for once.
-    fn news(&self) -> Option<smol::channel::Receiver<News>> {
+    fn remote_changes(&self) -> Option<smol::channel::Receiver<RemoteChange>> {
         None
     }
 
@@ -69,7 +69,7 @@ pub trait Store: Send + Sync {
 
 /// Something that another instance did.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum RemoteChange {
     /// It stored a message.
     New(Arc<Record>),
     /// It deleted these.

@@ -26,13 +26,13 @@ use smol::{
 use tokio::time::sleep;
 
 use super::{Shared, find, health, row::Found, schema::Topology};
-use crate::{id::MessageId, store::News};
+use crate::{id::MessageId, store::RemoteChange};
 
-/// Where news go, and what of our own must not come back as news.
+/// Where remote changes go, and what of our own must not come back as one.
 #[derive(Debug)]
 pub(super) struct Feed {
-    news: Sender<News>,
-    receiver: Mutex<Option<Receiver<News>>>,
+    sender: Sender<RemoteChange>,
+    receiver: Mutex<Option<Receiver<RemoteChange>>>,
     deleted: Mutex<Recent>,
     pace: Mutex<Pace>,
 }
@@ -48,13 +48,13 @@ struct Pace {
 
 impl Feed {
     pub(super) fn new() -> Self {
-        let (news, receiver) = smol::channel::bounded(WAITING);
+        let (sender, receiver) = smol::channel::bounded(WAITING);
         let pace = Mutex::new(Pace { since: Instant::now(), changes: 0, behind: false });
-        Self { news, receiver: Mutex::new(Some(receiver)), deleted: Mutex::default(), pace }
+        Self { sender, receiver: Mutex::new(Some(receiver)), deleted: Mutex::default(), pace }
     }
 
-    /// The end at which news come out, for the one who asks first.
-    pub(super) fn take(&self) -> Option<Receiver<News>> {
+    /// The end at which they come out, for the one who asks first.
+    pub(super) fn take(&self) -> Option<Receiver<RemoteChange>> {
         self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -68,28 +68,28 @@ impl Feed {
 
     /// Something happened that nobody tells.
     pub(super) fn missed(&self) {
-        self.tell(News::Missed);
+        self.tell(RemoteChange::Missed);
     }
 
     /// Tells that something was left out, once there is room.
     pub(super) fn catch_up(&self) {
         let mut pace = self.pace();
-        if pace.behind && self.news.is_empty() {
-            pace.behind = self.news.try_send(News::Missed).is_err();
+        if pace.behind && self.sender.is_empty() {
+            pace.behind = self.sender.try_send(RemoteChange::Missed).is_err();
         }
     }
 
     /// Nobody waits for who falls far behind, and changes of a great many messages are not told one by
     /// one.
-    fn tell(&self, news: News) {
+    fn tell(&self, change: RemoteChange) {
         let mut pace = self.pace();
-        if matches!(news, News::Changed(_) | News::Deleted(_)) {
+        if matches!(change, RemoteChange::Changed(_) | RemoteChange::Deleted(_)) {
             if pace.since.elapsed() > Duration::from_secs(1) {
                 (pace.since, pace.changes) = (Instant::now(), 0);
             }
             pace.changes += 1;
         }
-        pace.behind |= pace.changes > CHANGES_A_SECOND || self.news.try_send(news).is_err();
+        pace.behind |= pace.changes > CHANGES_A_SECOND || self.sender.try_send(change).is_err();
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
@@ -129,7 +129,7 @@ impl Recent {
     }
 }
 
-/// Tells news until the runtime ends.
+/// Tells remote changes until the runtime ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     while !shared.feed.is_heard() || shared.topology.get().is_none() {
         sleep(Duration::from_millis(100)).await;
@@ -209,15 +209,17 @@ fn tell(shared: &Shared, mut event: Document) {
             let document = event.remove("fullDocument");
             let document = document.and_then(|it| it.as_document().cloned());
             match document.map(deserialize_from_document::<Found>) {
-                Some(Ok(found)) => shared.feed.tell(News::New(Arc::new(found.into_record()))),
+                Some(Ok(found)) => {
+                    shared.feed.tell(RemoteChange::New(Arc::new(found.into_record())))
+                }
                 // What is left of a message that is gone has nothing of a message.
                 Some(Err(error)) => log::debug!("change stream: {error}"),
                 None => {}
             }
         }
-        ("update", Some(id)) => shared.feed.tell(News::Changed(vec![id])),
+        ("update", Some(id)) => shared.feed.tell(RemoteChange::Changed(vec![id])),
         ("delete", Some(id)) if shared.feed.is_ours(id) => {}
-        ("delete" | "replace", Some(id)) => shared.feed.tell(News::Deleted(vec![id])),
+        ("delete" | "replace", Some(id)) => shared.feed.tell(RemoteChange::Deleted(vec![id])),
         _ => shared.feed.missed(),
     }
 }
@@ -232,7 +234,7 @@ async fn poll(shared: &Arc<Shared>) {
             continue;
         }
         if let Err(error) = poll_once(shared, &mut seen, &mut changes).await {
-            log::debug!("asking for news: {error}");
+            log::debug!("asking for remote changes: {error}");
         }
     }
 }
@@ -267,7 +269,7 @@ async fn poll_once(
     }
     if known {
         for record in fresh.into_iter().rev() {
-            shared.feed.tell(News::New(Arc::new(record)));
+            shared.feed.tell(RemoteChange::New(Arc::new(record)));
         }
     }
     Ok(())
@@ -275,7 +277,7 @@ async fn poll_once(
 
 /// Changes and deletions told in a second; if there are more, looking again is cheaper.
 const CHANGES_A_SECOND: usize = 200;
-/// News that wait to be taken.
+/// Remote changes that wait to be taken.
 const WAITING: usize = 4_096;
 /// Ids of our own, and of others, that are remembered.
 const REMEMBERED: usize = 10_000;

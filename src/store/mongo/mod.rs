@@ -3,7 +3,7 @@
 //! ```text
 //!  Draft ──► commit ──► messages ──► find ──► list, get, raw
 //!    │    (one insert       │ change stream
-//!    │     for all that     └──────► feed ──► news of other instances
+//!    │     for all that     └──────► feed ──► changes by other instances
 //!    └─► bodies  wait)   ledger ──► labels, meta (totals)
 //!      (GridFS, large ones)          tend: totals, lease, sweeping
 //! ```
@@ -51,8 +51,8 @@ use self::{
     schema::{Collections, Topology},
 };
 use super::{
-    Change, Counts, Draft, Error, Keep, Later, MAX_INLINE_LIMIT, Mailbox, News, Options, Page,
-    Query, Raw, Record, Selection, Store, mailbox_key,
+    Change, Counts, Draft, Error, Keep, Later, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
+    Raw, Record, RemoteChange, Selection, Store, mailbox_key,
 };
 use crate::id::{IdSource, MessageId};
 
@@ -257,7 +257,7 @@ impl Shared {
             .await
     }
 
-    /// A mark by which we know our own change when it comes back as news.
+    /// A mark by which we know our own change when it comes back from the stream.
     fn touch(&self) -> String {
         format!("{}:{}", self.me.to_hex(), self.touches.fetch_add(1, Ordering::Relaxed))
     }
@@ -462,7 +462,7 @@ impl Store for Mongo {
         Box::pin(self.labels(Kind::Tag, None, usize::MAX))
     }
 
-    fn news(&self) -> Option<smol::channel::Receiver<News>> {
+    fn remote_changes(&self) -> Option<smol::channel::Receiver<RemoteChange>> {
         self.shared.feed.take()
     }
 
