@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    Change, Counts, Draft, Error, Keep, Later, Mailbox, Page, Query, Raw, Record, Selection, Store,
-    mailbox_key, matching, tag_key,
+    BoxFuture, Change, Counts, Draft, Error, Keep, Mailbox, Page, Query, Raw, Record, Selection,
+    Store, mailbox_key, matching, tag_key,
 };
 use crate::{
     id::{IdSource, MessageId},
@@ -55,17 +55,17 @@ impl Memory {
     }
 
     /// Runs `work` off the executor: whatever looks at many messages takes its time.
-    fn aside<T: Send + 'static>(
+    fn unblock<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T, Error> + Send + 'static,
-    ) -> Later<'_, T> {
+    ) -> BoxFuture<'_, T> {
         let shared = self.shared.clone();
         Box::pin(smol::unblock(move || work(&shared)))
     }
 }
 
 impl Store for Memory {
-    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+    fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>> {
         Box::pin(async {
             drop(self.shared.open_room()?);
             let draft = MemoryDraft { shared: self.shared.clone(), raw: Vec::new(), taken: 0 };
@@ -73,21 +73,21 @@ impl Store for Memory {
         })
     }
 
-    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+    fn get(&self, id: MessageId) -> BoxFuture<'_, Option<Record>> {
         Box::pin(async move {
             Ok(self.shared.open_room()?.messages.get(&id).map(|item| item.record.clone()))
         })
     }
 
-    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+    fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>> {
         Box::pin(async move {
             let room = self.shared.open_room()?;
             Ok(room.messages.get(&id).map(|item| Raw::Inline(item.raw.clone())))
         })
     }
 
-    fn list(&self, query: Query) -> Later<'_, Page> {
-        self.aside(move |shared| {
+    fn list(&self, query: Query) -> BoxFuture<'_, Page> {
+        self.unblock(move |shared| {
             let mut records = Vec::new();
             for item in shared.newest_first(query.before)? {
                 if item.is_wanted(&query.search, query.mailbox.as_deref()) {
@@ -101,8 +101,8 @@ impl Store for Memory {
         })
     }
 
-    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
-        self.aside(move |shared| {
+    fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
+        self.unblock(move |shared| {
             let ids = shared.select(which)?;
             let mut room = shared.open_room()?;
             let mut changed = Vec::new();
@@ -117,16 +117,16 @@ impl Store for Memory {
         })
     }
 
-    fn delete(&self, which: Selection) -> Later<'_, u64> {
-        self.aside(move |shared| {
+    fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
+        self.unblock(move |shared| {
             let ids = shared.select(which)?;
             let mut room = shared.open_room()?;
             Ok(ids.into_iter().map(|id| u64::from(room.remove(id))).sum())
         })
     }
 
-    fn prune(&self, keep: Keep) -> Later<'_, u64> {
-        self.aside(move |shared| {
+    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
+        self.unblock(move |shared| {
             let mut room = shared.open_room()?;
             let mut deleted = 0;
             let is_old = |item: &Item| {
@@ -150,12 +150,12 @@ impl Store for Memory {
         })
     }
 
-    fn counts(&self) -> Later<'_, Counts> {
+    fn counts(&self) -> BoxFuture<'_, Counts> {
         Box::pin(async { Ok(self.shared.open_room()?.counts()) })
     }
 
-    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
-        self.aside(move |shared| {
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> BoxFuture<'_, Vec<Mailbox>> {
+        self.unblock(move |shared| {
             let all = shared.labels(|record| mailbox_keys(&record.envelope))?;
             let after = after.map(|name| mailbox_key(&name));
             let is_after = |mailbox: &Mailbox| after.as_ref().is_none_or(|a| mailbox.name > *a);
@@ -163,11 +163,11 @@ impl Store for Memory {
         })
     }
 
-    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
-        self.aside(|shared| shared.labels(|record| record.tags.clone()))
+    fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
+        self.unblock(|shared| shared.labels(|record| record.tags.clone()))
     }
 
-    fn close(&self) -> Later<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let mut room = self.shared.open_room()?;
             room.closed = true;
@@ -185,7 +185,7 @@ struct MemoryDraft {
 }
 
 impl Draft for MemoryDraft {
-    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()> {
+    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.shared.reserve(chunk.len() as u64)?;
             self.taken += chunk.len() as u64;
@@ -198,7 +198,7 @@ impl Draft for MemoryDraft {
         self: Box<Self>,
         envelope: Envelope,
         summary: Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         Box::pin(async move { self.keep(None, envelope, summary) })
     }
 
@@ -207,7 +207,7 @@ impl Draft for MemoryDraft {
         id: MessageId,
         envelope: Envelope,
         summary: Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         Box::pin(async move { self.keep(Some(id), envelope, summary) })
     }
 }

@@ -21,41 +21,41 @@ use crate::{
     wire::Envelope,
 };
 
-/// An answer that comes later. Boxed, so that a store is chosen at run time.
-pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+/// The future of an answer, boxed so that a store can be chosen at run time.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// A place for messages.
 pub trait Store: Send + Sync {
     /// Begins a message. Nothing is visible until [`Draft::commit`]; dropping the draft leaves no trace.
-    fn begin(&self) -> Later<'_, Box<dyn Draft>>;
+    fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>>;
 
     /// One message, without its body.
-    fn get(&self, id: MessageId) -> Later<'_, Option<Record>>;
+    fn get(&self, id: MessageId) -> BoxFuture<'_, Option<Record>>;
 
     /// The bytes of one message, exactly as received.
-    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>>;
+    fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>>;
 
     /// A page of messages, newest first.
-    fn list(&self, query: Query) -> Later<'_, Page>;
+    fn list(&self, query: Query) -> BoxFuture<'_, Page>;
 
     /// Marks or tags; returns the ids that really changed.
-    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>>;
+    fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>>;
 
     /// Deletes and gives the space back; returns how many were deleted.
-    fn delete(&self, which: Selection) -> Later<'_, u64>;
+    fn delete(&self, which: Selection) -> BoxFuture<'_, u64>;
 
     /// Deletes the oldest messages until all bounds hold; returns how many were deleted.
-    fn prune(&self, keep: Keep) -> Later<'_, u64>;
+    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64>;
 
     /// Totals. Kept, not counted: this is cheap at any size.
-    fn counts(&self) -> Later<'_, Counts>;
+    fn counts(&self) -> BoxFuture<'_, Counts>;
 
     /// Recipient mailboxes that have messages, sorted by name, those after `after` if given, at most
     /// `limit`.
-    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>>;
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> BoxFuture<'_, Vec<Mailbox>>;
 
     /// Tags in use, sorted by name.
-    fn tags(&self) -> Later<'_, Vec<Mailbox>>;
+    fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>>;
 
     /// What others do to the messages of this store from now on; none where nobody else can. What was
     /// done through this store itself is not told again. To be asked for once.
@@ -64,7 +64,7 @@ pub trait Store: Send + Sync {
     }
 
     /// Finishes what is under way and closes. Afterwards everything answers [`Error::Closed`].
-    fn close(&self) -> Later<'_, ()>;
+    fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 /// Something that another instance did.
@@ -83,13 +83,16 @@ pub enum RemoteChange {
 /// A message on its way in.
 pub trait Draft: Send {
     /// Adds a piece of the body. A slow disk makes this wait: that is the back-pressure.
-    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()>;
+    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> BoxFuture<'a, ()>;
 
     /// Stores the message with its envelope, durably, and returns the id that the store gave it. Ids
     /// grow in the order of commits, so a page key never skips a message. The octets written are
     /// counted, and the count replaces [`Summary::size`].
-    fn commit(self: Box<Self>, envelope: Envelope, summary: Summary)
-    -> Later<'static, Arc<Record>>;
+    fn commit(
+        self: Box<Self>,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> BoxFuture<'static, Arc<Record>>;
 
     /// The same under the id that the message has in another store. The id must not be taken; where ids
     /// are the order of commits it must be above all that are. For migrations.
@@ -98,7 +101,7 @@ pub trait Draft: Send {
         id: MessageId,
         envelope: Envelope,
         summary: Summary,
-    ) -> Later<'static, Arc<Record>>;
+    ) -> BoxFuture<'static, Arc<Record>>;
 }
 
 /// A stored message without its body.

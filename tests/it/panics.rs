@@ -27,8 +27,8 @@ use smtpd::{
     server,
     shutdown::Shutdown,
     store::{
-        self, Change, Counts, Draft, Error, Keep, Kind, Later, Mailbox, Page, Query, Raw, Record,
-        Selection, Store,
+        self, BoxFuture, Change, Counts, Draft, Error, Keep, Kind, Mailbox, Page, Query, Raw,
+        Record, Selection, Store,
     },
     wire::Envelope,
 };
@@ -297,11 +297,11 @@ impl Draft for FaultyDraft {
         _: MessageId,
         envelope: Envelope,
         summary: message::Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         self.commit(envelope, summary)
     }
 
-    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()> {
+    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.0.at(Place::Write);
             let faulty = self.0.clone();
@@ -314,7 +314,7 @@ impl Draft for FaultyDraft {
         self: Box<Self>,
         envelope: Envelope,
         summary: message::Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         Box::pin(async move {
             self.0.at(Place::Commit);
             self.1.commit(envelope, summary).await
@@ -323,7 +323,7 @@ impl Draft for FaultyDraft {
 }
 
 impl Store for Faulty {
-    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+    fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>> {
         Box::pin(async move {
             self.at(Place::Begin);
             if self.0.refuses.load(Ordering::SeqCst) > 0 {
@@ -334,46 +334,46 @@ impl Store for Faulty {
         })
     }
 
-    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+    fn get(&self, id: MessageId) -> BoxFuture<'_, Option<Record>> {
         self.0.store.get(id)
     }
 
-    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+    fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>> {
         self.0.store.raw(id)
     }
 
-    fn list(&self, query: Query) -> Later<'_, Page> {
+    fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         self.at(Place::List);
         self.0.store.list(query)
     }
 
-    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
+    fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
         self.0.store.change(which, change)
     }
 
-    fn delete(&self, which: Selection) -> Later<'_, u64> {
+    fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
         self.0.store.delete(which)
     }
 
-    fn prune(&self, keep: Keep) -> Later<'_, u64> {
+    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
         self.at(Place::Prune);
         self.0.store.prune(keep)
     }
 
-    fn counts(&self) -> Later<'_, Counts> {
+    fn counts(&self) -> BoxFuture<'_, Counts> {
         self.at(Place::Counts);
         self.0.store.counts()
     }
 
-    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> BoxFuture<'_, Vec<Mailbox>> {
         self.0.store.mailboxes(after, limit)
     }
 
-    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
+    fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
         self.0.store.tags()
     }
 
-    fn close(&self) -> Later<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         self.0.store.close()
     }
 }

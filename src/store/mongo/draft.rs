@@ -13,7 +13,7 @@ use super::{
 use crate::{
     id::MessageId,
     message::{Scanner, Summary},
-    store::{Draft, Error, Later, Record, matching},
+    store::{BoxFuture, Draft, Error, Record, matching},
     wire::Envelope,
 };
 
@@ -101,7 +101,7 @@ fn entry(envelope: &Envelope, summary: &Summary) -> Entry {
 }
 
 impl Draft for MongoDraft {
-    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()> {
+    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.scanner.push(chunk);
             self.buffer.extend_from_slice(chunk);
@@ -117,7 +117,7 @@ impl Draft for MongoDraft {
         self: Box<Self>,
         envelope: Envelope,
         summary: Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         Box::pin(async move { self.finish(envelope, summary, None).await.map(Arc::new) })
     }
 
@@ -126,7 +126,7 @@ impl Draft for MongoDraft {
         id: MessageId,
         envelope: Envelope,
         summary: Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         Box::pin(async move { self.finish(envelope, summary, Some(id)).await.map(Arc::new) })
     }
 }

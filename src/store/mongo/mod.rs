@@ -51,7 +51,7 @@ use self::{
     schema::{Collections, Topology},
 };
 use super::{
-    Change, Counts, Draft, Error, Keep, Later, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
+    BoxFuture, Change, Counts, Draft, Error, Keep, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
     Raw, Record, RemoteChange, Selection, Store, mailbox_key,
 };
 use crate::id::{IdSource, MessageId};
@@ -412,7 +412,7 @@ impl Mongo {
 }
 
 impl Store for Mongo {
-    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+    fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>> {
         Box::pin(async {
             self.shared.check_open()?;
             let draft = MongoDraft::new(self.shared.clone(), self.queue.clone());
@@ -420,31 +420,31 @@ impl Store for Mongo {
         })
     }
 
-    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+    fn get(&self, id: MessageId) -> BoxFuture<'_, Option<Record>> {
         Box::pin(self.look(move |shared| find::get(shared, id)))
     }
 
-    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+    fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>> {
         Box::pin(self.look(async move |shared| find::raw(&shared, id).await))
     }
 
-    fn list(&self, query: Query) -> Later<'_, Page> {
+    fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         Box::pin(self.look(move |shared| find::page(shared, query)))
     }
 
-    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
+    fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
         Box::pin(self.change_all(which, change))
     }
 
-    fn delete(&self, which: Selection) -> Later<'_, u64> {
+    fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
         Box::pin(self.delete_all(which))
     }
 
-    fn prune(&self, keep: Keep) -> Later<'_, u64> {
+    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
         Box::pin(self.prune_all(keep))
     }
 
-    fn counts(&self) -> Later<'_, Counts> {
+    fn counts(&self) -> BoxFuture<'_, Counts> {
         Box::pin(self.look(async |shared: Arc<Shared>| {
             shared.add_up().await?;
             let totals = ledger::totals(&shared.there).await;
@@ -453,12 +453,12 @@ impl Store for Mongo {
         }))
     }
 
-    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> BoxFuture<'_, Vec<Mailbox>> {
         let after = after.map(|name| mailbox_key(&name));
         Box::pin(self.labels(Kind::Mailbox, after, limit))
     }
 
-    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
+    fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
         Box::pin(self.labels(Kind::Tag, None, usize::MAX))
     }
 
@@ -466,7 +466,7 @@ impl Store for Mongo {
         self.shared.feed.take()
     }
 
-    fn close(&self) -> Later<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.finish())
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     id::MessageId,
     message::Summary,
-    store::{Draft, Error, Later, Record},
+    store::{BoxFuture, Draft, Error, Record},
     wire::Envelope,
 };
 
@@ -104,7 +104,7 @@ impl SqliteDraft {
 }
 
 impl Draft for SqliteDraft {
-    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> Later<'a, ()> {
+    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let limit = match self.place {
                 Place::Memory => self.shared.inline_limit,
@@ -125,7 +125,7 @@ impl Draft for SqliteDraft {
         self: Box<Self>,
         envelope: Envelope,
         summary: Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         Box::pin(async move { self.finish(None, envelope, summary).await.map(Arc::new) })
     }
 
@@ -134,7 +134,7 @@ impl Draft for SqliteDraft {
         id: MessageId,
         envelope: Envelope,
         summary: Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         Box::pin(async move { self.finish(Some(id), envelope, summary).await.map(Arc::new) })
     }
 }

@@ -73,7 +73,7 @@ use self::{
     writer::Writer,
 };
 use super::{
-    Change, Counts, Draft, Error, Keep, Later, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
+    BoxFuture, Change, Counts, Draft, Error, Keep, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
     Raw, Record, Selection, Store, mailbox_key,
 };
 use crate::{
@@ -332,7 +332,7 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+    fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>> {
         Box::pin(async {
             self.check_open()?;
             self.check_room().await?;
@@ -342,23 +342,23 @@ impl Store for Sqlite {
         })
     }
 
-    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+    fn get(&self, id: MessageId) -> BoxFuture<'_, Option<Record>> {
         Box::pin(self.look(move |reader, _| reader.record_of(id)))
     }
 
-    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+    fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>> {
         Box::pin(self.look(move |reader, _| reader.raw(id)))
     }
 
-    fn list(&self, query: Query) -> Later<'_, Page> {
+    fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         Box::pin(self.look(move |reader, shared| reader.page(shared, &query)))
     }
 
-    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
+    fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
         Box::pin(self.change_all(which, change))
     }
 
-    fn delete(&self, which: Selection) -> Later<'_, u64> {
+    fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
         Box::pin(async move {
             let mut deleted = 0;
             let mut ended = self.delete_all(which.clone(), &mut deleted).await;
@@ -369,7 +369,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn prune(&self, keep: Keep) -> Later<'_, u64> {
+    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
         Box::pin(async move {
             let mut deleted = 0;
             let mut ended = self.prune_all(keep, &mut deleted).await;
@@ -380,7 +380,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn counts(&self) -> Later<'_, Counts> {
+    fn counts(&self) -> BoxFuture<'_, Counts> {
         Box::pin(async {
             self.check_open()?;
             self.writer.settle().await?;
@@ -400,16 +400,16 @@ impl Store for Sqlite {
         })
     }
 
-    fn mailboxes(&self, after: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
+    fn mailboxes(&self, after: Option<String>, limit: usize) -> BoxFuture<'_, Vec<Mailbox>> {
         let after = after.map(|name| mailbox_key(&name));
         Box::pin(self.look(move |reader, _| reader.labels(Kind::Mailbox, after.as_deref(), limit)))
     }
 
-    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
+    fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
         Box::pin(self.look(|reader, _| reader.labels(Kind::Tag, None, usize::MAX)))
     }
 
-    fn close(&self) -> Later<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.finish())
     }
 }

@@ -9,8 +9,8 @@ use smtpd::{
     id::{IdSource, MessageId},
     message::{Scanner, Summary},
     store::{
-        Change, Counts, Draft, Error, Keep, Later, Mailbox, Page, Query, Raw, Record, Selection,
-        State, Store, mailbox_key,
+        BoxFuture, Change, Counts, Draft, Error, Keep, Mailbox, Page, Query, Raw, Record,
+        Selection, State, Store, mailbox_key,
     },
     wire::Envelope,
 };
@@ -66,7 +66,7 @@ impl Shelf {
     fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Vec<(Record, Raw)>) -> T,
-    ) -> Later<'static, T> {
+    ) -> BoxFuture<'static, T> {
         let done = match self.0.broken.load(Ordering::SeqCst) {
             true => Err(Error::Io("secret path /var/x".into())),
             false => Ok(work(&mut self.0.items.lock().unwrap())),
@@ -79,11 +79,11 @@ impl Shelf {
 struct Nowhere;
 
 impl Draft for Nowhere {
-    fn write<'a>(&'a mut self, _: &'a [u8]) -> Later<'a, ()> {
+    fn write<'a>(&'a mut self, _: &'a [u8]) -> BoxFuture<'a, ()> {
         Box::pin(async { Err(Error::Closed) })
     }
 
-    fn commit(self: Box<Self>, _: Envelope, _: Summary) -> Later<'static, Arc<Record>> {
+    fn commit(self: Box<Self>, _: Envelope, _: Summary) -> BoxFuture<'static, Arc<Record>> {
         Box::pin(async { Err(Error::Closed) })
     }
 
@@ -92,7 +92,7 @@ impl Draft for Nowhere {
         _: MessageId,
         envelope: Envelope,
         summary: Summary,
-    ) -> Later<'static, Arc<Record>> {
+    ) -> BoxFuture<'static, Arc<Record>> {
         self.commit(envelope, summary)
     }
 }
@@ -113,15 +113,15 @@ fn is_selected(record: &Record, which: &Selection) -> bool {
 }
 
 impl Store for Shelf {
-    fn begin(&self) -> Later<'_, Box<dyn Draft>> {
+    fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>> {
         self.with(|_| Box::new(Nowhere) as Box<dyn Draft>)
     }
 
-    fn get(&self, id: MessageId) -> Later<'_, Option<Record>> {
+    fn get(&self, id: MessageId) -> BoxFuture<'_, Option<Record>> {
         self.with(|items| items.iter().find(|(it, _)| it.id == id).map(|(it, _)| it.clone()))
     }
 
-    fn raw(&self, id: MessageId) -> Later<'_, Option<Raw>> {
+    fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>> {
         self.with(|items| {
             let found = items.iter().find(|(record, _)| record.id == id);
             found.map(|(_, raw)| match raw {
@@ -132,7 +132,7 @@ impl Store for Shelf {
         })
     }
 
-    fn list(&self, query: Query) -> Later<'_, Page> {
+    fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         self.with(|items| {
             let mut records: Vec<_> = items.iter().map(|(record, _)| record.clone()).collect();
             records.reverse();
@@ -144,7 +144,7 @@ impl Store for Shelf {
         })
     }
 
-    fn change(&self, which: Selection, change: Change) -> Later<'_, Vec<MessageId>> {
+    fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
         self.with(|items| {
             let mut changed = Vec::new();
             for (record, _) in items.iter_mut().filter(|(it, _)| is_selected(it, &which)) {
@@ -163,7 +163,7 @@ impl Store for Shelf {
         })
     }
 
-    fn delete(&self, which: Selection) -> Later<'_, u64> {
+    fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
         self.with(|items| {
             let before = items.len();
             items.retain(|(record, _)| !is_selected(record, &which));
@@ -171,11 +171,11 @@ impl Store for Shelf {
         })
     }
 
-    fn prune(&self, _: Keep) -> Later<'_, u64> {
+    fn prune(&self, _: Keep) -> BoxFuture<'_, u64> {
         self.with(|_| 0)
     }
 
-    fn counts(&self) -> Later<'_, Counts> {
+    fn counts(&self) -> BoxFuture<'_, Counts> {
         self.with(|items| Counts {
             messages: items.len() as u64,
             unread: items.iter().filter(|(record, _)| !record.read).count() as u64,
@@ -184,7 +184,7 @@ impl Store for Shelf {
         })
     }
 
-    fn mailboxes(&self, _: Option<String>, limit: usize) -> Later<'_, Vec<Mailbox>> {
+    fn mailboxes(&self, _: Option<String>, limit: usize) -> BoxFuture<'_, Vec<Mailbox>> {
         self.with(|items| {
             let mut names: Vec<_> = items
                 .iter()
@@ -203,11 +203,11 @@ impl Store for Shelf {
         })
     }
 
-    fn tags(&self) -> Later<'_, Vec<Mailbox>> {
+    fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
         self.with(|_| Vec::new())
     }
 
-    fn close(&self) -> Later<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         self.with(|_| ())
     }
 }
