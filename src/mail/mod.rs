@@ -5,10 +5,13 @@
 //! store and the event, who may see what ([`Scope`]), and the bounds of reading stand once.
 
 mod edit;
+mod error;
 mod intake;
 pub mod json;
 mod lookup;
+mod octets;
 mod reader;
+mod scans;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -18,10 +21,12 @@ use std::sync::Arc;
 
 use smol::channel::Receiver;
 
-use self::reader::ScanCache;
+use self::scans::ScanCache;
 pub use self::{
+    error::Error,
     intake::Incoming,
-    reader::{CHUNK, Error, Excerpt, LoadedMessage, MOST_SHOWN, spawn_bounded},
+    octets::{CHUNK, spawn_bounded},
+    reader::{Excerpt, LoadedMessage, MOST_SHOWN},
     scope::Scope,
     watch::Watch,
 };
