@@ -28,8 +28,8 @@ pub(super) fn sheet<'c>(css: &'c str, filter: &Filter<'_>) -> Cow<'c, str> {
 
 /// The value of a style attribute, of a media attribute, or of an attribute of SVG that is a property.
 pub(super) fn value<'c>(css: &'c str, property: &str, filter: &Filter<'_>) -> Cow<'c, str> {
-    let is_plain = !css.contains(['(', '\\', '@']) && !filter.is_forced();
-    if is_plain && !names_schemes(css) {
+    let is_plain = || memchr::memchr3(b'(', b'\\', b'@', css.as_bytes()).is_none();
+    if !filter.is_forced() && is_plain() && !names_schemes(css) {
         return Cow::Borrowed(css);
     }
     Rewriting::new(css, filter).of_value(property)

@@ -40,7 +40,7 @@ impl Walk<'_, '_, '_> {
             }
             ("style", _) => self.style_attribute(value),
             ("media", _) => {
-                let media = css::value(value, "media", self.filter).into_owned();
+                let media = css::value(value, "media", self.filter);
                 self.put(name, &media);
             }
             ("action" | "formaction", _) => self.filter.take(Taken::Form),
@@ -73,7 +73,7 @@ impl Walk<'_, '_, '_> {
             _ if it.name.ns == ns!()
                 && (drawing::DRAWING.contains(&name) || is_for_rules(name)) =>
             {
-                let seen = css::value(&it.value, name, self.filter).into_owned();
+                let seen = css::value(&it.value, name, self.filter);
                 self.put(name, &seen);
             }
             _ => {}
@@ -81,7 +81,7 @@ impl Walk<'_, '_, '_> {
     }
 
     fn style_attribute(&mut self, value: &str) {
-        let style = css::value(value, "", self.filter).into_owned();
+        let style = css::value(value, "", self.filter);
         self.put("style", &style);
     }
 

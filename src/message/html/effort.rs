@@ -28,8 +28,7 @@ impl Effort {
     /// Counts what was read. True if the document is more than anybody can look at.
     pub(super) fn is_too_much(&mut self, piece: &str, sink: &Sink) -> bool {
         let octets = piece.as_bytes();
-        let separators = octets.iter().filter(|c| c.is_ascii_whitespace() || b"/=".contains(c));
-        self.pending += separators.count() as u64;
+        self.pending += count(octets, |c| c.is_ascii_whitespace() || matches!(c, b'/' | b'='));
         let pending = self.pending * self.pending;
         if self.heard != sink.heard() {
             self.heard = sink.heard();
@@ -38,11 +37,17 @@ impl Effort {
         }
         self.spent += LOOK * (sink.asked() - self.asked);
         self.asked = sink.asked();
-        self.spent += SIGN * memchr::memchr3_iter(b'<', b'>', b'&', octets).count() as u64;
+        self.spent += SIGN * count(octets, |c| matches!(c, b'<' | b'>' | b'&'));
         self.spent += MOVE * (sink.moved() - self.moved);
         self.moved = sink.moved();
         self.spent + pending > MOST || sink.len() > MOST_NODES || sink.deepest() > MOST_DEPTH
     }
+}
+
+/// How many octets are of a kind. Sums of one octet each are made of many octets at once.
+fn count(octets: &[u8], is_one: impl Fn(u8) -> bool) -> u64 {
+    let sum = |octets: &[u8]| octets.iter().map(|&octet| u8::from(is_one(octet))).sum::<u8>();
+    octets.chunks(usize::from(u8::MAX)).map(|octets| u64::from(sum(octets))).sum()
 }
 
 /// How much is read at a time, in octets.

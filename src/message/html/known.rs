@@ -2,23 +2,51 @@
 //!
 //! Both walls read these lists. What is not in them acts, or nobody knows what it does.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::{
+    collections::HashSet,
+    hash::{BuildHasherDefault, Hasher},
+    sync::LazyLock,
+};
 
 use html5ever::LocalName;
 
 /// True for an element that is seen as it is.
 pub(super) fn is_element(name: &LocalName) -> bool {
-    static NAMES: LazyLock<HashSet<LocalName>> = LazyLock::new(|| atoms(HTML));
+    static NAMES: LazyLock<Names> = LazyLock::new(|| atoms(HTML));
     NAMES.contains(name)
 }
 
 /// True for an attribute of HTML that is seen.
 pub(super) fn is_attribute(name: &LocalName) -> bool {
-    static NAMES: LazyLock<HashSet<LocalName>> = LazyLock::new(|| atoms(ATTRIBUTES));
+    static NAMES: LazyLock<Names> = LazyLock::new(|| atoms(ATTRIBUTES));
     NAMES.contains(name)
 }
 
-fn atoms(names: &[&str]) -> HashSet<LocalName> {
+/// Names as the parser has them: each knows its own hash, and nobody can choose what is in the set.
+type Names = HashSet<LocalName, BuildHasherDefault<Given>>;
+
+/// The hash that something has of its own.
+#[derive(Default)]
+struct Given(u64);
+
+impl Hasher for Given {
+    fn write(&mut self, octets: &[u8]) {
+        for &octet in octets {
+            self.write_u32(octet.into());
+        }
+    }
+
+    /// A set looks at the highest bits and at the lowest ones.
+    fn write_u32(&mut self, hash: u32) {
+        self.0 = (self.0 ^ u64::from(hash)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+fn atoms(names: &[&str]) -> Names {
     names.iter().map(|&name| LocalName::from(name)).collect()
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::LazyLock,
 };
 
@@ -16,9 +16,24 @@ use super::{attributes::NOWHERE, drawing, filter::scheme, known, walk::Spoken};
 
 /// The markup, with everything that acts taken out.
 pub(super) fn cleaned(markup: &str, spoken: &Spoken, remote: bool) -> String {
+    let is_usual = spoken.elements.is_empty()
+        && spoken.schemes.iter().all(|scheme| USUAL.contains(&scheme.as_str()));
+    let cleaned = match (is_usual, remote) {
+        (true, false) => CLOSED.clean(markup),
+        (true, true) => OPEN.clean(markup),
+        (false, remote) => wall(spoken, remote).clean(markup),
+    };
+    let mut out = Vec::with_capacity(markup.len() + markup.len() / 8);
+    // Writing to memory cannot fail, and what is written is made of strings.
+    let _ = cleaned.write_to(&mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// What is allowed of a message that has spoken of these.
+fn wall<'s>(spoken: &'s Spoken, remote: bool) -> Builder<'s> {
     let mut elements: HashSet<&str> = ELEMENTS.clone();
     elements.extend(spoken.elements.iter().map(String::as_str));
-    let mut schemes: HashSet<&str> = HashSet::from(["http", "https", "data"]);
+    let mut schemes: HashSet<&str> = HashSet::from(USUAL);
     schemes.extend(spoken.schemes.iter().map(String::as_str));
     let mut builder = Builder::empty();
     builder
@@ -33,7 +48,7 @@ pub(super) fn cleaned(markup: &str, spoken: &Spoken, remote: bool) -> String {
         .attribute_filter(move |element, name, value| {
             is_seen(element, name, value, remote).then_some(Cow::Borrowed(value))
         });
-    builder.clean(markup).to_string()
+    builder
 }
 
 /// True for a value that only shows.
@@ -65,6 +80,14 @@ fn is_seen(element: &str, name: &str, value: &str, remote: bool) -> bool {
         name => !name.starts_with("on"),
     }
 }
+
+/// Schemes that are in any message. What they may be in, `is_seen` says.
+const USUAL: [&str; 5] = ["http", "https", "data", "mailto", "tel"];
+
+/// The wall of nearly all messages, without and with content from elsewhere: they speak of nothing else.
+static CLOSED: LazyLock<Builder<'static>> = LazyLock::new(|| wall(&NOTHING, false));
+static OPEN: LazyLock<Builder<'static>> = LazyLock::new(|| wall(&NOTHING, true));
+static NOTHING: Spoken = Spoken { elements: BTreeSet::new(), schemes: BTreeSet::new() };
 
 const RUNS: [&str; 5] = ["javascript", "vbscript", "data", "blob", "file"];
 

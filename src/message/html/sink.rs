@@ -30,16 +30,17 @@ pub(super) struct Sink {
 #[derive(Debug)]
 pub(super) struct Name(QualName);
 
-impl Default for Sink {
-    fn default() -> Self {
-        let nodes = RefCell::new(vec![Node::new(Data::Unseen)]);
+impl Sink {
+    /// For a document of so many octets.
+    pub(super) fn of(octets: usize) -> Self {
+        let mut nodes = Vec::with_capacity(octets / USUAL + 1);
+        nodes.push(Node::new(Data::Unseen));
+        let nodes = RefCell::new(nodes);
         let mode = Cell::new(QuirksMode::NoQuirks);
         let (heard, deepest, asked, moved) = Default::default();
         Self { nodes, mode, heard, deepest, asked, moved }
     }
-}
 
-impl Sink {
     /// Nodes so far.
     pub(super) fn len(&self) -> usize {
         self.nodes.borrow().len()
@@ -256,6 +257,9 @@ fn behind(nodes: &mut [Node], parent: Id, before: Id) -> Id {
 fn at(nodes: &mut [Node], id: Id) -> &mut Node {
     &mut nodes[id as usize]
 }
+
+/// Octets of mail for each node, as a rule: a list that has to grow is copied.
+const USUAL: usize = 32;
 
 /// Most attributes that `html` and `body` have, however often their tags come.
 const MOST_ADDED: usize = 500;

@@ -60,7 +60,7 @@ impl Tree {
         // Without scripts, what stands in noscript is part of the document.
         let tree_builder = TreeBuilderOpts { scripting_enabled: false, ..Default::default() };
         let mut parser =
-            parse_document(Sink::default(), ParseOpts { tree_builder, ..Default::default() });
+            parse_document(Sink::of(html.len()), ParseOpts { tree_builder, ..Default::default() });
         let (mut rest, mut effort) = (html, Effort::default());
         while !rest.is_empty() {
             let piece = text::beginning(rest, effort.next(&parser.tokenizer.sink.sink));
