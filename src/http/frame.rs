@@ -3,7 +3,7 @@
 //! Three fences, each enough alone: the HTML is sanitised, the frame is sandboxed into an origin that
 //! is not ours, and the policy of its page lets it load nothing but our inline images.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use axum::{
     extract::{Extension, Path},
@@ -16,6 +16,7 @@ use super::{
     error::Error,
     files,
     guard::Host,
+    kept::{KEPT, Source},
     leaves,
     media::Viewer,
     page,
@@ -42,6 +43,7 @@ pub(super) struct Look {
 }
 
 /// HTML ready to be shown, and what is to be said about it.
+#[derive(Clone)]
 pub(super) struct Rendered {
     pub(super) sanitised: Sanitised,
     pub(super) trackers: Vec<Tracker>,
@@ -103,6 +105,10 @@ pub(super) async fn rendered(
 ) -> Result<Rendered, Error> {
     let parts = &loaded.scanned.outline.parts;
     let part = parts.get(number).ok_or_else(Error::no_page)?;
+    let source = Source::new(&loaded.scanned, number, look);
+    if let Some(rendered) = KEPT.find(&source, Instant::now()) {
+        return Ok(rendered);
+    }
     let Excerpt { text, is_cut } = loaded.text_of(number).await?;
     let pictures = Pictures::new(loaded, part);
     let location = pictures.base.clone();
@@ -118,7 +124,9 @@ pub(super) async fn rendered(
         let sanitised = html::sanitise(&text, &options);
         Rendered { sanitised, trackers: trackers(&text, &recipients), is_cut }
     };
-    Ok(mail::spawn_bounded(render).await)
+    let rendered = mail::spawn_bounded(render).await;
+    KEPT.keep(source, &rendered, Instant::now());
+    Ok(rendered)
 }
 
 impl Parameters for Look {

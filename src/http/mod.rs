@@ -22,6 +22,7 @@ mod files;
 mod frame;
 mod guard;
 mod help;
+mod kept;
 mod leaves;
 mod list;
 mod live;
