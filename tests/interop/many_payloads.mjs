@@ -62,9 +62,14 @@ const all = whole.filter((_, number) => number % every === 0);
 console.log(`${all.length} of ${whole.length} payloads: ${ours.length} of ours in ${places.length} places, ${collected.length} collected`);
 
 const AT_ONCE = 100;
+/** In a field of the header, where a page shows it as text. */
+const word = (text) => `=?utf-8?B?${Buffer.from([...text].slice(0, 150).join("")).toString("base64")}?=`;
+const encoded64 = (text) => Buffer.from(text).toString("base64").replace(/(.{76})/g, "$1\r\n");
+// The plain text and the fields say the same, for the views that show them.
 const message = (number) =>
-  `From: ann@example.org\r\nTo: bob@example.org\r\nSubject: payload ${number}\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n` +
-  `Content-Transfer-Encoding: base64\r\n\r\n${Buffer.from(`<p>visible</p>${all[number]}`).toString("base64").replace(/(.{76})/g, "$1\r\n")}\r\n`;
+  `From: ${word(all[number])} <ann@example.org>\r\nTo: bob@example.org\r\nSubject: payload ${number} ${word(all[number])}\r\nMIME-Version: 1.0\r\n` +
+  `Content-Type: multipart/alternative; boundary=b\r\n\r\n` +
+  ["plain", "html"].map((type) => `--b\r\nContent-Type: text/${type}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n${encoded64(`<p>visible</p>${all[number]}`)}\r\n`).join("") + "--b--\r\n";
 for (let from = 0; from < all.length; from += AT_ONCE) {
   await Promise.all([...Array(Math.min(AT_ONCE, all.length - from)).keys()].map((number) => sendRaw(message(from + number))));
 }
@@ -77,70 +82,126 @@ for (let known = 0, before = ""; known < all.length;) {
   before = `&before=${messages.at(-1).id}`;
 }
 
-let failed = false;
-await browse({}, async (page, seen, context) => {
+const framed = (tail) => (number) => `/messages/${ids[number]}/frame${tail}`;
+const tab = (tail) => (number) => `/messages/${ids[number]}/${tail}`;
+const ways = [
+  { name: "no wall at all", url: (number) => framed(`?wall=none+${number}`)(number), sandbox: "allow-scripts", isOpen: true },
+  { name: "as shown", url: framed("") },
+  { name: "sender's dark, 1024 px", url: framed("?scheme=dark"), width: 1024 },
+  { name: "forced dark, 320 px", url: framed("?scheme=forced"), width: 320 },
+  { name: "remote content allowed", url: framed("?remote=1"), isRemote: true },
+  { name: "on paper", url: tab("print") },
+  { name: "sandbox and policy alone", url: (number) => framed(`?wall=policy+${number}`)(0) },
+  { name: "sanitiser alone, touched", url: framed("?wall=sanitiser+0"), sandbox: null, isTouched: true },
+  // Pages of ours, which nobody may frame. A list has the names, subjects and snippets of many.
+  { name: "the list, each of them", url: (number) => `/?before=${ids[number]}`, isTab: true, every: 20 },
+  { name: "the list with the message beside it", url: (number) => `/?open=${ids[number]}`, isTab: true },
+  { name: "the HTML's page", url: tab("html"), isTab: true },
+  { name: "text", url: tab("text"), isTab: true },
+  { name: "markup", url: tab("markup"), isTab: true },
+  { name: "links", url: tab("links"), isTab: true },
+  { name: "headers", url: tab("headers"), isTab: true },
+  { name: "print, a page of its own", url: tab("print"), isTab: true },
+];
+const TABS = 6;
+/** What a script may call to be seen. Our page for paper prints itself, and no paper comes. */
+const ASKING = ["alert", "confirm", "prompt"];
+
+/** Takes walls away from what the server answers, where an address asks for it. */
+async function withoutWalls(route) {
+  const url = new URL(route.request().url());
+  const [wall, number] = url.searchParams.get("wall").split(" ");
+  url.searchParams.delete("wall");
+  const bare = `<!doctype html><p>bare</p>${all[Number(number)]}`;
+  if (wall === "none") return route.fulfill({ contentType: "text/html; charset=utf-8", body: bare });
+  const answer = await route.fetch({ url: url.href });
+  check(answer.status() === 200, `${url}: ${answer.status()}`);
+  return wall === "policy" ? route.fulfill({ response: answer, body: bare })
+    : route.fulfill({ contentType: "text/html; charset=utf-8", body: await answer.body() });
+}
+
+/** Shows payloads in frames of a page of ours, many at once. */
+async function inFrames(page, { url, width = 500, sandbox = "allow-popups allow-popups-to-escape-sandbox", isTouched }, numbers) {
+  for (let from = 0; from < numbers.length; from += AT_ONCE) {
+    if (from % 1_000 === 0) await page.goto(`${base}/help`);
+    await page.evaluate(async ([urls, sandbox, width]) => {
+      document.body.replaceChildren();
+      await Promise.all(urls.map(([number, url]) => new Promise((loaded) => {
+        const frame = document.createElement("iframe");
+        if (sandbox !== null) frame.setAttribute("sandbox", sandbox);
+        Object.assign(frame, { width, name: `payload-${number}`, onload: loaded });
+        setTimeout(loaded, 20_000);
+        frame.src = url;
+        document.body.append(frame);
+      })));
+    }, [numbers.slice(from, from + AT_ONCE).map((number) => [number, url(number)]), sandbox, width]);
+    if (isTouched) await Promise.all(page.frames().slice(1).map((frame) => frame.evaluate(touch)));
+    await page.waitForTimeout(50);
+  }
+}
+
+const touch = () => {
+  for (const element of document.querySelectorAll("*")) {
+    for (const type of ["mouseover", "focus", "error", "load", "toggle"]) element.dispatchEvent(new Event(type, { bubbles: true }));
+  }
+};
+
+/** Shows payloads in tabs, one after another in each. */
+async function inTabs(context, { url }, numbers, ran) {
+  await Promise.all([...Array(TABS).keys()].map(async (first) => {
+    const page = await context.newPage();
+    page.on("dialog", (dialog) => { ran.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
+    for (const number of numbers.filter((_, at) => at % TABS === first)) {
+      const answer = await page.goto(base + url(number));
+      check(answer.status() === 200, `${url(number)}: ${answer.status()}`);
+    }
+    await page.waitForTimeout(50);
+    await page.close();
+  }));
+}
+
+/** Each way in a browser of its own, and each call says which way it was made in: a script that is still
+ *  running when the next begins is not taken for one of the next. */
+async function shown(way, nonce) {
   const ran = [];
   const kinds = new Map();
-  page.on("console", (line) => { if (line.text() === "ran") ran.push(line.location().url); });
-  page.on("request", (request) => {
-    if (!request.url().startsWith(base) && /^https?:/.test(request.url())) kinds.set(request.resourceType(), (kinds.get(request.resourceType()) ?? 0) + 1);
-  });
-  // Where scripts run, whatever they would show is seen.
-  page.on("crash", () => { console.log("the browser's page has crashed"); process.exit(1); });
-  await context.addInitScript(() => { for (const name of ["alert", "confirm", "prompt", "print"]) window[name] = () => console.log("ran"); });
-  await page.route(/[?&]wall=/, async (route) => {
-    const url = new URL(route.request().url());
-    const [wall, number] = url.searchParams.get("wall").split(" ");
-    url.searchParams.delete("wall");
-    const bare = `<!doctype html><p>bare</p>${all[Number(number)]}`;
-    if (wall === "none") return route.fulfill({ contentType: "text/html; charset=utf-8", body: bare });
-    const answer = await route.fetch({ url: url.href });
-    check(answer.status() === 200, `${url}: ${answer.status()}`);
-    return wall === "policy" ? route.fulfill({ response: answer, body: bare })
-      : route.fulfill({ contentType: "text/html; charset=utf-8", body: await answer.body() });
-  });
-  const ways = [
-    { name: "no wall at all", url: (number) => `/messages/${ids[number]}/frame?wall=none+${number}`, sandbox: "allow-scripts", is_open: true },
-    { name: "as shown", url: (number) => `/messages/${ids[number]}/frame` },
-    { name: "sender's dark, 1024 px", url: (number) => `/messages/${ids[number]}/frame?scheme=dark`, width: 1024 },
-    { name: "forced dark, 320 px", url: (number) => `/messages/${ids[number]}/frame?scheme=forced`, width: 320 },
-    { name: "remote content allowed", url: (number) => `/messages/${ids[number]}/frame?remote=1`, is_remote: true },
-    { name: "on paper", url: (number) => `/messages/${ids[number]}/print` },
-    { name: "sandbox and policy alone", url: (number) => `/messages/${ids[0]}/frame?wall=policy+${number}` },
-    { name: "sanitiser alone, touched", url: (number) => `/messages/${ids[number]}/frame?wall=sanitiser+0`, sandbox: null, is_touched: true },
-  ];
-  for (const { name, url, width = 500, sandbox = "allow-popups allow-popups-to-escape-sandbox", is_open, is_remote, is_touched } of ways) {
-    [ran, seen.foreign, seen.dialogs].forEach((list) => { list.length = 0; });
-    kinds.clear();
+  let requests = [];
+  await browse({}, async (page, seen, context) => {
+    context.on("console", (line) => {
+      const [word, told, ...where] = line.text().split(" ");
+      if (word !== "ran") return;
+      check(told === undefined || told === nonce, `a call of ${told} in ${nonce}`);
+      ran.push([...where, line.location().url].join(" "));
+    });
+    context.on("request", (request) => {
+      if (!request.url().startsWith(base) && /^https?:/.test(request.url())) kinds.set(request.resourceType(), (kinds.get(request.resourceType()) ?? 0) + 1);
+    });
+    // Where scripts run, whatever they would show is seen.
+    page.on("crash", () => { console.log("the browser's page has crashed"); process.exit(1); });
+    await context.addInitScript(([nonce, names]) => {
+      const log = console.log.bind(console);
+      const told = () => log(`ran ${nonce} ${window.name} ${location.href}`);
+      window.print = () => {};
+      for (const name of names) window[name] = told;
+      console.log = told;
+    }, [nonce, way.isTab ? ASKING : [...ASKING, "print"]]);
+    await context.route(/[?&]wall=/, withoutWalls);
     // Without walls some take the browser down; a few of them show that they would be seen.
-    const end = is_open ? Math.min(all.length, 5 * AT_ONCE) : all.length;
-    for (let from = 0; from < end; from += AT_ONCE) {
-      if (from % 1_000 === 0) await page.goto(`${base}/help`);
-      await page.evaluate(async ([urls, sandbox, width]) => {
-        document.body.replaceChildren();
-        await Promise.all(urls.map((url) => new Promise((loaded) => {
-          const frame = document.createElement("iframe");
-          if (sandbox !== null) frame.setAttribute("sandbox", sandbox);
-          frame.width = width;
-          frame.onload = loaded;
-          setTimeout(loaded, 20_000);
-          frame.src = url;
-          document.body.append(frame);
-        })));
-      }, [all.slice(from, from + AT_ONCE).map((_, number) => url(from + number)), sandbox, width]);
-      if (is_touched) {
-        await Promise.all(page.frames().slice(1).map((frame) => frame.evaluate(() => {
-          for (const element of document.querySelectorAll("*")) {
-            for (const type of ["mouseover", "focus", "error", "load", "toggle"]) element.dispatchEvent(new Event(type, { bubbles: true }));
-          }
-        })));
-      }
-      await page.waitForTimeout(50);
-    }
-    const scripts = ran.length + seen.dialogs.length;
-    const bad = !is_open && (scripts > 0 || (!is_remote && seen.foreign.length > 0) || (is_remote && [...kinds.keys()].some((kind) => !["image", "stylesheet", "font", "other"].includes(kind))));
-    failed ||= bad || (is_open && scripts === 0);
-    console.log(`${name}: ${scripts} scripts, ${seen.foreign.length} requests ${is_remote ? JSON.stringify(Object.fromEntries(kinds)) : ""}${bad ? `  NOT SO: ${[...ran, ...seen.foreign].slice(0, 10)}` : ""}`);
-  }
-});
+    const numbers = [...all.keys()].slice(0, way.isOpen ? 5 * AT_ONCE : all.length).filter((number) => number % (way.every ?? 1) === 0);
+    if (way.isTab) await inTabs(context, way, numbers, ran);
+    else await inFrames(page, way, numbers);
+    ran.push(...seen.dialogs.map((text) => `dialog ${text}`));
+    requests = seen.foreign;
+  });
+  return { ran, requests, kinds };
+}
+
+let failed = false;
+for (const [number, way] of ways.entries()) {
+  const { ran, requests, kinds } = await shown(way, `way-${number}-${crypto.randomUUID()}`);
+  const isForeign = way.isRemote ? [...kinds.keys()].some((kind) => !["image", "stylesheet", "font", "other"].includes(kind)) : requests.length > 0;
+  const isBad = way.isOpen ? ran.length === 0 : ran.length > 0 || isForeign;
+  failed ||= isBad;
+  console.log(`${way.name}: ${ran.length} scripts, ${requests.length} requests ${way.isRemote ? JSON.stringify(Object.fromEntries(kinds)) : ""}${isBad ? `  NOT SO: ${[...ran, ...requests].slice(0, 10).join("\n")}` : ""}`);
+}
 process.exitCode = failed ? 1 : 0;

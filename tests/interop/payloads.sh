@@ -1,7 +1,7 @@
 #!/bin/sh
 # Thousands of ways to run script or to load something, shown to a real Chromium: those of payloads.mjs in
 # every place that a parser knows (many_payloads.mjs), and those of a public collection that pip fetches by
-# name. Takes a quarter of an hour; about 120 of them are in every test run (browser_hostile.mjs).
+# name. Takes an hour and more; about 120 of them are in every test run (browser_hostile.mjs).
 #
 #   tests/interop/payloads.sh [SMTPD]     the binary; else that of target/debug is built
 #   EVERY=20 tests/interop/payloads.sh    each twentieth of them, for a quick look
