@@ -1,9 +1,12 @@
 //! Every call of the service, for all mail and for one mailbox: what is outside of a scope is neither seen nor
 //! changed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use smol::future::{block_on, poll_once};
+use smol::{
+    Timer,
+    future::{block_on, or, poll_once},
+};
 
 use super::{Mail, Scope};
 use crate::{
@@ -16,6 +19,9 @@ use crate::{
 
 const ANN: &str = "ann@x.example";
 const BOB: &str = "bob@x.example";
+
+/// Longest wait for what is there already.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Three messages: to Ann, to Bob, and to both.
 struct House {
@@ -281,7 +287,11 @@ fn a_watch_that_is_left_while_it_looks_loses_nothing() {
         house.mail.change(&Scope::All, which, Change::Read(true)).await.unwrap();
         // The event is off the bus, and the store is asked whose message that is.
         assert!(poll_once(watch.next(9)).await.is_none());
-        let Heard::Events(_, events) = watch.next(9).await else { panic!("missed") };
+        let lost = async {
+            Timer::after(PATIENCE).await;
+            panic!("lost")
+        };
+        let Heard::Events(_, events) = or(watch.next(9), lost).await else { panic!("missed") };
         assert!(matches!(&events[..], [Event::Changed(ids)] if ids[..] == [house.ann]));
     });
 }
