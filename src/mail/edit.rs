@@ -3,6 +3,7 @@
 use super::{Mail, Scope};
 use crate::{
     bus::{Bus, Event},
+    id::MessageId,
     store::{Change, Error, Keep, Selection},
 };
 
@@ -40,6 +41,26 @@ impl Mail {
             self.0.bus.publish(event);
         }
         Ok(deleted)
+    }
+
+    /// Takes these messages out of the mailbox that the scope is; those that are in no other are deleted.
+    /// Without a mailbox all of them are. Returns how many it were.
+    pub async fn leave(&self, scope: &Scope, ids: Vec<MessageId>) -> Result<u64, Error> {
+        let Scope::Mailbox(mailbox) = scope else {
+            return self.delete(scope, Selection::Ids(ids)).await;
+        };
+        let guard = DirtyOnDrop(&self.0.bus);
+        let left = self.0.store.leave(ids, mailbox.clone()).await?;
+        guard.resolve();
+        let told = [(&left.ids, false), (&left.deleted, true)];
+        for (ids, is_deleted) in told.into_iter().filter(|(ids, _)| !ids.is_empty()) {
+            self.0.bus.publish(match is_deleted {
+                _ if ids.len() > EVENT_IDS => Event::Reload,
+                true => Event::Deleted(ids.as_slice().into()),
+                false => Event::Changed(ids.as_slice().into()),
+            });
+        }
+        Ok((left.ids.len() + left.deleted.len()) as u64)
     }
 
     /// Deletes what retention does not keep; returns how many messages are gone. It has no scope, for it is the

@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    BoxFuture, Change, Counts, Draft, Error, Keep, Mailbox, Page, Query, Raw, Record, Selection,
-    Store, mailbox_key, matching, tag_key,
+    BoxFuture, Change, Counts, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw, Record,
+    Selection, Store, mailbox_key, matching, tag_key,
 };
 use crate::{
     id::{IdSource, MessageId},
@@ -41,6 +41,8 @@ struct Room {
 struct Item {
     record: Record,
     raw: Arc<[u8]>,
+    /// Mailboxes that it stands in.
+    mailboxes: Vec<String>,
 }
 
 impl Memory {
@@ -125,6 +127,28 @@ impl Store for Memory {
         })
     }
 
+    fn leave(&self, ids: Vec<MessageId>, mailbox: String) -> BoxFuture<'_, Left> {
+        self.unblock(move |shared| {
+            let mut room = shared.open_room()?;
+            let (key, mut left) = (mailbox_key(&mailbox), Left::default());
+            for id in ids {
+                let Some(item) = room.messages.get_mut(&id) else { continue };
+                if !item.mailboxes.contains(&key) {
+                    continue;
+                }
+                let item = Arc::make_mut(item);
+                item.mailboxes.retain(|name| *name != key);
+                if item.mailboxes.is_empty() {
+                    room.remove(id);
+                    left.deleted.push(id);
+                } else {
+                    left.ids.push(id);
+                }
+            }
+            Ok(left)
+        })
+    }
+
     fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
         self.unblock(move |shared| {
             let mut room = shared.open_room()?;
@@ -156,7 +180,7 @@ impl Store for Memory {
 
     fn mailboxes(&self, after: Option<String>, limit: usize) -> BoxFuture<'_, Vec<Mailbox>> {
         self.unblock(move |shared| {
-            let all = shared.labels(|record| mailbox_keys(&record.envelope))?;
+            let all = shared.labels(|item| item.mailboxes.clone())?;
             let after = after.map(|name| mailbox_key(&name));
             let is_after = |mailbox: &Mailbox| after.as_ref().is_none_or(|a| mailbox.name > *a);
             Ok(all.into_iter().filter(is_after).take(limit).collect())
@@ -164,7 +188,7 @@ impl Store for Memory {
     }
 
     fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
-        self.unblock(|shared| shared.labels(|record| record.tags.clone()))
+        self.unblock(|shared| shared.labels(|item| item.record.tags.clone()))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -231,7 +255,8 @@ impl MemoryDraft {
             Some(id) => return Err(Error::not_above(id)),
         };
         let record = Record::fresh(id, envelope, summary);
-        room.messages.insert(id, Arc::new(Item { record: record.clone(), raw }));
+        let mailboxes = mailbox_keys(&record.envelope);
+        room.messages.insert(id, Arc::new(Item { record: record.clone(), raw, mailboxes }));
         drop(room);
         // From here on the room counts what the draft took.
         self.taken = 0;
@@ -285,10 +310,10 @@ impl Shared {
         })
     }
 
-    fn labels(&self, of: impl Fn(&Record) -> Vec<String>) -> Result<Vec<Mailbox>, Error> {
+    fn labels(&self, of: impl Fn(&Item) -> Vec<String>) -> Result<Vec<Mailbox>, Error> {
         let mut labels = BTreeMap::<String, Mailbox>::new();
         for item in self.newest_first(None)? {
-            for name in of(&item.record) {
+            for name in of(&item) {
                 let empty = Mailbox { name: name.clone(), messages: 0, unread: 0 };
                 let label = labels.entry(name).or_insert(empty);
                 label.messages += 1;
@@ -318,9 +343,8 @@ impl Room {
 
 impl Item {
     fn is_wanted(&self, search: &crate::message::search::Query, mailbox: Option<&str>) -> bool {
-        let delivered = mailbox.is_none_or(|mailbox| {
-            mailbox_keys(&self.record.envelope).contains(&mailbox_key(mailbox))
-        });
+        let delivered =
+            mailbox.is_none_or(|mailbox| self.mailboxes.contains(&mailbox_key(mailbox)));
         let Ok(matches) = matching::matches::<Infallible>(search, &self.record, |scanner| {
             scanner.push(&self.raw);
             Ok(())

@@ -44,6 +44,10 @@ pub trait Store: Send + Sync {
     /// Deletes and gives the space back; returns how many were deleted.
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64>;
 
+    /// Takes these messages out of a mailbox; those that are in no other any more are deleted. Who is not
+    /// in it, and unknown ids, are passed over. What the envelope says stays as it was said.
+    fn leave(&self, ids: Vec<MessageId>, mailbox: String) -> BoxFuture<'_, Left>;
+
     /// Deletes the oldest messages until all bounds hold; returns how many were deleted.
     fn prune(&self, keep: Keep) -> BoxFuture<'_, u64>;
 
@@ -292,6 +296,15 @@ pub enum Change {
     Tag(String),
     /// Take this tag away.
     Untag(String),
+}
+
+/// Messages that left a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Left {
+    /// They are in others still.
+    pub ids: Vec<MessageId>,
+    /// They were in no other, and are deleted.
+    pub deleted: Vec<MessageId>,
 }
 
 /// What retention keeps at most; `None` is no bound. Age is that of each message. While all together break

@@ -27,7 +27,7 @@ use smtpd::{
     server,
     shutdown::Shutdown,
     store::{
-        self, BoxFuture, Change, Counts, Draft, Error, Keep, Kind, Mailbox, Page, Query, Raw,
+        self, BoxFuture, Change, Counts, Draft, Error, Keep, Kind, Left, Mailbox, Page, Query, Raw,
         Record, Selection, Store,
     },
     wire::Envelope,
@@ -353,6 +353,10 @@ impl Store for Faulty {
 
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
         self.0.store.delete(which)
+    }
+
+    fn leave(&self, ids: Vec<MessageId>, mailbox: String) -> BoxFuture<'_, Left> {
+        self.0.store.leave(ids, mailbox)
     }
 
     fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {

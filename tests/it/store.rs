@@ -20,8 +20,8 @@ use smtpd::{
         search::{self, Field, Term, Test},
     },
     store::{
-        self, Change, Counts, Error, Filter, Keep, Kind, Options, Query, Raw, Record, Selection,
-        Store,
+        self, Change, Counts, Error, Filter, Keep, Kind, Left, Options, Query, Raw, Record,
+        Selection, Store,
     },
     wire::{Envelope, ForwardPath, Tls},
 };
@@ -557,6 +557,41 @@ fn tags_are_sorted_counted_and_found() {
         assert_eq!(found(vec![not(is(Test::Tagged))]).await, [two]);
         store.delete(Selection::Ids(vec![one])).await.unwrap();
         assert_eq!(listed().await, []);
+    });
+}
+
+#[test]
+fn who_leaves_a_mailbox_stays_in_the_others() {
+    everywhere(async |place| {
+        let store = &*place.store;
+        let both =
+            put_raw(store, &mail("both"), 99, &["ann@example.org", "bob@example.org"]).await.id;
+        let ann = put_raw(store, &mail("ann"), 99, &["Ann@Example.org"]).await.id;
+        let bob = put_raw(store, &mail("bob"), 99, &["bob@example.org"]).await.id;
+        let unknown = MessageId::from_bytes([7; 12]);
+        let leave = async |ids: &[MessageId], name: &str| {
+            store.leave(ids.to_vec(), name.to_owned()).await.unwrap()
+        };
+        // Who is not in it stays as it is, and so does everybody where there is no such mailbox.
+        assert_eq!(leave(&[bob, unknown], "ann@example.org").await, Left::default());
+        assert_eq!(leave(&[both, ann, bob], "nobody@example.org").await, Left::default());
+        let left = leave(&[both, ann, bob, unknown], "ANN@example.org").await;
+        assert_eq!((left.ids, left.deleted), (vec![both], vec![ann]));
+        assert_eq!(leave(&[both], "ann@example.org").await, Left::default());
+        let named = async |name| ids(&place.page(find([]), Some(name), None, 9).await.0);
+        assert_eq!(named("ann@example.org").await, []);
+        assert_eq!(named("bob@example.org").await, [bob, both]);
+        assert_eq!(ids(&place.all().await), [bob, both]);
+        let mailboxes = store.mailboxes(None, 9).await.unwrap();
+        let mailboxes: Vec<_> = mailboxes.iter().map(|it| (&*it.name, it.messages)).collect();
+        assert_eq!(mailboxes, [("bob@example.org", 2)]);
+        assert_eq!(place.counts().await.messages, 2);
+        // What the envelope says stays as it was said.
+        let record = store.get(both).await.unwrap().unwrap();
+        assert_eq!(record.envelope.forward_paths.len(), 2);
+        assert!(store.get(ann).await.unwrap().is_none());
+        assert_eq!(leave(&[both], "bob@example.org").await.deleted, [both]);
+        assert_eq!(ids(&place.all().await), [bob]);
     });
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     id::MessageId,
     message::search::{self, Term, Test},
-    store::{Change, Error, Keep, Selection, tag_key},
+    store::{Change, Error, Keep, Left, Selection, tag_key},
 };
 
 /// Of a message what is needed to count it.
@@ -162,6 +162,41 @@ pub(super) async fn change(
         }
     }
     Ok(found.iter().map(Light::id).collect())
+}
+
+/// Takes a piece out of a mailbox, and deletes what is in no other any more.
+pub(super) async fn leave(
+    shared: Arc<Shared>,
+    ids: Vec<MessageId>,
+    mailbox: String,
+) -> Result<Left, Error> {
+    let _alone = shared.changing.lock().await;
+    let mut filter = these(&ids);
+    filter.insert("mailboxes", &mailbox);
+    let found = look(&shared, filter.clone(), None).await?;
+    let (last, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|message| message.mailboxes.len() == 1);
+    let left = Left {
+        ids: others.iter().map(Light::id).collect(),
+        deleted: last.iter().map(Light::id).collect(),
+    };
+    if !others.is_empty() {
+        let objects: Vec<_> = others.iter().map(|message| message.id).collect();
+        filter.insert("_id", doc! { "$in": objects });
+        let update = doc! {
+            "$pull": { "mailboxes": &mailbox },
+            "$set": { "touch": shared.touch() },
+        };
+        let changed = shared.there.messages.update_many(filter, update).await;
+        let changed = changed.map_err(|error| shared.unsure(&error))?;
+        if changed.modified_count != others.len() as u64 {
+            shared.ledger.suspect();
+        }
+        let entries: Vec<_> = others.iter().map(Light::entry).collect();
+        shared.ledger.labelled(&entries, &label(Kind::Mailbox, &mailbox), false);
+    }
+    remove(&shared, last).await?;
+    Ok(left)
 }
 
 /// Deletes a piece; how many were deleted.

@@ -51,8 +51,8 @@ use self::{
     schema::{Collections, Topology},
 };
 use super::{
-    BoxFuture, Change, Counts, Draft, Error, Keep, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
-    Raw, Record, RemoteChange, Selection, Store, mailbox_key,
+    BoxFuture, Change, Counts, Draft, Error, Keep, Left, MAX_INLINE_LIMIT, Mailbox, Options, Page,
+    Query, Raw, Record, RemoteChange, Selection, Store, mailbox_key,
 };
 use crate::id::{IdSource, MessageId};
 
@@ -438,6 +438,20 @@ impl Store for Mongo {
 
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
         Box::pin(self.delete_all(which))
+    }
+
+    fn leave(&self, ids: Vec<MessageId>, mailbox: String) -> BoxFuture<'_, Left> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            let mut left = Left::default();
+            for ids in ids.chunks(PIECE) {
+                let (ids, mailbox) = (ids.to_vec(), mailbox_key(&mailbox));
+                let more = self.work(move |shared| change::leave(shared, ids, mailbox)).await?;
+                left.ids.extend(more.ids);
+                left.deleted.extend(more.deleted);
+            }
+            Ok(left)
+        })
     }
 
     fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {

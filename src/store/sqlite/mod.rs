@@ -73,8 +73,8 @@ use self::{
     writer::Writer,
 };
 use super::{
-    BoxFuture, Change, Counts, Draft, Error, Keep, MAX_INLINE_LIMIT, Mailbox, Options, Page, Query,
-    Raw, Record, Selection, Store, mailbox_key,
+    BoxFuture, Change, Counts, Draft, Error, Keep, Left, MAX_INLINE_LIMIT, Mailbox, Options, Page,
+    Query, Raw, Record, Selection, Store, mailbox_key,
 };
 use crate::{
     id::{IdSource, MessageId},
@@ -366,6 +366,24 @@ impl Store for Sqlite {
                 ended = self.delete_all(which, &mut deleted).await;
             }
             ended.map(|()| deleted)
+        })
+    }
+
+    fn leave(&self, ids: Vec<MessageId>, mailbox: String) -> BoxFuture<'_, Left> {
+        Box::pin(async move {
+            self.check_open()?;
+            let mut left = Left::default();
+            for piece in ids.chunks(PIECE) {
+                let (piece, mailbox) = (piece.to_vec(), mailbox_key(&mailbox));
+                let work = move |tx: &mut Tx<'_>| {
+                    let seqs = tx.seqs(&piece)?;
+                    tx.leave(&seqs, &mailbox)
+                };
+                let more = self.writer.ask(work).await?;
+                left.ids.extend(more.ids);
+                left.deleted.extend(more.deleted);
+            }
+            Ok(left)
         })
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    store::{Change, Keep, State, tag_key},
+    store::{Change, Keep, Left, State, tag_key},
 };
 
 /// An open transaction of the writer.
@@ -179,6 +179,42 @@ impl<'a> Tx<'a> {
         Ok(changed)
     }
 
+    /// Takes messages out of a mailbox; those that are in no other any more are deleted.
+    pub(super) fn leave(&mut self, seqs: &[i64], mailbox: &str) -> rusqlite::Result<Left> {
+        let mut left = Left::default();
+        let Some(label) = self.existing(Kind::Mailbox, mailbox)? else { return Ok(left) };
+        for &seq in seqs {
+            let Some(known) = self.known(seq)? else { continue };
+            let Some(place) = known.labels.iter().position(|has| *has == label) else { continue };
+            let mut rest = known.labels.clone();
+            rest.remove(place);
+            if self.has_mailbox(&rest)? {
+                self.unlabel(seq, label, !known.read)?;
+                self.set_labels(seq, &rest)?;
+                self.note_left(seq, mailbox)?;
+                left.ids.push(known.id);
+            } else {
+                left.deleted.push(known.id);
+                self.delete_one(seq, known)?;
+            }
+        }
+        Ok(left)
+    }
+
+    fn has_mailbox(&self, labels: &[i64]) -> rusqlite::Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM json_each(?) JOIN labels ON label = value
+                                  WHERE kind = ?)";
+        let values = params![labels_text(labels), Kind::Mailbox as i64];
+        self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0))
+    }
+
+    /// So that a row without a mailbox of its record can be told from a damaged one.
+    fn note_left(&self, seq: i64, mailbox: &str) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO annotations (seq, name, value) VALUES (?1, ?2, json_array(?3))
+                   ON CONFLICT DO UPDATE SET value = json_insert(value, '$[#]', ?3)";
+        self.db.prepare_cached(sql)?.execute(params![seq, LEFT, mailbox]).map(drop)
+    }
+
     /// Deletes messages; returns how many there were.
     pub(super) fn delete(&mut self, seqs: &[i64]) -> rusqlite::Result<u64> {
         let mut deleted = 0;
@@ -201,7 +237,7 @@ impl<'a> Tx<'a> {
             .query_map((), |row| row.get(0))?
             .collect::<Result<Vec<String>, _>>()?;
         self.doomed.files.extend(files);
-        for table in ["messages", "labels", "labelled", "tombstones"] {
+        for table in ["messages", "labels", "labelled", "annotations", "tombstones"] {
             self.db.execute(&format!("DELETE FROM {table}"), ())?;
         }
         self.db.execute("UPDATE segments SET messages = 0", ())?;
@@ -303,7 +339,10 @@ impl<'a> Tx<'a> {
             }
             Change::Tag(tag) if !tag_key(tag).is_empty() => {
                 let tag = tag_key(tag);
-                if self.existing_tag(&tag)?.is_some_and(|label| known.labels.contains(&label)) {
+                if self
+                    .existing(Kind::Tag, &tag)?
+                    .is_some_and(|label| known.labels.contains(&label))
+                {
                     return Ok(false);
                 }
                 let mut labels = known.labels.clone();
@@ -312,7 +351,7 @@ impl<'a> Tx<'a> {
             }
             Change::Untag(tag) => {
                 let mut labels = known.labels.clone();
-                let label = self.existing_tag(&tag_key(tag))?;
+                let label = self.existing(Kind::Tag, &tag_key(tag))?;
                 let Some(place) = labels.iter().position(|has| Some(*has) == label) else {
                     return Ok(false);
                 };
@@ -347,6 +386,7 @@ impl<'a> Tx<'a> {
             self.unlabel(seq, label, !known.read)?;
         }
         self.db.prepare_cached("DELETE FROM messages WHERE seq = ?")?.execute([seq])?;
+        self.db.prepare_cached("DELETE FROM annotations WHERE seq = ?")?.execute([seq])?;
         if self.index {
             self.db.prepare_cached("INSERT INTO tombstones VALUES (?)")?.execute([seq])?;
         }
@@ -453,12 +493,23 @@ impl<'a> Tx<'a> {
         self.db.prepare_cached(sql)?.execute([label]).map(drop)
     }
 
-    fn existing_tag(&self, tag: &str) -> rusqlite::Result<Option<i64>> {
+    fn existing(&self, kind: Kind, name: &str) -> rusqlite::Result<Option<i64>> {
         let sql = "SELECT label FROM labels WHERE kind = ? AND name = ?";
-        let values = params![Kind::Tag as i64, tag];
+        let values = params![kind as i64, name];
         self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
     }
 }
+
+/// The mailboxes that a message has left, by the rows of a database.
+pub(super) fn left(db: &Connection, seq: i64) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT value FROM annotations WHERE seq = ? AND name = ?";
+    let read = |row: &Row<'_>| row.get::<_, String>(0);
+    let text = db.prepare_cached(sql)?.query_row(params![seq, LEFT], read).optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+/// The name of the annotation.
+const LEFT: &str = "left";
 
 /// The `labels` column: a JSON array; none if it is not.
 pub(super) fn labels(text: &str) -> Option<Vec<i64>> {

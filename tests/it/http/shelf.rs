@@ -9,7 +9,7 @@ use smtpd::{
     id::{IdSource, MessageId},
     message::{Scanner, Summary},
     store::{
-        BoxFuture, Change, Counts, Draft, Error, Keep, Mailbox, Page, Query, Raw, Record,
+        BoxFuture, Change, Counts, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw, Record,
         Selection, State, Store, mailbox_key,
     },
     wire::Envelope,
@@ -169,6 +169,10 @@ impl Store for Shelf {
             items.retain(|(record, _)| !is_selected(record, &which));
             (before - items.len()) as u64
         })
+    }
+
+    fn leave(&self, _: Vec<MessageId>, _: String) -> BoxFuture<'_, Left> {
+        self.with(|_| Left::default())
     }
 
     fn prune(&self, _: Keep) -> BoxFuture<'_, u64> {

@@ -25,7 +25,7 @@ use super::{
     journal::{Facts, Head, Segments, open_meta},
     row,
     schema::{self, failed},
-    tx::{Kind, labels},
+    tx::{Kind, labels, left},
 };
 use crate::{id::MessageId, store::Error};
 
@@ -132,9 +132,13 @@ impl Folder {
             return Err(says("the facts"));
         }
         let labels = row.labels.as_ref().ok_or("smtpd.db: the labels of it cannot be read")?;
-        let mailboxes = self.mailboxes(labels).map_err(|error| error.to_string())?;
+        let mut mailboxes = self.mailboxes(labels).map_err(|error| error.to_string())?;
         if mailboxes != facts.mailboxes {
-            return Err(says("the mailboxes"));
+            mailboxes.extend(left(&self.db, fixed.seq).map_err(|error| error.to_string())?);
+            mailboxes.sort_unstable();
+            if mailboxes != facts.mailboxes {
+                return Err(says("the mailboxes"));
+            }
         }
         match self.seq(fixed.id).map_err(|error| error.to_string())? {
             Some(seq) if seq == fixed.seq => Ok(()),

@@ -10,7 +10,7 @@ use super::super::{
     intact,
     journal::{Placed, Segments},
     schema,
-    tx::labels,
+    tx::{labels, left},
 };
 use crate::{id::MessageId, store::Change};
 
@@ -35,6 +35,8 @@ pub(super) struct OldRow {
     pub(super) mailboxes: Vec<String>,
     /// What people had done to it.
     pub(super) marks: Vec<Change>,
+    /// Mailboxes that it has left.
+    pub(super) left: Vec<String>,
 }
 
 impl Old {
@@ -136,7 +138,9 @@ impl OldRow {
                 Err(_damaged) => {}
             }
         }
-        Ok(Self { seq: row.get(0)?, fixed, mailboxes, marks })
+        let seq = row.get(0)?;
+        let left = left(db, seq).unwrap_or_default();
+        Ok(Self { seq, fixed, mailboxes, marks, left })
     }
 }
 

@@ -211,6 +211,7 @@ impl Repair {
             tx.take_in(wanted)?;
             for row in wanted.iter().filter_map(|one| old.row(one.head.seq)) {
                 row.marks.iter().try_for_each(|change| tx.change(&[row.seq], change).map(drop))?;
+                row.left.iter().try_for_each(|name| tx.leave(&[row.seq], name).map(drop))?;
             }
             if is_rescued {
                 let sql = "UPDATE segments SET rescued = 1 WHERE segment = ?";
