@@ -45,7 +45,7 @@ use self::{
     failures::{Failures, UserKey},
     users::Users,
 };
-use crate::wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, Verdict, cram_md5};
+use crate::wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, Verdict, apop, cram_md5};
 
 /// Checks what clients claim.
 #[derive(Debug)]
@@ -126,6 +126,11 @@ impl Auth {
             Claim::CramMd5 { user, challenge, digest } => {
                 let secret = self.options.secrets.get(&user);
                 let expected = cram_md5(secret.map_or("", Password::declassify), &challenge);
+                verdict(is_same(&expected, &digest) && secret.is_some())
+            }
+            Claim::Apop { user, timestamp, digest } => {
+                let secret = self.options.secrets.get(&user);
+                let expected = apop(secret.map_or("", Password::declassify), &timestamp);
                 verdict(is_same(&expected, &digest) && secret.is_some())
             }
         }

@@ -5,12 +5,12 @@
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
-use md5::Md5;
+use md5::{Digest as _, Md5};
 
 use super::{Claim, Fault, Nonce};
 
 /// `<random@name>`: RFC 2195 §2 wants the form of a Message-ID, never the same again.
-pub(super) fn challenge(nonce: &Nonce, name: &str) -> String {
+pub fn challenge(nonce: &Nonce, name: &str) -> String {
     format!("<{}@{name}>", BASE64URL_NOPAD.encode(nonce))
 }
 
@@ -34,11 +34,22 @@ pub fn cram_md5(password: &str, challenge: &str) -> [u8; 16] {
     mac.finalize().into_bytes().into()
 }
 
+/// What a client that knows the password makes of the timestamp (RFC 1939 §7).
+pub fn apop(password: &str, timestamp: &str) -> [u8; 16] {
+    Md5::new().chain_update(timestamp).chain_update(password).finalize().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const CHALLENGE: &str = "<1896.697170952@postoffice.reston.mci.net>";
+
+    #[test]
+    fn the_example_of_rfc_1939() {
+        let digest = apop("tanstaaf", "<1896.697170952@dbc.mtview.ca.us>");
+        assert_eq!(data_encoding::HEXLOWER.encode(&digest), "c4c9334bac560ecc979e58001b3e22fb");
+    }
 
     #[test]
     fn the_example_of_the_rfc() {

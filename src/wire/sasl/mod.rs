@@ -14,7 +14,10 @@ use std::borrow::Cow;
 
 use data_encoding::BASE64;
 
-pub use self::{cram::cram_md5, scram::ScramKeys};
+pub use self::{
+    cram::{apop, challenge as timestamp, cram_md5},
+    scram::ScramKeys,
+};
 use crate::secret::Secret;
 
 /// A user name and a password that somebody claims.
@@ -58,6 +61,15 @@ pub enum Claim {
         /// HMAC-MD5 of the challenge under the password.
         digest: [u8; 16],
     },
+    /// APOP (RFC 1939 §7).
+    Apop {
+        /// The user.
+        user: String,
+        /// That of the greeting.
+        timestamp: String,
+        /// MD5 of the timestamp and the password.
+        digest: [u8; 16],
+    },
     /// EXTERNAL (RFC 4422 appendix A): the certificate of the TLS client is the proof.
     External {
         /// Who it wants to be; empty for whoever the certificate names.
@@ -71,7 +83,8 @@ impl Claim {
         match self {
             Self::Password(Credentials { user, .. })
             | Self::Token { user, .. }
-            | Self::CramMd5 { user, .. } => user,
+            | Self::CramMd5 { user, .. }
+            | Self::Apop { user, .. } => user,
             Self::External { authzid } => authzid,
         }
     }
