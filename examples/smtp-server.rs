@@ -12,7 +12,10 @@ use std::{
     time::Instant,
 };
 
-use smtpd::smtp::{MayName, Options, Peer, Session, Step};
+use smtpd::{
+    smtp::{Ask, MayName, Options, Peer, Session, Step},
+    wire::session::Session as _,
+};
 
 fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:2500")?;
@@ -33,10 +36,10 @@ fn serve(mut stream: TcpStream, options: Arc<Options>) -> io::Result<()> {
     loop {
         let step = session.step(&mut input, Instant::now());
         match step {
-            Step::Body(octets) => message.extend_from_slice(octets),
-            Step::Begin => session.proceed(),
-            Step::Abandon => message.clear(),
-            Step::End => {
+            Step::Ask(Ask::Body(octets)) => message.extend_from_slice(octets),
+            Step::Ask(Ask::Begin) => session.proceed(),
+            Step::Ask(Ask::Abandon) => message.clear(),
+            Step::Ask(Ask::End) => {
                 let envelope = session.take_envelope();
                 println!("{envelope:#?}\n{}", String::from_utf8_lossy(&message));
                 message.clear();

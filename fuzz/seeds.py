@@ -46,6 +46,20 @@ def dialogs():
                 put("sasl", f"{path.stem}-{number}", bytes([0x81]) + b"\n".join(line.split(b" ")[2:]))
 
 
+def pop3():
+    for path in sorted((ROOT / "tests/dialogs/pop3").glob("*.txt")):
+        said, settings = b"", 3
+        for line in path.read_text().splitlines():
+            mark, _, rest = line.partition(" ")
+            if mark == "C:":
+                said += rest.encode() + b"\r\n"
+            elif mark == "C<":
+                said += unescape(rest)
+            elif mark == "!":
+                settings |= 0x80 if "stls = " in rest else 0x40 if "login = refuse" in rest else 0
+        put("pop3", path.stem, bytes([settings, 3]) + said)
+
+
 def messages():
     for path in sorted((ROOT / "tests/mime").glob("*.eml")):
         octets = path.read_bytes()
@@ -133,5 +147,6 @@ def login():
 
 login()
 dialogs()
+pop3()
 messages()
 others()

@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
-    auth, http, limits, log, net, policy, process, retention,
+    auth,
+    frontend::TlsMode,
+    http, limits, log, net, policy, pop3_server, process, retention,
     smtp_server::{
         self,
-        listeners::{self, Listener, TlsMode},
+        listeners::{self, Listener},
     },
     store,
     wire::sasl::Mechanism,
@@ -25,6 +27,8 @@ use crate::{
 pub struct Config {
     /// `[smtp]`
     pub smtp: smtp_server::Options,
+    /// `[pop3]`
+    pub pop3: pop3_server::Options,
     /// `[tls]`
     pub tls: net::tls::Options,
     /// `[http]`
@@ -119,24 +123,40 @@ impl Config {
     /// True if a door speaks TLS and needs a certificate.
     pub fn speaks_tls(&self) -> bool {
         self.http.tls == http::TlsMode::On
-            || self.listeners().iter().any(|listener| listener.tls != TlsMode::Off)
+            || self.smtp_listeners().iter().any(|listener| listener.tls != TlsMode::Off)
+            || self.pop3_listeners().iter().any(|listener| listener.tls != TlsMode::Off)
     }
 
     /// Where SMTP listens.
-    fn listeners(&self) -> Vec<Listener> {
+    pub fn smtp_listeners(&self) -> Vec<Listener> {
         listeners::all(&self.smtp, self.auth.mode)
+    }
+
+    /// Where POP3 listens.
+    pub fn pop3_listeners(&self) -> Vec<pop3_server::Listener> {
+        let is_shown = self.http.login == http::LoginMode::Off;
+        self.pop3.listeners(self.auth.mode, is_shown)
     }
 
     /// What no single key can tell: bounds and things that must fit together.
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let rules = [
+            self.limit_rules(),
+            self.smtp_rules(),
+            self.pop3_rules(),
+            self.http_rules(),
+            self.auth_rules(),
+        ];
+        match rules.into_iter().flatten().find(|(holds, ..)| !holds) {
+            Some((_, key, what)) => Err((key, what)),
+            None => Ok(()),
+        }
+    }
+
+    /// `[limits]` and `[store]`
+    fn limit_rules(&self) -> Vec<Rule> {
         let limits = &self.limits;
-        let has_files =
-            [&self.tls.certificate, &self.tls.key].iter().all(|path| !path.as_os_str().is_empty());
-        let is_required = |door: &listeners::Listener| door.auth == auth::Mode::Required;
-        let required = self.listeners().iter().any(is_required);
-        let asks_who = self.http.login == http::LoginMode::Required;
-        let has_tokens = !self.http.tokens.is_empty() || !self.http.read_tokens.is_empty();
-        let rules: &[(bool, &'static str, &'static str)] = &[
+        vec![
             (!self.store.path.as_os_str().is_empty(), "store.path", "expected a folder"),
             (limits.message_size > 0, "limits.message_size", "expected at least 1 octet"),
             (limits.recipients > 0, "limits.recipients", "expected at least 1"),
@@ -146,18 +166,24 @@ impl Config {
                 "expected at least 512 octets (RFC 5321 section 4.5.3.1.4)",
             ),
             (limits.connections > 0, "limits.connections", "expected at least 1"),
-            (self.auth.checks_at_a_time > 0, "auth.checks_at_a_time", "expected at least 1"),
-            (self.auth.http_seconds > 0, "auth.http_seconds", "expected at least 1 second"),
             (limits.http_connections > 0, "limits.http_connections", "expected at least 1"),
             (limits.greeting_seconds > 0, "limits.greeting_seconds", "expected at least 1 second"),
             (limits.data_seconds > 0, "limits.data_seconds", "expected at least 1 second"),
+            (limits.idle_seconds > 0, "limits.idle_seconds", "expected at least 1 second"),
+            (limits.session_seconds > 0, "limits.session_seconds", "expected at least 1 second"),
+        ]
+    }
+
+    /// `[smtp]` and `[tls]`
+    fn smtp_rules(&self) -> Vec<Rule> {
+        let files = [&self.tls.certificate, &self.tls.key];
+        let has_files = files.iter().all(|path| !path.as_os_str().is_empty());
+        vec![
             (
-                self.smtp.greeting_delay_seconds < limits.session_seconds,
+                self.smtp.greeting_delay_seconds < self.limits.session_seconds,
                 "smtp.greeting_delay_seconds",
                 "expected less than limits.session_seconds",
             ),
-            (limits.idle_seconds > 0, "limits.idle_seconds", "expected at least 1 second"),
-            (limits.session_seconds > 0, "limits.session_seconds", "expected at least 1 second"),
             (
                 self.smtp.name.chars().all(|c| c.is_ascii_graphic()),
                 "smtp.name",
@@ -175,15 +201,49 @@ impl Config {
                 "something speaks TLS: expected a certificate and its key, or self_signed = true",
             ),
             (
-                !self.smtp.proxies.is_empty() || !self.listeners().iter().any(needs_proxies),
+                !self.smtp.proxies.is_empty()
+                    || !self.smtp_listeners().iter().any(|it| needs_proxies(it.proxy, &it.address)),
                 "smtp.proxies",
                 "a listener with proxy = true needs at least one network that may connect to it",
             ),
             (
-                !self.listeners().is_empty(),
+                !self.smtp_listeners().is_empty(),
                 "smtp.listen",
                 "expected an address, or at least one entry in smtp.listeners",
             ),
+        ]
+    }
+
+    /// `[pop3]`
+    fn pop3_rules(&self) -> Vec<Rule> {
+        vec![
+            (
+                !self.pop3.proxies.is_empty()
+                    || !self.pop3_listeners().iter().any(|it| needs_proxies(it.proxy, &it.address)),
+                "pop3.proxies",
+                "a listener with proxy = true needs at least one network that may connect to it",
+            ),
+            (self.pop3.connections > 0, "pop3.connections", "expected at least 1"),
+            (self.pop3.messages > 0, "pop3.messages", "expected at least 1"),
+            (self.pop3.idle_seconds > 0, "pop3.idle_seconds", "expected at least 1 second"),
+            (
+                self.pop3.name.chars().all(|c| c.is_ascii_graphic()),
+                "pop3.name",
+                "expected a host name in ASCII",
+            ),
+            (
+                self.auth.knows_anybody() || self.pop3_listeners().iter().all(|it| it.is_open),
+                "pop3.auth",
+                "logins are required, which needs users: see users, users_file, http_url, secrets, tokens, external of [auth]",
+            ),
+        ]
+    }
+
+    /// `[http]`
+    fn http_rules(&self) -> Vec<Rule> {
+        let asks_who = self.http.login == http::LoginMode::Required;
+        let has_tokens = !self.http.tokens.is_empty() || !self.http.read_tokens.is_empty();
+        vec![
             (
                 !asks_who || self.auth.knows_passwords() || has_tokens,
                 "http.login",
@@ -206,6 +266,14 @@ impl Config {
                 "expected at least 1 second",
             ),
             (self.http.session_seconds > 0, "http.session_seconds", "expected at least 1 second"),
+        ]
+    }
+
+    /// `[auth]`
+    fn auth_rules(&self) -> Vec<Rule> {
+        vec![
+            (self.auth.checks_at_a_time > 0, "auth.checks_at_a_time", "expected at least 1"),
+            (self.auth.http_seconds > 0, "auth.http_seconds", "expected at least 1 second"),
             (
                 !self.auth.external || !self.tls.client_ca.as_os_str().is_empty(),
                 "auth.external",
@@ -217,22 +285,25 @@ impl Config {
                 "expected EXTERNAL among them where auth.external is true",
             ),
             (
-                !required || self.auth.knows_anybody(),
+                !self.requires_logins() || self.auth.knows_anybody(),
                 "auth.mode",
                 "\"required\" needs users: see users, users_file, http_url, secrets, tokens, external",
             ),
-        ];
-        match rules.iter().find(|(holds, ..)| !holds) {
-            Some((_, key, what)) => Err((key, what)),
-            None => Ok(()),
-        }
+        ]
+    }
+
+    fn requires_logins(&self) -> bool {
+        self.smtp_listeners().iter().any(|listener| listener.auth == auth::Mode::Required)
     }
 }
 
 /// Whoever may open a Unix socket is a proxy; elsewhere the address tells.
-fn needs_proxies(listener: &Listener) -> bool {
-    listener.proxy && !matches!(listener.address, net::Address::Unix(_))
+fn needs_proxies(is_proxied: bool, address: &net::Address) -> bool {
+    is_proxied && !matches!(address, net::Address::Unix(_))
 }
+
+/// What must hold, the key that is at fault otherwise, and what was expected of it.
+type Rule = (bool, &'static str, &'static str);
 
 /// Puts the environment's values over those of the file.
 fn override_from(

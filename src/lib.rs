@@ -25,6 +25,7 @@ pub mod wire;
 
 // Pure protocol: no I/O, no clock.
 pub mod message;
+pub mod pop3;
 pub mod smtp;
 
 // Rooms: each alone.
@@ -39,12 +40,14 @@ pub mod process;
 pub mod store;
 
 // Flow: call rooms in order.
+pub mod frontend;
 pub mod mail;
 pub mod migrate;
 pub mod retention;
 
 // Doors: turn conversations into calls.
 pub mod http;
+pub mod pop3_server;
 pub mod smtp_server;
 
 // The assembly.

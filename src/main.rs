@@ -174,6 +174,9 @@ fn announce(doors: Doors) {
     for url in doors.smtp {
         text.push_str(&format!("\n  SMTP    {url}"));
     }
+    for url in doors.pop3 {
+        text.push_str(&format!("\n  POP3    {url}"));
+    }
     // Whoever closed our standard output still wants the mail.
     let _ = say(&format!("{text}\n  Web UI  {}", doors.http));
 }

@@ -35,15 +35,24 @@ pub struct Door {
     pub connections_now: Gauge,
 }
 
+/// The connections of a protocol: counted, and bounded by permits.
+#[derive(Debug, Default)]
+pub struct Connections {
+    /// Accepted, refused ones included.
+    pub accepted: Counter,
+    /// Refused because there were too many, or by the policy.
+    pub refused: Counter,
+    held: Gauge,
+    limit: AtomicU64,
+}
+
 /// Everything that is counted, since the process started.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// SMTP connections accepted, refused ones included.
-    pub smtp_connections: Counter,
-    /// SMTP connections open now.
-    pub smtp_connections_now: Gauge,
-    /// SMTP connections refused because there were too many.
-    pub smtp_connections_refused: Counter,
+    /// SMTP connections.
+    pub smtp: Arc<Connections>,
+    /// POP3 connections.
+    pub pop3: Arc<Connections>,
     /// Messages answered with 250.
     pub messages_received: Counter,
     /// Octets of these.
@@ -86,6 +95,29 @@ impl Metrics {
     /// All doors, in the order in which they were opened.
     pub fn doors(&self) -> Vec<Arc<Door>> {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Connections {
+    /// Sets how many there may be at a time.
+    pub fn bound(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Counts a connection in, and lets it be open while the permit lives; none if there are too many.
+    pub fn permit(&self) -> Option<Held<'_>> {
+        self.accepted.add(1);
+        let permit = self.held.hold();
+        let is_permitted = self.held.value() <= self.limit.load(Ordering::Relaxed);
+        if !is_permitted {
+            self.refused.add(1);
+        }
+        is_permitted.then_some(permit)
+    }
+
+    /// Open now.
+    pub fn now(&self) -> u64 {
+        self.held.value()
     }
 }
 

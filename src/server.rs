@@ -1,5 +1,7 @@
 //! The assembly: every room is built here, in order, and every door opened.
 
+mod bound;
+
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -7,28 +9,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::{Executor, Timer, future};
+use smol::{Executor, Task, Timer, future};
 
+use self::bound::{Bound, http_url, pop3_url, smtp_url};
 use crate::{
     auth::Auth,
     bus::Bus,
     config::Config,
+    frontend::Context,
     http,
     mail::Mail,
-    metrics::Metrics,
     net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
     notify, panics,
     policy::Policy,
+    pop3_server::{self, Pop3Server},
     process::{self, Identity},
-    refusals::Refusals,
     relief::Relief,
     reload::Reload,
     retention,
     shutdown::Shutdown,
-    smtp_server::{
-        self,
-        listeners::{self, TlsMode},
-    },
+    smtp_server::{self, SmtpServer},
     store::{self, Store},
 };
 
@@ -37,6 +37,8 @@ use crate::{
 pub struct Doors {
     /// SMTP, in the order of the configuration.
     pub smtp: Vec<String>,
+    /// POP3, likewise.
+    pub pop3: Vec<String>,
     /// The web UI and the API.
     pub http: String,
 }
@@ -107,133 +109,164 @@ async fn serve(
     opened: impl FnOnce(Doors),
 ) -> Result<(), String> {
     let certificates = open_certificates(&config)?;
-    let smtp_listeners = listeners::all(&config.smtp, config.auth.mode)
-        .into_iter()
-        .map(|door| Ok((net::bind(&door.key, &door.address, &mut handed)?, door)))
-        .collect::<Result<Vec<_>, String>>()?;
-    let http_listener = net::bind("http.listen", &config.http.listen, &mut handed)?;
-    let doors = Doors {
-        smtp: smtp_listeners.iter().map(|(listener, door)| smtp_url(listener, door)).collect(),
-        http: http_url(&http_listener, &config.http),
-    };
-
-    drop_privileges(&config, &smtp_listeners)?;
-
+    let bound = Bound::new(&config, &mut handed)?;
+    let doors = bound.doors(&config);
+    drop_privileges(&config, &bound)?;
     let store = open_store(&config.store).map_err(|error| error.to_string())?;
-    let metrics = Arc::new(Metrics::default());
-    let refusals = Arc::new(Refusals::default());
-    let auth = Arc::new(Auth::new(config.auth.clone())?);
-    let counted = |(listener, door): &(_, _)| metrics.open_door(smtp_url(listener, door));
-    let counts: Vec<_> = smtp_listeners.iter().map(counted).collect();
-    let policy = Arc::new(Policy::new(config.policy.clone())?);
-    let mail = Mail::new(store.clone(), Bus::new(EVENT_HISTORY));
-    let tasks = Tasks::new(executor.clone());
-
-    let web = http::Web::new(http::App {
-        mail: mail.clone(),
-        auth: auth.clone(),
-        metrics: metrics.clone(),
-        refusals: refusals.clone(),
-        options: config.http.clone(),
-        limits: config.limits.clone(),
-        store_kind: config.store.kind,
-        policy: policy.clone(),
-        smtp: shown_door(&smtp_listeners),
-        upstream: upstream(&smtp_listeners, false),
-        upstream_proxied: upstream(&smtp_listeners, true),
-        started: Instant::now(),
-        version: crate::VERSION,
-        epoch: epoch(),
-        shutdown: shutdown.clone(),
-    });
-    let https = certificates.clone().filter(|_| config.http.tls == http::TlsMode::On);
-    let context = smtp_server::Context {
-        mail: mail.clone(),
-        auth,
-        policy,
-        metrics,
-        refusals,
-        certificates,
-        shutdown: shutdown.clone(),
-    };
-    if let Some(often) = notify::watchdog() {
-        executor.spawn(panics::keep_going("watchdog", move || stay_alive(often))).detach();
-    }
-    let mut services = vec![
-        executor.spawn(serve_http(
-            http_listener,
-            tasks.clone(),
-            context.clone(),
-            https,
-            web,
-            &config,
-        )),
-        executor.spawn({
-            let (options, mail, shutdown) =
-                (config.retention.clone(), mail.clone(), shutdown.clone());
-            panics::keep_going("retention", move || {
-                retention::run(options.clone(), mail.clone(), shutdown.clone())
-            })
-        }),
-        executor.spawn({
-            let context = context.clone();
-            panics::keep_going("reload", move || reload_files(context.clone(), reload.clone()))
-        }),
-        executor.spawn({
-            let shutdown = shutdown.clone();
-            panics::keep_going("feed", move || {
-                let (mail, shutdown) = (mail.clone(), shutdown.clone());
-                async move { mail.publish_remote(shutdown).await }
-            })
-        }),
-    ];
-    for ((listener, door), counts) in smtp_listeners.into_iter().zip(counts) {
-        let door = smtp_server::SmtpServer::new(
-            &config.smtp,
-            &config.limits,
-            door,
-            counts,
-            context.clone(),
-        );
-        let handle = move |socket, peer| door.clone().connection(socket, peer);
-        services.push(executor.spawn(accept("smtp", listener, &tasks, &shutdown, handle)));
-    }
+    let drain_time = Duration::from_secs(config.server.drain_seconds);
+    let house = House::build(config, store.clone(), certificates, shutdown.clone(), executor)?;
+    let tasks = house.tasks.clone();
+    let services = house.start(bound, reload);
     opened(doors);
-
     shutdown.begun().await;
     for service in services {
         service.await;
     }
     notify::stopping();
-    drain(&tasks, Duration::from_secs(config.server.drain_seconds)).await;
+    drain(&tasks, drain_time).await;
     close(&*store).await
 }
 
-fn serve_http(
-    listener: Listener,
+/// What all front ends and services are made of.
+struct House {
+    config: Config,
+    mail: Mail,
+    context: Context,
+    executor: Arc<Executor<'static>>,
+    /// The connections.
     tasks: Tasks,
-    context: smtp_server::Context,
-    certificates: Option<Arc<Certificates>>,
-    web: http::Web,
-    config: &Config,
-) -> impl Future<Output = ()> + Send + use<> {
-    let most = config.limits.http_connections as u64;
-    let shutdown = context.shutdown.clone();
-    let counts = context.metrics.open_door(http_url(&listener, &config.http));
-    accept("http", listener, &tasks, &shutdown, move |socket, peer| {
-        let (web, metrics, counts) = (web.clone(), context.metrics.clone(), counts.clone());
-        let certificates = certificates.clone();
-        async move {
-            let _open = counts.connections_now.hold();
-            counts.connections.add(1);
-            // Over the bound the socket is closed at once: there is no answer before a request.
-            if metrics.http_connections_now.value() < most {
-                http::serve_connection(socket, peer, certificates.as_deref(), &web).await;
-            } else {
-                metrics.http_connections_refused.add(1);
-            }
+}
+
+impl House {
+    /// Builds every room, in order.
+    fn build(
+        config: Config,
+        store: Arc<dyn Store>,
+        certificates: Option<Arc<Certificates>>,
+        shutdown: Shutdown,
+        executor: Arc<Executor<'static>>,
+    ) -> Result<Self, String> {
+        let context = Context {
+            auth: Arc::new(Auth::new(config.auth.clone())?),
+            policy: Arc::new(Policy::new(config.policy.clone())?),
+            metrics: Arc::default(),
+            refusals: Arc::default(),
+            certificates,
+            shutdown,
+        };
+        let mail = Mail::new(store, Bus::new(EVENT_HISTORY));
+        let tasks = Tasks::new(executor.clone());
+        Ok(Self { config, mail, context, executor, tasks })
+    }
+
+    /// Starts the services, and serves every listener.
+    fn start(&self, bound: Bound, reload: Reload) -> Vec<Task<()>> {
+        let web = self.web(&bound);
+        let mut services = self.services(reload);
+        for (listener, door) in bound.smtp {
+            let counts = self.context.metrics.open_door(smtp_url(&listener, &door));
+            let Config { smtp, limits, .. } = &self.config;
+            let (context, mail) = (self.context.clone(), self.mail.clone());
+            let server = SmtpServer::new(smtp, limits, &door, counts, context, mail);
+            let handle = move |socket, peer| server.clone().connection(socket, peer);
+            services.push(self.accept("smtp", listener, handle));
         }
-    })
+        services.push(self.serve_http(bound.http, web));
+        for (listener, door) in bound.pop3 {
+            let counts = self.context.metrics.open_door(pop3_url(&listener, &door));
+            let (context, mail) = (self.context.clone(), self.mail.clone());
+            let server = Pop3Server::new(self.pop3_options(), door, counts, context, mail);
+            let handle = move |socket, peer| server.clone().connection(socket, peer);
+            services.push(self.accept("pop3", listener, handle));
+        }
+        services
+    }
+
+    /// What goes on beside the connections.
+    fn services(&self, reload: Reload) -> Vec<Task<()>> {
+        if let Some(often) = notify::watchdog() {
+            let alive = panics::keep_going("watchdog", move || stay_alive(often));
+            self.executor.spawn(alive).detach();
+        }
+        let (mail, shutdown) = (self.mail.clone(), self.context.shutdown.clone());
+        let options = self.config.retention.clone();
+        let retention = panics::keep_going("retention", move || {
+            retention::run(options.clone(), mail.clone(), shutdown.clone())
+        });
+        let context = self.context.clone();
+        let reload =
+            panics::keep_going("reload", move || reload_files(context.clone(), reload.clone()));
+        let (mail, shutdown) = (self.mail.clone(), self.context.shutdown.clone());
+        let feed = panics::keep_going("feed", move || {
+            let (mail, shutdown) = (mail.clone(), shutdown.clone());
+            async move { mail.publish_remote(shutdown).await }
+        });
+        vec![self.executor.spawn(retention), self.executor.spawn(reload), self.executor.spawn(feed)]
+    }
+
+    fn web(&self, bound: &Bound) -> http::Web {
+        let (config, context) = (&self.config, &self.context);
+        http::Web::new(http::App {
+            mail: self.mail.clone(),
+            auth: context.auth.clone(),
+            metrics: context.metrics.clone(),
+            refusals: context.refusals.clone(),
+            options: config.http.clone(),
+            limits: config.limits.clone(),
+            store_kind: config.store.kind,
+            policy: context.policy.clone(),
+            smtp: bound.shown_smtp(),
+            upstreams: bound.smtp_upstreams(),
+            pop3_upstreams: bound.pop3_upstreams(),
+            started: Instant::now(),
+            version: crate::VERSION,
+            epoch: epoch(),
+            shutdown: context.shutdown.clone(),
+        })
+    }
+
+    fn pop3_options(&self) -> pop3_server::Terms {
+        pop3_server::Terms {
+            options: self.config.pop3.clone(),
+            limits: self.config.limits.clone(),
+            is_kept: self.config.retention == retention::Options::default(),
+        }
+    }
+
+    fn serve_http(&self, listener: Listener, web: http::Web) -> Task<()> {
+        let most = self.config.limits.http_connections as u64;
+        let metrics = self.context.metrics.clone();
+        let counts = metrics.open_door(http_url(&listener, &self.config.http));
+        let speaks_tls = self.config.http.tls == http::TlsMode::On;
+        let certificates = self.context.certificates.clone().filter(|_| speaks_tls);
+        self.accept("http", listener, move |socket, peer| {
+            let (web, metrics, counts) = (web.clone(), metrics.clone(), counts.clone());
+            let certificates = certificates.clone();
+            async move {
+                let _open = counts.connections_now.hold();
+                counts.connections.add(1);
+                // Over the bound the socket is closed at once: there is no answer before a request.
+                if metrics.http_connections_now.value() < most {
+                    http::serve_connection(socket, peer, certificates.as_deref(), &web).await;
+                } else {
+                    metrics.http_connections_refused.add(1);
+                }
+            }
+        })
+    }
+
+    /// Serves a listener as long as the service lives.
+    fn accept<F, H>(&self, kind: &'static str, listener: Listener, handle: H) -> Task<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+        H: Fn(Socket, Option<SocketAddr>) -> F + Clone + Send + Sync + 'static,
+    {
+        let (listener, tasks) = (Arc::new(listener), self.tasks.clone());
+        let shutdown = self.context.shutdown.clone();
+        self.executor.spawn(panics::keep_going(kind, move || {
+            net::serve(kind, listener.clone(), tasks.clone(), shutdown.clone(), handle.clone())
+        }))
+    }
 }
 
 /// Says so as long as tasks have their turn.
@@ -245,38 +278,17 @@ async fn stay_alive(often: Duration) {
 }
 
 /// What is made or opened from here on is the user's: the store, the users, and certificates on SIGHUP.
-fn drop_privileges(
-    config: &Config,
-    listeners: &[(Listener, listeners::Listener)],
-) -> Result<(), String> {
+fn drop_privileges(config: &Config, bound: &Bound) -> Result<(), String> {
     let Some(identity) = Identity::find(&config.server.user, &config.server.group)? else {
         return Ok(());
     };
-    let sockets = listeners.iter().filter_map(|(listener, _)| listener.file());
+    let sockets = bound.mail().filter_map(Listener::file);
     let log = Some(config.log.file.as_path()).filter(|path| !path.as_os_str().is_empty());
     // Whoever is that user already owns what it made.
     if process::is_root() {
         sockets.chain(log).try_for_each(|path| identity.own(path))?;
     }
     identity.assume()
-}
-
-/// Serves one door as long as the service lives.
-fn accept<F, H>(
-    kind: &'static str,
-    listener: Listener,
-    tasks: &Tasks,
-    shutdown: &Shutdown,
-    handle: H,
-) -> impl Future<Output = ()> + Send + use<F, H>
-where
-    F: Future<Output = ()> + Send + 'static,
-    H: Fn(Socket, Option<SocketAddr>) -> F + Clone + Send + Sync,
-{
-    let (listener, tasks, shutdown) = (Arc::new(listener), tasks.clone(), shutdown.clone());
-    panics::keep_going(kind, move || {
-        net::serve(kind, listener.clone(), tasks.clone(), shutdown.clone(), handle.clone())
-    })
 }
 
 /// None if no door speaks TLS, and then the files need not be there.
@@ -290,8 +302,8 @@ fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Strin
 }
 
 /// Reads certificates and users again whenever somebody asks. What cannot be used stays as it was.
-async fn reload_files(context: smtp_server::Context, reload: Reload) {
-    let smtp_server::Context { certificates, auth, shutdown, .. } = context;
+async fn reload_files(context: Context, reload: Reload) {
+    let Context { certificates, auth, shutdown, .. } = context;
     let mut seen = 0;
     let asked = async {
         loop {
@@ -314,48 +326,6 @@ async fn reload_files(context: smtp_server::Context, reload: Reload) {
         }
     };
     future::or(shutdown.begun(), asked).await;
-}
-
-/// The TCP address of the first door for SMTP to which clients may go at once; port 0 if there is none.
-fn shown_door(doors: &[(Listener, listeners::Listener)]) -> SocketAddr {
-    let fits =
-        |door: &listeners::Listener| !door.proxy && !door.lmtp && door.tls != TlsMode::Implicit;
-    doors
-        .iter()
-        .filter(|(_, door)| fits(door))
-        .find_map(|(listener, _)| listener.ip())
-        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
-}
-
-/// The first door for nginx, with the PROXY protocol or without: nginx speaks SMTP in clear, over TCP.
-fn upstream(doors: &[(Listener, listeners::Listener)], is_proxied: bool) -> Option<http::Upstream> {
-    let is_clear = |tls| matches!(tls, TlsMode::Off | TlsMode::Offered);
-    doors
-        .iter()
-        .filter(|(_, door)| door.proxy == is_proxied && !door.lmtp && is_clear(door.tls))
-        .find_map(|(listener, door)| {
-            let listeners::Listener { auth, auth_needs_tls, .. } = *door;
-            Some(http::Upstream { address: listener.ip()?, auth, auth_needs_tls })
-        })
-}
-
-fn smtp_url(listener: &Listener, door: &listeners::Listener) -> String {
-    let scheme = match door.tls {
-        _ if door.lmtp => "lmtp",
-        TlsMode::Implicit => "smtps",
-        _ => "smtp",
-    };
-    format!("{scheme}://{}", shown(listener, &door.address))
-}
-
-fn http_url(listener: &Listener, options: &http::Options) -> String {
-    let scheme = if options.tls == http::TlsMode::On { "https" } else { "http" };
-    format!("{scheme}://{}/", shown(listener, &options.listen))
-}
-
-/// The real address: a port 0 has become a number.
-fn shown(listener: &Listener, configured: &net::Address) -> String {
-    listener.ip().map_or_else(|| configured.to_string(), |ip| ip.to_string())
 }
 
 /// Waits for the sessions under way, but not longer than the bound.

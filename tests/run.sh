@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(e2fsprogs git curl openssl python3 python3-pip nginx libnginx-mod-mail libnginx-mod-stream haproxy postfix swaks libnet-ssleay-perl
-    msmtp chromium nodejs npm musl-tools procps systemd strace util-linux)
+    msmtp mpop fetchmail getmail6 mutt chromium nodejs npm musl-tools procps systemd strace util-linux)
 target=x86_64-unknown-linux-musl
 
 if [[ ${1-} == --install ]]; then

@@ -12,6 +12,7 @@ pub mod html;
 pub mod http;
 pub mod login;
 pub mod mime;
+pub mod pop3;
 pub mod proxy;
 pub mod sasl;
 pub mod search;

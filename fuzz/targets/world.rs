@@ -4,10 +4,11 @@
 use std::{sync::Arc, time::Instant};
 
 use smtpd::{
-    smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, XClient},
+    smtp::{Ask, AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, XClient},
     wire::{
         Envelope, Tls,
         sasl::{Mechanism, ScramKeys, Verdict},
+        session::Session as _,
     },
 };
 
@@ -103,23 +104,23 @@ impl World {
                 }
                 Step::Flush => {}
                 Step::Close => self.closed = true,
-                Step::Body(run) => {
+                Step::Ask(Ask::Body(run)) => {
                     assert!(!run.is_empty(), "an empty run");
                     self.body.extend_from_slice(run);
                     assert!(self.body.len() <= MOST_OCTETS, "more octets than allowed");
                 }
-                Step::Begin => self.begin(),
-                Step::End => self.end(),
-                Step::Abandon => {
+                Step::Ask(Ask::Begin) => self.begin(),
+                Step::Ask(Ask::End) => self.end(),
+                Step::Ask(Ask::Abandon) => {
                     self.body.clear();
                     self.note(b"[abandon]");
                 }
-                Step::Login(claim) => {
+                Step::Ask(Ask::Login(claim)) => {
                     self.note(format!("[login {:?}]", claim.user()).as_bytes());
                     let good = !claim.user().starts_with('x');
                     self.session.login(if good { Verdict::Accepted } else { Verdict::Refused });
                 }
-                Step::Mail | Step::Rcpt => {
+                Step::Ask(Ask::Mail) | Step::Ask(Ask::Rcpt) => {
                     self.check_envelope();
                     self.session.accept();
                 }
@@ -128,17 +129,19 @@ impl World {
                     self.encrypted = true;
                     self.session.tls_started(Tls { version: "TLSv1.3".into(), ..Tls::default() });
                 }
-                Step::Nonce => self.session.nonce([7; 18]),
-                Step::ScramKeys(user) => {
+                Step::Ask(Ask::Nonce) => self.session.nonce([7; 18]),
+                Step::Ask(Ask::ScramKeys(user)) => {
                     let keys = (user != "nobody").then(|| ScramKeys::derive("pencil", b"salt", 1));
                     self.session.secrets(keys);
                 }
-                Step::Xclient(client) => {
+                Step::Ask(Ask::Xclient(client)) => {
                     assert!(self.settings.has(4), "XCLIENT of somebody who may not");
                     self.clients.push(client);
                     self.session.adopt(false);
                 }
-                Step::Pause(duration) => self.note(format!("[pause {duration:?}]").as_bytes()),
+                Step::Pause(duration) | Step::Ask(Ask::Greeting(duration)) => {
+                    self.note(format!("[pause {duration:?}]").as_bytes())
+                }
             }
         }
     }

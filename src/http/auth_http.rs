@@ -36,7 +36,7 @@ use crate::{
     wire::sasl::{self, Claim, Credentials, Verdict},
 };
 
-/// An SMTP door that nginx can speak to: in clear, at an IP address.
+/// A listener that nginx can speak to: in clear, at an IP address.
 #[derive(Clone, Copy, Debug)]
 pub struct Upstream {
     /// Where it listens.
@@ -45,6 +45,15 @@ pub struct Upstream {
     pub auth: Mode,
     /// Logins are good over TLS only; here that of the client with nginx.
     pub auth_needs_tls: bool,
+}
+
+/// The listeners of a protocol to which nginx may be sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Upstreams {
+    /// The one without the PROXY protocol.
+    pub direct: Option<Upstream>,
+    /// The one that waits for its header.
+    pub proxied: Option<Upstream>,
 }
 
 /// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
@@ -103,10 +112,13 @@ pub(super) async fn auth_smtp(
         let text = "Only nginx is answered here, on this machine or in http.proxies.";
         return Err(Error::new(StatusCode::FORBIDDEN, text));
     }
-    let upstream = if wanted.is_proxied() { site.upstream_proxied } else { site.upstream };
+    let protocol = headers.get("auth-protocol").map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_pop3 = protocol.eq_ignore_ascii_case(b"pop3");
+    let upstreams = if is_pop3 { &site.pop3_upstreams } else { &site.upstreams };
+    let upstream = if wanted.is_proxied() { upstreams.proxied } else { upstreams.direct };
     // Whoever leaves out who its client is, is its client.
     let client = client(&headers).or(visitor.client);
-    let asked = Question { site: &site, headers: &headers, client, wanted: &wanted };
+    let asked = Question { site: &site, headers: &headers, client, is_pop3, wanted: &wanted };
     Ok(match asked.verdict(upstream).await {
         Ok((upstream, login)) => {
             let server = reachable(upstream.address.ip()).to_string();
@@ -156,17 +168,22 @@ struct Question<'a> {
     site: &'a Site,
     headers: &'a HeaderMap,
     client: Option<IpAddr>,
+    is_pop3: bool,
     wanted: &'a Wanted,
 }
 
 impl Question<'_> {
     /// Where nginx is to go, and whether as somebody.
     async fn verdict(&self, upstream: Option<Upstream>) -> Result<(Upstream, Login), Refusal> {
-        if !self.octets("auth-protocol").eq_ignore_ascii_case(b"smtp") {
-            return Err(ONLY_SMTP.into());
+        let protocol = self.octets("auth-protocol");
+        if !self.is_pop3 && !protocol.eq_ignore_ascii_case(b"smtp") {
+            return Err(UNKNOWN_PROTOCOL.into());
         }
         let Some(upstream) = upstream else {
-            log::error!("nginx asked for an SMTP listener that it can speak to, and there is none");
+            let name = if self.is_pop3 { "POP3" } else { "SMTP" };
+            log::error!(
+                "nginx asked for a listener for {name} that it can speak to: there is none"
+            );
             return Err(NO_UPSTREAM.into());
         };
         let policy = &self.site.policy;
@@ -188,6 +205,8 @@ impl Question<'_> {
                 self.login(mode, Claim::Password(Credentials { user, password })).await?;
                 Ok((upstream, Login::Good))
             }
+            // nginx logs in itself by USER and PASS, and would want the password from us.
+            (b"apop" | b"cram-md5", _) if self.is_pop3 => Err(USER_AND_PASS.into()),
             // Behind the PROXY protocol nginx logs in itself (proxy_smtp_auth), and has no password
             // then; it would want it from us.
             (b"cram-md5", _) if self.wanted.is_proxied() => Err(PASSWORDS_ONLY.into()),
@@ -233,8 +252,8 @@ impl Question<'_> {
         if user.is_empty() || !sasl::is_name(&user) {
             return Err(NO_NAME.into());
         }
-        // Behind the PROXY protocol it is said by AUTH, in base64.
-        if self.wanted.is_proxied() {
+        // Behind the PROXY protocol it is said by AUTH, in base64, and by POP3 on a line of its own.
+        if self.wanted.is_proxied() || self.is_pop3 {
             return Ok(user);
         }
         if user.len() > XClient::LONGEST {
@@ -292,8 +311,9 @@ fn fields(pairs: &[(&'static str, &str)]) -> Response {
 /// After so many failed logins on one connection nginx is told to close it.
 const MOST_ATTEMPTS: u32 = 3;
 
-const ONLY_SMTP: Reply = Reply::new(535, "5.7.8", "Only SMTP is served here");
-const NO_UPSTREAM: Reply = Reply::new(451, "4.3.5", "There is no SMTP listener in clear for nginx");
+const UNKNOWN_PROTOCOL: Reply = Reply::new(535, "5.7.8", "Only SMTP and POP3 are served here");
+const NO_UPSTREAM: Reply = Reply::new(451, "4.3.5", "There is no listener in clear for nginx");
+const USER_AND_PASS: Reply = Reply::new(504, "5.5.4", "Use USER and PASS");
 const LOGIN_REQUIRED: Reply = Reply::new(530, "5.7.0", "Authentication required");
 const NO_LOGIN: Reply = Reply::new(502, "5.5.1", "Logins are not offered");
 const NEEDS_TLS: Reply = Reply::new(538, "5.7.11", "Encryption required for authentication");

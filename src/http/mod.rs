@@ -52,7 +52,10 @@ use axum::Router;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    auth_http::Upstream, connection::serve_connection, guard::can_be_host, tokens::ApiToken,
+    auth_http::{Upstream, Upstreams},
+    connection::serve_connection,
+    guard::can_be_host,
+    tokens::ApiToken,
 };
 use self::{pass::Passes, session::Sessions};
 use crate::{
@@ -80,10 +83,10 @@ pub struct App {
     pub policy: Arc<Policy>,
     /// Where SMTP listens: the empty list names it. Port 0 if nowhere.
     pub smtp: SocketAddr,
-    /// The door that nginx is sent to.
-    pub upstream: Option<Upstream>,
-    /// The one behind the PROXY protocol.
-    pub upstream_proxied: Option<Upstream>,
+    /// Where nginx is sent for SMTP.
+    pub upstreams: Upstreams,
+    /// Where nginx is sent for POP3.
+    pub pop3_upstreams: Upstreams,
     /// When the process started.
     pub started: Instant,
     /// The version of the program.

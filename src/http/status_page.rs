@@ -168,9 +168,9 @@ fn limits(site: &Site) -> Vec<Limit> {
             "limit-smtp",
             w.smtp_connections,
             "limits.connections",
-            metrics.smtp_connections_now.value(),
+            metrics.smtp.now(),
             limits.connections as u64,
-            metrics.smtp_connections_refused.value(),
+            metrics.smtp.refused.value(),
         ),
         limit(
             "limit-http",

@@ -7,6 +7,7 @@ mod buffer;
 mod busy_poll;
 mod conn;
 mod deadline_timer;
+pub mod drive;
 mod listener;
 mod socket;
 mod stream;

@@ -9,24 +9,13 @@ use super::{
     state::{Client, State},
 };
 use crate::wire::{
-    Envelope, Tls,
+    Envelope,
     sasl::{Exchange, Nonce, Progress, ScramKeys, Verdict},
 };
 
 /// Answers to steps. Each does nothing if its step is not waiting.
 impl Session {
-    /// Answers [`Step::StartTls`](super::Step::StartTls): the handshake is done. Everything learnt before is forgotten
-    /// (RFC 3207 §4.2).
-    pub fn tls_started(&mut self, tls: Tls) {
-        if matches!(self.state, State::StartTls) {
-            self.tls = Some(Box::new(tls));
-            self.client = None;
-            self.auth_user = None;
-            self.reset();
-        }
-    }
-
-    /// Answers [`Step::Xclient`](super::Step::Xclient): the session begins anew with that client.
+    /// Answers [`Ask::Xclient`](super::Ask::Xclient): the session begins anew with that client.
     pub fn adopt(&mut self, is_trusted: bool) {
         let State::Xclient(xclient) = &mut self.state else { return };
         let xclient = mem::take(&mut **xclient);
@@ -39,7 +28,7 @@ impl Session {
         self.greet();
     }
 
-    /// Answers [`Step::Nonce`](super::Step::Nonce) with octets that nobody can guess.
+    /// Answers [`Ask::Nonce`](super::Ask::Nonce) with octets that nobody can guess.
     pub fn nonce(&mut self, nonce: Nonce) {
         let state = mem::replace(&mut self.state, State::Command);
         match state {
@@ -51,7 +40,7 @@ impl Session {
         }
     }
 
-    /// Answers [`Step::ScramKeys`](super::Step::ScramKeys); none if there is no such user. Whoever wants to hide which users
+    /// Answers [`Ask::ScramKeys`](super::Ask::ScramKeys); none if there is no such user. Whoever wants to hide which users
     /// there are gives keys that nobody has, with always the same salt for the same user.
     pub fn secrets(&mut self, keys: Option<ScramKeys>) {
         let state = mem::replace(&mut self.state, State::Command);
@@ -61,7 +50,7 @@ impl Session {
         }
     }
 
-    /// Answers [`Step::Login`](super::Step::Login).
+    /// Answers [`Ask::Login`](super::Ask::Login).
     pub fn login(&mut self, verdict: Verdict) {
         let State::Login { user, is_token } = &mut self.state else { return };
         let (user, is_token) = (mem::take(user), *is_token);
@@ -74,7 +63,7 @@ impl Session {
         }
     }
 
-    /// Answers [`Step::Mail`](super::Step::Mail) and [`Step::Rcpt`](super::Step::Rcpt): the address may stand.
+    /// Answers [`Ask::Mail`](super::Ask::Mail) and [`Ask::Rcpt`](super::Ask::Rcpt): the address may stand.
     pub fn accept(&mut self) {
         let reply = match self.state {
             State::Mail => Reply::SENDER_OK,
@@ -85,7 +74,7 @@ impl Session {
         reply.write(&mut self.output);
     }
 
-    /// Answers [`Step::Begin`](super::Step::Begin): the message may come.
+    /// Answers [`Ask::Begin`](super::Ask::Begin): the message may come.
     pub fn proceed(&mut self) {
         let State::Begin(chunk) = &mut self.state else { return };
         self.state = match (chunk.take(), &mut self.transaction) {
@@ -100,7 +89,7 @@ impl Session {
         };
     }
 
-    /// At [`Step::End`](super::Step::End): the envelope of the complete message. Its `client` and `received_ms` are for
+    /// At [`Ask::End`](super::Ask::End): the envelope of the complete message. Its `client` and `received_ms` are for
     /// the caller to fill in.
     pub fn take_envelope(&mut self) -> Envelope {
         match (&self.state, &mut self.transaction) {
@@ -109,7 +98,7 @@ impl Session {
         }
     }
 
-    /// Answers [`Step::End`](super::Step::End): the message is kept under this name, which must fit in a line. LMTP
+    /// Answers [`Ask::End`](super::Ask::End): the message is kept under this name, which must fit in a line. LMTP
     /// hears it for each recipient (RFC 2033 §4.2).
     pub fn kept(&mut self, id: &dyn fmt::Display) {
         if let State::End { answers } = self.state {

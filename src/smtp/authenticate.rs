@@ -1,6 +1,6 @@
 //! AUTH (RFC 4954 §4): when it may be said, and how an exchange goes on.
 
-use super::{AuthMode, Reply, Session, Step, command, commands::Outcome, state::State};
+use super::{Ask, AuthMode, Reply, Session, Step, command, commands::Outcome, state::State};
 use crate::wire::sasl::{Claim, Exchange, Fault, Mechanism, Progress};
 
 impl Session {
@@ -43,12 +43,12 @@ impl Session {
             }
             Progress::Secrets(user, exchange) => {
                 self.state = State::ScramKeys(exchange);
-                Ok(Some(Step::ScramKeys(user)))
+                Ok(Some(Step::Ask(Ask::ScramKeys(user))))
             }
             Progress::Claimed(claim) => {
                 let is_token = matches!(claim, Claim::Token { .. });
                 self.state = State::Login { user: self.name_of(&claim), is_token };
-                Ok(Some(Step::Login(claim)))
+                Ok(Some(Step::Ask(Ask::Login(claim))))
             }
             Progress::Proven(user) => {
                 self.logged_in(user);

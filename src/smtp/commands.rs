@@ -1,7 +1,7 @@
 //! What each command does: first whether it may be said now, then what it says, then doing it.
 
 use super::{
-    AuthMode, MayName, Reply, Session, Step, Verb,
+    Ask, AuthMode, MayName, Reply, Session, Step, Verb,
     capabilities::Capabilities,
     command,
     content::Chunk,
@@ -166,7 +166,7 @@ impl Session {
         };
         self.mails = self.mails.saturating_add(1);
         self.transaction = Some(Box::new(Transaction { envelope, ..Transaction::default() }));
-        Ok(self.permit(State::Mail, Step::Mail, &Reply::SENDER_OK))
+        Ok(self.permit(State::Mail, Step::Ask(Ask::Mail), &Reply::SENDER_OK))
     }
 
     fn rcpt<'a>(&mut self, argument: &str) -> Outcome<'a> {
@@ -187,7 +187,7 @@ impl Session {
             return Err(Reply::TOO_MANY_RECIPIENTS);
         }
         transaction.envelope.forward_paths.push(ForwardPath { address, parameters });
-        Ok(self.permit(State::Rcpt, Step::Rcpt, &Reply::RECIPIENT_OK))
+        Ok(self.permit(State::Rcpt, Step::Ask(Ask::Rcpt), &Reply::RECIPIENT_OK))
     }
 
     /// Asks whether an address may stand, if anybody is to be asked.
@@ -210,7 +210,7 @@ impl Session {
             return Err(Reply::BINARY_NEEDS_BDAT);
         }
         self.state = State::Begin(None);
-        Ok(Some(Step::Begin))
+        Ok(Some(Step::Ask(Ask::Begin)))
     }
 
     /// The chunk comes whatever we think of it, because clients do not wait for an answer before they
@@ -234,7 +234,7 @@ impl Session {
             }
             Ok(true) => {
                 self.state = State::Begin(Some(chunk));
-                Ok(Some(Step::Begin))
+                Ok(Some(Step::Ask(Ask::Begin)))
             }
             Ok(false) => {
                 self.state = State::Chunk(chunk);
@@ -282,7 +282,7 @@ impl Session {
             return Err(Reply::NO_XCLIENT_LOGIN);
         }
         self.state = State::Xclient(Box::new(xclient.clone()));
-        Ok(Some(Step::Xclient(xclient)))
+        Ok(Some(Step::Ask(Ask::Xclient(xclient))))
     }
 
     /// Whether a command may be said that wants authentication when it is required (RFC 4954 §6).

@@ -5,7 +5,7 @@
 //! cannot be read ends the session, because what follows it would be obeyed as commands.
 
 use super::{
-    Reply, Session, Step, Verb,
+    Ask, Reply, Session, Step, Verb,
     data::{LineEnds, Piece, Unstuffer},
     reply::append,
     state::State,
@@ -64,10 +64,10 @@ impl Session {
                 let bad = content.size > max
                     || (self.options.refuse_bare_line_ends && content.line_ends.is_bare(run));
                 match (bad, body.abandoned) {
-                    (false, false) => Some(Step::Body(run)),
+                    (false, false) => Some(Step::Ask(Ask::Body(run))),
                     (true, false) => {
                         body.abandoned = true;
-                        Some(Step::Abandon)
+                        Some(Step::Ask(Ask::Abandon))
                     }
                     (_, true) => None,
                 }
@@ -84,7 +84,7 @@ impl Session {
             }
             Piece::End => {
                 self.state = State::End { answers: self.answers() };
-                Some(Step::End)
+                Some(Step::Ask(Ask::End))
             }
         }
     }
@@ -109,14 +109,14 @@ impl Session {
             return None;
         }
         if !run.is_empty() {
-            return Some(Step::Body(run));
+            return Some(Step::Ask(Ask::Body(run)));
         }
         if !at_end {
             return Some(Step::Read);
         }
         if chunk.last {
             self.state = State::End { answers: self.answers() };
-            return Some(Step::End);
+            return Some(Step::Ask(Ask::End));
         }
         self.state = State::Command;
         append(&mut self.output, format_args!("250 2.0.0 {} octets received\r\n", chunk.size));

@@ -13,6 +13,7 @@
 //! docs/smtp.md says what each does here, and what is left out on purpose.
 
 mod answers;
+mod ask;
 mod authenticate;
 mod capabilities;
 mod command;
@@ -25,13 +26,12 @@ mod parameters;
 mod reply;
 mod session;
 mod state;
-mod step;
 mod xclient;
 
+pub use ask::{Ask, Step};
 pub use command::Verb;
 pub use log::{Log, Refusal};
 pub use options::{AuthMode, MayName, Options, Peer, StartTls};
 pub use reply::Reply;
 pub use session::Session;
-pub use step::Step;
 pub use xclient::XClient;

@@ -73,7 +73,7 @@ pub struct Options {
     /// Refuse messages with a bare CR or LF. Off, because a catcher should show what a program sends;
     /// they are kept as they are, and never end a message.
     pub refuse_bare_line_ends: bool,
-    /// Ask [`Step::Mail`](super::Step::Mail) and [`Step::Rcpt`](super::Step::Rcpt). Off where there is
+    /// Ask [`Ask::Mail`](super::Ask::Mail) and [`Ask::Rcpt`](super::Ask::Rcpt). Off where there is
     /// no policy, so that it costs nothing.
     pub ask_policy: bool,
 }

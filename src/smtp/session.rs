@@ -16,13 +16,14 @@ use std::{
 };
 
 use super::{
-    Log, MayName, Options, Peer, Refusal, Reply, Step, Verb,
+    Ask, Log, MayName, Options, Peer, Refusal, Reply, Step, Verb,
     log::SessionStats,
     state::{Client, Pause, State, Transaction},
 };
 use crate::wire::{
     Envelope, Tls,
     line::{LineBuffer, TooLong},
+    session,
 };
 
 /// The server's side of one connection.
@@ -40,7 +41,7 @@ pub struct Session {
     pub(super) auth_user: Option<String>,
     pub(super) transaction: Option<Box<Transaction>>,
     pub(super) stats: SessionStats,
-    /// The world must hear [`Step::Abandon`] before anything else.
+    /// The world must hear [`Ask::Abandon`] before anything else.
     pub(super) must_abandon: bool,
     /// And this one next.
     pub(super) pause: Option<Pause>,
@@ -84,19 +85,52 @@ impl Session {
         session
     }
 
-    /// Takes what it can of the input, advances `input` past that, and says what it wants next.
-    ///
-    /// Call it again with the rest of the input after every step but [`Step::Read`] and
-    /// [`Step::Close`]. The peer's time to be silent begins anew with each call. A step that was not
-    /// answered is answered `451 4.3.0` here.
-    pub fn step<'a>(&mut self, input: &mut &'a [u8], now: Instant) -> Step<'a> {
+    /// What is worth logging.
+    pub fn log(&self) -> Log<'_> {
+        Log {
+            helo: self.client.as_ref().map(|client| client.helo.as_str()),
+            auth_user: self.auth_user.as_deref(),
+            messages_kept: self.stats.messages_kept,
+            messages_refused: self.stats.messages_refused,
+            octets: self.stats.octets,
+            refused: self.stats.refused,
+            logins_failed: self.stats.logins_failed,
+            last_refusal: self.stats.last_refusal(),
+        }
+    }
+
+    /// What was refused since the last call; of a flood of refusals the first ones and the last.
+    pub fn refusals(&mut self) -> &[Refusal] {
+        self.stats.tell()
+    }
+
+    /// The envelope under way, from MAIL on.
+    pub fn envelope(&self) -> Option<&Envelope> {
+        self.transaction.as_ref().map(|transaction| &transaction.envelope)
+    }
+
+    /// How the connection is encrypted, if it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
+    }
+}
+
+impl session::Session for Session {
+    type Ask<'a> = Ask<'a>;
+
+    /// A step that was not answered is answered `451 4.3.0` here.
+    fn step<'a>(&mut self, input: &mut &'a [u8], now: Instant) -> Step<'a> {
         self.heard = now;
         loop {
             if mem::take(&mut self.must_abandon) {
-                return Step::Abandon;
+                return Step::Ask(Ask::Abandon);
             }
-            if let Some(pause) = self.pause.take() {
-                return Step::Pause(self.wait(pause));
+            match self.pause.take() {
+                Some(Pause::Greeting) => {
+                    return Step::Ask(Ask::Greeting(self.options.greeting_delay));
+                }
+                Some(Pause::Error) => return Step::Pause(self.options.tarpit),
+                None => {}
             }
             if self.output.len() >= MOST_OUTPUT {
                 return Step::Flush;
@@ -127,15 +161,11 @@ impl Session {
         }
     }
 
-    /// Replies that were not written yet. Write and clear them when a step is [`Step::Read`],
-    /// [`Step::Flush`] or [`Step::Close`], and before anything that takes long. Taking the vector away leaves an idle
-    /// session without heap memory for it.
-    pub const fn output(&mut self) -> &mut Vec<u8> {
+    fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
 
-    /// When to call [`Self::expire`], unless a step is waiting for its answer.
-    pub fn deadline(&self) -> Instant {
+    fn deadline(&self) -> Instant {
         let Options { greeting_idle, command_idle, data_idle, total, .. } = *self.options;
         let idle = match self.state {
             State::Body(_) | State::Chunk(_) | State::Discard { .. } => data_idle,
@@ -145,48 +175,26 @@ impl Session {
         later(self.heard, idle).min(later(self.started, total))
     }
 
-    /// The deadline has passed: `421 4.4.2`, then [`Step::Abandon`] if a message is under way, then
-    /// [`Step::Close`]. Does nothing before the deadline.
-    pub fn expire(&mut self, now: Instant) {
+    /// `421 4.4.2`, and [`Ask::Abandon`] if a message is under way.
+    fn expire(&mut self, now: Instant) {
         if now >= self.deadline() {
             self.close(&Reply::TIMEOUT);
         }
     }
 
-    /// The server ends: `421 4.3.2` and [`Step::Close`] instead of the next command. A message whose
-    /// DATA or first BDAT was said is finished first. Call [`Self::step`] afterwards, even without
-    /// input.
-    pub const fn shut_down(&mut self) {
+    /// `421 4.3.2` instead of the next command. A message whose DATA or first BDAT was said is finished
+    /// first.
+    fn shut_down(&mut self) {
         self.ending = true;
     }
 
-    /// What is worth logging.
-    pub fn log(&self) -> Log<'_> {
-        Log {
-            helo: self.client.as_ref().map(|client| client.helo.as_str()),
-            auth_user: self.auth_user.as_deref(),
-            messages_kept: self.stats.messages_kept,
-            messages_refused: self.stats.messages_refused,
-            octets: self.stats.octets,
-            refused: self.stats.refused,
-            logins_failed: self.stats.logins_failed,
-            last_refusal: self.stats.last_refusal(),
+    fn tls_started(&mut self, tls: Tls) {
+        if matches!(self.state, State::StartTls) {
+            self.tls = Some(Box::new(tls));
+            self.client = None;
+            self.auth_user = None;
+            self.reset();
         }
-    }
-
-    /// What was refused since the last call; of a flood of refusals the first ones and the last.
-    pub fn refusals(&mut self) -> &[Refusal] {
-        self.stats.tell()
-    }
-
-    /// The envelope under way, from MAIL on.
-    pub fn envelope(&self) -> Option<&Envelope> {
-        self.transaction.as_ref().map(|transaction| &transaction.envelope)
-    }
-
-    /// How the connection is encrypted, if it is.
-    pub fn tls(&self) -> Option<&Tls> {
-        self.tls.as_deref()
     }
 }
 
@@ -218,7 +226,7 @@ impl Session {
         if let State::NeedsNonce(exchange) = mem::replace(&mut self.state, State::Command) {
             self.state = State::Nonce(exchange);
         }
-        Some(Step::Nonce)
+        Some(Step::Ask(Ask::Nonce))
     }
 
     /// Writes the greeting (RFC 5321 §4.2).
@@ -267,13 +275,6 @@ impl Session {
         }
     }
 
-    fn wait(&self, pause: Pause) -> Duration {
-        match pause {
-            Pause::Greeting => self.options.greeting_delay,
-            Pause::Error => self.options.tarpit,
-        }
-    }
-
     pub(super) fn close(&mut self, reply: &Reply) {
         if matches!(self.state, State::Closed) {
             return;
@@ -308,7 +309,10 @@ const MOST_OUTPUT: usize = 4 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{smtp::AuthMode, wire::sasl::Verdict};
+    use crate::{
+        smtp::AuthMode,
+        wire::{sasl::Verdict, session::Session as _},
+    };
 
     fn session(options: Options) -> (Session, Instant) {
         let now = Instant::now();
@@ -321,10 +325,10 @@ mod tests {
         loop {
             match session.step(&mut input, now) {
                 Step::Read | Step::Close => break,
-                Step::Login(_) => session.login(Verdict::Accepted),
-                Step::Begin => session.proceed(),
-                Step::End => session.kept(&"1"),
-                Step::Body(_) | Step::Abandon => {}
+                Step::Ask(Ask::Login(_)) => session.login(Verdict::Accepted),
+                Step::Ask(Ask::Begin) => session.proceed(),
+                Step::Ask(Ask::End) => session.kept(&"1"),
+                Step::Ask(Ask::Body(_)) | Step::Ask(Ask::Abandon) => {}
                 other => panic!("{other:?} was not to be asked"),
             }
         }
@@ -385,17 +389,17 @@ mod tests {
             let (mut session, now) = session(Options { auth, ..Options::default() });
             let mut input = text.as_bytes();
             let step = session.step(&mut input, now);
-            assert!(matches!(step, Step::Begin | Step::Login(_)), "{asked}");
+            assert!(matches!(step, Step::Ask(Ask::Begin) | Step::Ask(Ask::Login(_))), "{asked}");
             assert_eq!(session.step(&mut input, now), Step::Read);
             assert!(session.output().ends_with(b"\r\n451 4.3.0 Local error, try again later\r\n"));
             assert!(session.envelope().is_none());
         }
         let (mut session, now) = session(Options::default());
         let mut input = TRANSACTION.as_bytes();
-        assert_eq!(session.step(&mut input, now), Step::Begin);
+        assert_eq!(session.step(&mut input, now), Step::Ask(Ask::Begin));
         session.proceed();
-        assert_eq!(session.step(&mut input, now), Step::Body(b"x\r\n"));
-        assert_eq!(session.step(&mut input, now), Step::End);
+        assert_eq!(session.step(&mut input, now), Step::Ask(Ask::Body(b"x\r\n")));
+        assert_eq!(session.step(&mut input, now), Step::Ask(Ask::End));
         assert_eq!(session.step(&mut input, now), Step::Read);
         assert!(session.output().ends_with(b"\r\n451 4.3.0 Local error, try again later\r\n"));
     }
@@ -404,7 +408,7 @@ mod tests {
     fn who_talks_before_the_greeting_is_sent_away() {
         let greeting_delay = Duration::from_secs(5);
         let (mut session, now) = session(Options { greeting_delay, ..Options::default() });
-        assert_eq!(session.step(&mut &b""[..], now), Step::Pause(greeting_delay));
+        assert_eq!(session.step(&mut &b""[..], now), Step::Ask(Ask::Greeting(greeting_delay)));
         session.talked_early();
         let said = talk(&mut session, now, "EHLO a\r\n");
         assert_eq!(said, "554 5.5.1 You talked before the greeting\r\n");
@@ -449,11 +453,11 @@ mod tests {
         talk(&mut session, now, "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
         let text = b"BDAT 6 LAST\r\n\r\n.\r\n.QUIT\r\n";
         let mut input = &text[..];
-        assert_eq!(session.step(&mut input, now), Step::Begin);
+        assert_eq!(session.step(&mut input, now), Step::Ask(Ask::Begin));
         session.proceed();
-        let Step::Body(run) = session.step(&mut input, now) else { panic!("no content") };
+        let Step::Ask(Ask::Body(run)) = session.step(&mut input, now) else { panic!("no content") };
         assert_eq!((run, run.as_ptr()), (&b"\r\n.\r\n."[..], text[13..].as_ptr()));
-        assert_eq!(session.step(&mut input, now), Step::End);
+        assert_eq!(session.step(&mut input, now), Step::Ask(Ask::End));
     }
 
     #[test]
@@ -480,7 +484,7 @@ mod tests {
     fn shutting_down_waits_for_the_message_and_not_for_the_next() {
         let (mut session, now) = session(Options::default());
         let mut input = TRANSACTION.as_bytes();
-        assert_eq!(session.step(&mut input, now), Step::Begin);
+        assert_eq!(session.step(&mut input, now), Step::Ask(Ask::Begin));
         session.shut_down();
         session.proceed();
         let said = talk(&mut session, now, "x\r\n.\r\nMAIL FROM:<a@b>\r\n");

@@ -15,21 +15,21 @@ pub(super) enum State {
     Auth(Exchange),
     /// [`Step::StartTls`](super::Step::StartTls) waits for its answer.
     StartTls,
-    /// [`Step::Xclient`](super::Step::Xclient) waits for its answer.
+    /// [`Ask::Xclient`](super::Ask::Xclient) waits for its answer.
     Xclient(Box<XClient>),
-    /// [`Step::Nonce`](super::Step::Nonce) is to be asked.
+    /// [`Ask::Nonce`](super::Ask::Nonce) is to be asked.
     NeedsNonce(Exchange),
-    /// [`Step::Nonce`](super::Step::Nonce) waits for its answer.
+    /// [`Ask::Nonce`](super::Ask::Nonce) waits for its answer.
     Nonce(Exchange),
-    /// [`Step::ScramKeys`](super::Step::ScramKeys) waits for its answer.
+    /// [`Ask::ScramKeys`](super::Ask::ScramKeys) waits for its answer.
     ScramKeys(Exchange),
-    /// [`Step::Login`](super::Step::Login) waits for its answer.
+    /// [`Ask::Login`](super::Ask::Login) waits for its answer.
     Login { user: String, is_token: bool },
-    /// [`Step::Mail`](super::Step::Mail) waits for its answer.
+    /// [`Ask::Mail`](super::Ask::Mail) waits for its answer.
     Mail,
-    /// [`Step::Rcpt`](super::Step::Rcpt) waits for its answer.
+    /// [`Ask::Rcpt`](super::Ask::Rcpt) waits for its answer.
     Rcpt,
-    /// [`Step::Begin`](super::Step::Begin) waits for its answer, after DATA or after BDAT.
+    /// [`Ask::Begin`](super::Ask::Begin) waits for its answer, after DATA or after BDAT.
     Begin(Option<Chunk>),
     /// Content up to CRLF.CRLF.
     Body(Body),
@@ -37,7 +37,7 @@ pub(super) enum State {
     Chunk(Chunk),
     /// So many octets that are dropped, and then this answer, so often.
     Discard { left: u64, answer: Box<(Reply, usize)> },
-    /// [`Step::End`](super::Step::End) waits for its answer, which is to be said so often.
+    /// [`Ask::End`](super::Ask::End) waits for its answer, which is to be said so often.
     End { answers: usize },
     /// Nothing.
     Closed,

@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::Options;
-use crate::{auth, net::Address};
+use crate::{auth, frontend::TlsMode, net::Address};
 
 /// `[[smtp.listeners]]`: a listener beside `smtp.listen`. An address alone is one like `[smtp]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,21 +28,6 @@ pub struct Entry {
     pub proxy: Option<bool>,
     /// As `smtp.lmtp`.
     pub lmtp: Option<bool>,
-}
-
-/// Whether and when a connection is encrypted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TlsMode {
-    /// Never.
-    #[default]
-    Off,
-    /// After STARTTLS (RFC 3207), which the client may leave out.
-    Offered,
-    /// After STARTTLS, without which nobody can log in or send mail.
-    Required,
-    /// From the first octet on (RFC 8314).
-    Implicit,
 }
 
 /// A listener, with everything said.
@@ -90,25 +75,6 @@ pub fn all(options: &Options, mode: auth::Mode) -> Vec<Listener> {
         lmtp: entry.lmtp.unwrap_or(*lmtp),
     });
     simple.into_iter().chain(more).collect()
-}
-
-/// An address, or none where the text is empty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct MaybeAddress(pub Option<Address>);
-
-impl TryFrom<String> for MaybeAddress {
-    type Error = <Address as TryFrom<String>>::Error;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.is_empty() { Ok(Self(None)) } else { Address::try_from(text).map(Some).map(Self) }
-    }
-}
-
-impl From<MaybeAddress> for String {
-    fn from(MaybeAddress(address): MaybeAddress) -> Self {
-        address.map(Self::from).unwrap_or_default()
-    }
 }
 
 impl<'de> Deserialize<'de> for Entry {

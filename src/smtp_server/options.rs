@@ -8,12 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Context,
-    listeners::{Entry, Listener, MaybeAddress, TlsMode},
-};
+use super::listeners::{Entry, Listener};
 use crate::{
     auth::{self, Auth},
+    frontend::{Context, MaybeAddress, TlsMode},
     limits, process,
     smtp::{self, AuthMode, StartTls},
     wire::{network::Network, sasl::Mechanism},
@@ -99,7 +97,6 @@ impl Default for Options {
 /// What the sessions of one listener are told to be: those that begin now, since users come and go.
 pub(super) struct Sessions {
     mode: auth::Mode,
-    greeting_delay: Duration,
     current: Mutex<Current>,
 }
 
@@ -120,7 +117,6 @@ impl Sessions {
         let options = options(configured, limits, listener, context);
         Self {
             mode: listener.auth,
-            greeting_delay: options.greeting_delay,
             current: Mutex::new(Current { generation, options: Arc::new(options) }),
         }
     }
@@ -137,10 +133,6 @@ impl Sessions {
             *current = Current { generation, options };
         }
         current.options.clone()
-    }
-
-    pub(super) fn greeting_delay(&self) -> Duration {
-        self.greeting_delay
     }
 }
 

@@ -6,5 +6,6 @@ pub mod line;
 pub mod network;
 pub mod proxy;
 pub mod sasl;
+pub mod session;
 
 pub use envelope::{Envelope, ForwardPath, Parameter, Tls};

@@ -1,4 +1,4 @@
-//! SMTP conversations as data: each file of tests/dialogs/smtp is played four ways.
+//! Conversations as data: each file of tests/dialogs is played four ways.
 //!
 //! In step as it stands in the file, all at once, octet by octet and in random pieces, and over TCP.
 //! What is said and asked must be the same each time.
@@ -6,6 +6,7 @@
 //! `script` tells what a file looks like.
 
 mod pace;
+mod pop3;
 mod script;
 mod smuggling;
 mod soup;
@@ -19,63 +20,75 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::script::{Script, scripts};
+pub(crate) use self::script::{Script, pop3_scripts, smtp_scripts};
 use self::{
     pace::Pace,
     script::{Expected, Turn},
-    stage::{Event, Stage},
+    stage::{Event, Play, Stage},
 };
 
 #[test]
 fn dialogs_in_step() {
-    for script in scripts() {
-        let mut stage = Stage::new(&script.settings);
-        let mut cursor = 0;
-        let mut after_hearing = true;
-        for turn in &script.turns {
-            if let Turn::Hear(expected) = turn {
-                script.check(expected, &stage.events, &mut cursor, &"in step");
-            } else if mem::take(&mut after_hearing) {
-                script.check_end(&stage.events, cursor, &"in step");
-            }
-            after_hearing |= matches!(turn, Turn::Hear(_));
-            match turn {
-                Turn::Say(words) => stage.feed(words),
-                Turn::Hear(_) => {}
-                other => stage.direct(other),
-            }
-        }
-        script.check_end(&stage.events, cursor, &"in step");
-    }
+    smtp_scripts().iter().for_each(in_step::<Stage>);
+    pop3_scripts().iter().for_each(in_step::<pop3::Stage>);
 }
 
 #[test]
 fn dialogs_cut_anywhere() {
-    for script in scripts().into_iter().filter(|script| !script.is_whole_only()) {
-        let random = (1..=20).map(Pace::Random);
-        for pace in [Pace::Whole, Pace::Octets].into_iter().chain(random) {
-            let events = script.play(pace).events;
-            let mut cursor = 0;
-            for turn in &script.turns {
-                if let Turn::Hear(expected) = turn {
-                    script.check(expected, &events, &mut cursor, &pace);
-                }
-            }
-            script.check_end(&events, cursor, &pace);
-        }
-    }
+    smtp_scripts().iter().for_each(cut_anywhere::<Stage>);
+    pop3_scripts().iter().for_each(cut_anywhere::<pop3::Stage>);
 }
 
 #[test]
 fn dialogs_over_tcp() {
-    for script in scripts().into_iter().filter(Script::is_portable) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let settings = script.settings.clone();
-        let server = std::thread::spawn(move || serve(&listener, &settings));
-        play_tcp(&script, address).unwrap_or_else(|error| panic!("{}: {error}", script.name));
-        server.join().unwrap().unwrap();
+    smtp_scripts().into_iter().filter(Script::is_portable).for_each(over_tcp::<Stage>);
+    pop3_scripts().into_iter().filter(Script::is_portable).for_each(over_tcp::<pop3::Stage>);
+}
+
+fn in_step<S: Play>(script: &Script) {
+    let mut stage = S::new(&script.settings);
+    let mut cursor = 0;
+    let mut after_hearing = true;
+    for turn in &script.turns {
+        if let Turn::Hear(expected) = turn {
+            script.check(expected, stage.events(), &mut cursor, &"in step");
+        } else if mem::take(&mut after_hearing) {
+            script.check_end(stage.events(), cursor, &"in step");
+        }
+        after_hearing |= matches!(turn, Turn::Hear(_));
+        match turn {
+            Turn::Say(words) => stage.feed(words),
+            Turn::Hear(_) => {}
+            other => stage.direct(other),
+        }
     }
+    script.check_end(stage.events(), cursor, &"in step");
+}
+
+fn cut_anywhere<S: Play>(script: &Script) {
+    if script.is_whole_only() {
+        return;
+    }
+    let random = (1..=20).map(Pace::Random);
+    for pace in [Pace::Whole, Pace::Octets].into_iter().chain(random) {
+        let mut stage: S = script.play(pace);
+        let mut cursor = 0;
+        for turn in &script.turns {
+            if let Turn::Hear(expected) = turn {
+                script.check(expected, stage.events(), &mut cursor, &pace);
+            }
+        }
+        script.check_end(stage.events(), cursor, &pace);
+    }
+}
+
+fn over_tcp<S: Play>(script: Script) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = script.settings.clone();
+    let server = std::thread::spawn(move || serve::<S>(&listener, &settings));
+    play_tcp(&script, address).unwrap_or_else(|error| panic!("{}: {error}", script.name));
+    server.join().unwrap().unwrap();
 }
 
 /// Plays a script over TCP and returns an error that says where it went wrong. What the session asks
@@ -130,18 +143,18 @@ pub(crate) fn play_tcp(script: &Script, address: SocketAddr) -> io::Result<()> {
 }
 
 /// One connection over a blocking socket: the smallest driver there can be.
-fn serve(listener: &TcpListener, settings: &[(String, String)]) -> io::Result<()> {
+fn serve<S: Play>(listener: &TcpListener, settings: &[(String, String)]) -> io::Result<()> {
     let (mut stream, _) = listener.accept()?;
     stream.set_nodelay(true)?;
-    let mut stage = Stage::new(settings);
+    let mut stage = S::new(settings);
     let mut buffer = [0; 4096];
     loop {
-        for event in mem::take(&mut stage.events) {
+        for event in mem::take(stage.events()) {
             if let Event::Line(line) = event {
                 stream.write_all(format!("{line}\r\n").as_bytes())?;
             }
         }
-        if stage.closed {
+        if stage.is_closed() {
             stream.shutdown(Shutdown::Write)?;
             // What is left unread would reset the connection, and the last reply with it.
             return io::copy(&mut stream, &mut io::sink()).map(drop);

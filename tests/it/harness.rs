@@ -98,6 +98,12 @@ impl Server {
         Self { child, smtp, http, announced, folder: folder.to_owned(), _temporary: None }
     }
 
+    /// The first address of this scheme, such as `pop3://`.
+    pub(crate) fn address(&self, scheme: &str) -> SocketAddr {
+        let address = self.announced.iter().find_map(|url| url.strip_prefix(scheme));
+        address.unwrap_or_else(|| panic!("no {scheme} in {:?}", self.announced)).parse().unwrap()
+    }
+
     /// The address of the door of this number, counted from 0 in the order of the configuration.
     pub(crate) fn door(&self, number: usize) -> SocketAddr {
         // The version goes first.

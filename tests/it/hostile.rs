@@ -22,7 +22,7 @@ macro_rules! replay {
     };
 }
 
-replay!(session command content proxy xclient sasl mime body html search config http login);
+replay!(session command content proxy xclient sasl mime body html search config http login pop3);
 
 /// Nothing in the corpus of this target breaks its promise.
 fn replay(name: &str, target: targets::Target) {

@@ -32,7 +32,7 @@ use smol::Async;
 use smtpd::{
     auth::{self, Auth},
     bus::{Bus, Event},
-    http::{self, App, Upstream, Web},
+    http::{self, App, Upstream, Upstreams, Web},
     limits,
     mail::Mail,
     metrics::Metrics,
@@ -86,8 +86,11 @@ impl Server {
             options,
             policy: Arc::new(Policy::new(policy).unwrap()),
             smtp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2525)),
-            upstream: Some(upstream(Ipv4Addr::UNSPECIFIED, 2525)),
-            upstream_proxied: Some(upstream(Ipv4Addr::LOCALHOST, 2526)),
+            upstreams: Upstreams {
+                direct: Some(upstream(Ipv4Addr::UNSPECIFIED, 2525)),
+                proxied: Some(upstream(Ipv4Addr::LOCALHOST, 2526)),
+            },
+            pop3_upstreams: Upstreams::default(),
             started: Instant::now(),
             version: "0.0.0-test",
             epoch: "epoch-1".into(),

@@ -21,6 +21,7 @@ mod mongo;
 mod network;
 mod panics;
 mod policy;
+mod pop3;
 mod privileges;
 mod property;
 mod secrets;

@@ -13,8 +13,8 @@ use smtpd::{
         Scanned, Scanner,
         search::{Document, Facts, Query},
     },
-    smtp::{Options, Peer, Session, Step},
-    wire::{Envelope, ForwardPath},
+    smtp::{Ask, Options, Peer, Session, Step},
+    wire::{Envelope, ForwardPath, session::Session as _},
 };
 
 /// Whole conversations of 1 KB messages, pipelined: commands, replies, envelope, body.
@@ -150,12 +150,12 @@ impl Server {
             match self.session.step(&mut input, self.now) {
                 Step::Read => break,
                 Step::Flush => self.session.output().clear(),
-                Step::Begin => {
+                Step::Ask(Ask::Begin) => {
                     self.body.clear();
                     self.session.proceed();
                 }
-                Step::Body(run) => self.body.extend_from_slice(run),
-                Step::End => {
+                Step::Ask(Ask::Body(run)) => self.body.extend_from_slice(run),
+                Step::Ask(Ask::End) => {
                     black_box((self.session.take_envelope(), &self.body));
                     self.session.kept(&"id");
                 }

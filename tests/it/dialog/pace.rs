@@ -4,7 +4,7 @@ use std::{fmt::Debug, mem};
 
 use super::{
     script::{Expected, Script, Turn},
-    stage::{Event, Stage},
+    stage::{Event, Play},
 };
 
 /// How the client's words are cut.
@@ -18,8 +18,8 @@ pub(super) enum Pace {
 impl Script {
     /// Says all that stands between two directives in one go, cut as `pace` wants it; returns the
     /// stage after the last word.
-    pub(super) fn play(&self, pace: Pace) -> Stage {
-        let mut stage = Stage::new(&self.settings);
+    pub(super) fn play<S: Play>(&self, pace: Pace) -> S {
+        let mut stage = S::new(&self.settings);
         let mut words = Vec::new();
         for turn in &self.turns {
             match turn {

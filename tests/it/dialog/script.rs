@@ -11,14 +11,18 @@
 //! S: 250 2.0.0 Ok         exactly this line is answered
 //! S~ 250 2.0.0            a line that begins so
 //! S+ 250                  a reply of any number of lines with this code
-//! A: begin                the session asks this: begin, login USER PASSWORD, token, cram, external,
+//! A: begin                the session asks this, of SMTP: begin, login USER PASSWORD, token, cram, external,
 //!                         secrets USER, nonce, mail, rcpt, starttls, client, pause, abandon, close, or
 //!                         end N recipients, M octets; after end there may follow
+//!                         of POP3 as well open USER, retrieve N, delete N...
 //! E: <a> -> <b> SIZE=1    the envelope, and
 //! B: text\r\n             the content
 //! ```
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// A conversation and what it needs of the server.
 pub(crate) struct Script {
@@ -50,19 +54,26 @@ pub(super) enum Expected {
 }
 
 /// All scripts of tests/dialogs/smtp, by name.
-pub(crate) fn scripts() -> Vec<Script> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs/smtp");
+pub(crate) fn smtp_scripts() -> Vec<Script> {
+    scripts("smtp", 40)
+}
+
+/// All scripts of tests/dialogs/pop3, by name.
+pub(crate) fn pop3_scripts() -> Vec<Script> {
+    scripts("pop3", 15)
+}
+
+fn scripts(protocol: &str, at_least: usize) -> Vec<Script> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs").join(protocol);
     let mut files: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 40, "the dialogs are gone");
-    files
-        .iter()
-        .map(|file| {
-            let name = file.file_stem().unwrap().to_string_lossy();
-            Script::parse(&name, &fs::read_to_string(file).unwrap())
-        })
-        .collect()
+    assert!(files.len() >= at_least, "the dialogs are gone");
+    let read = |file: &PathBuf| {
+        let name = file.file_stem().unwrap().to_string_lossy();
+        Script::parse(&format!("{protocol}/{name}"), &fs::read_to_string(file).unwrap())
+    };
+    files.iter().map(read).collect()
 }
 
 impl Script {

@@ -6,7 +6,7 @@ use std::iter;
 use super::{
     pace::Pace,
     script::{Script, Turn},
-    stage::Event,
+    stage::{Event, Stage},
 };
 use crate::harness::{Client, Server};
 
@@ -66,7 +66,7 @@ fn each_variant_is_text_of_one_message() {
                     settings: vec![("refuse_bare_line_ends".into(), strict.to_string())],
                     turns: vec![Turn::Say([&said, &b"NOOP\r\n"[..]].concat())],
                 };
-                let stage = script.play(pace);
+                let stage = script.play::<Stage>(pace);
                 let bodies: Vec<_> = stage
                     .events
                     .iter()

@@ -3,7 +3,7 @@
 use super::{
     pace::{Pace, Random},
     script::{Script, Turn},
-    stage::Event,
+    stage::{Event, Stage},
 };
 
 #[test]
@@ -11,9 +11,9 @@ fn soup_never_panics_and_is_the_same_however_it_is_cut() {
     let (mut kept, mut abandoned) = (0, 0);
     for seed in 1..=3000 {
         let script = soup(seed, "off");
-        let whole = script.play(Pace::Whole);
+        let whole = script.play::<Stage>(Pace::Whole);
         for pace in [Pace::Octets, Pace::Random(seed), Pace::Random(seed + 9999)] {
-            let cut = script.play(pace);
+            let cut = script.play::<Stage>(pace);
             assert_eq!(cut.events, whole.events, "{}, {pace:?}", script.name);
             let logs = [&cut, &whole].map(|stage| format!("{:?}", stage.session.log()));
             assert_eq!(logs[0], logs[1], "{}, {pace:?}", script.name);
@@ -33,7 +33,7 @@ fn soup_with_starttls_never_panics_and_hides_nothing_behind_it() {
     for seed in 1..=2000 {
         let script = soup(seed, "required");
         for pace in [Pace::Whole, Pace::Octets, Pace::Random(seed)] {
-            let stage = script.play(pace);
+            let stage = script.play::<Stage>(pace);
             let asked = |what: &str| {
                 stage.events.iter().position(|it| matches!(it, Event::Ask(ask) if ask == what))
             };
@@ -64,8 +64,8 @@ fn any_octets_never_panic() {
             });
         }
         let script = with_settings(seed, octets, "off");
-        let whole = script.play(Pace::Whole);
-        let cut = script.play(Pace::Random(seed));
+        let whole = script.play::<Stage>(Pace::Whole);
+        let cut = script.play::<Stage>(Pace::Random(seed));
         assert_eq!(cut.events, whole.events, "{}", script.name);
     }
 }

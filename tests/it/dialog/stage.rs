@@ -8,10 +8,11 @@ use std::{
 };
 
 use smtpd::{
-    smtp::{AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, XClient},
+    smtp::{Ask, AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, XClient},
     wire::{
         Envelope, Parameter, Tls,
-        sasl::{Claim, Credentials, Mechanism, ScramKeys, Verdict, cram_md5},
+        sasl::{Claim, Credentials, Mechanism, ScramKeys, Verdict, apop, cram_md5},
+        session::Session as _,
     },
 };
 
@@ -26,13 +27,27 @@ pub(super) enum Event {
     Body(String),
 }
 
-/// A session and the world around it, without sockets and clock.
+/// A session of some protocol with the world around it.
+pub(super) trait Play {
+    /// As a script's settings say.
+    fn new(settings: &[(String, String)]) -> Self;
+    /// The client says something.
+    fn feed(&mut self, input: &[u8]);
+    /// Something else happens.
+    fn direct(&mut self, directive: &Turn);
+    /// What came out.
+    fn events(&mut self) -> &mut Vec<Event>;
+    /// The session said its last word.
+    fn is_closed(&self) -> bool;
+}
+
+/// An SMTP session and the world around it, without sockets and clock.
 pub(super) struct Stage {
     pub(super) session: Session,
     now: Instant,
     pub(super) events: Vec<Event>,
     body: Vec<u8>,
-    pub(super) closed: bool,
+    closed: bool,
     kept: u64,
     login: Verdict,
     begin: Option<Reply>,
@@ -44,8 +59,8 @@ pub(super) struct Stage {
     password: Option<String>,
 }
 
-impl Stage {
-    pub(super) fn new(settings: &[(String, String)]) -> Self {
+impl Play for Stage {
+    fn new(settings: &[(String, String)]) -> Self {
         let now = Instant::now();
         let mut stage = Self {
             session: Session::new(Arc::new(options(settings)), peer(settings), now),
@@ -69,22 +84,7 @@ impl Stage {
         stage
     }
 
-    fn set(&mut self, key: &str, value: &str) {
-        match (key, value) {
-            ("login", "accept") => self.login = Verdict::Accepted,
-            ("login", "refuse") => self.login = Verdict::Refused,
-            ("login", "unavailable") => self.login = Verdict::Unavailable,
-            ("begin", _) => self.begin = reply(value),
-            ("keep", _) => self.keep = reply(value),
-            ("mail", _) => self.mail = reply(value),
-            ("rcpt", _) => self.rcpt = reply(value),
-            ("client", _) => self.client = reply(value),
-            ("password", _) => self.password = Some(value.to_owned()),
-            _ => {}
-        }
-    }
-
-    pub(super) fn direct(&mut self, directive: &Turn) {
+    fn direct(&mut self, directive: &Turn) {
         match directive {
             Turn::Set(key, value) => {
                 assert!(ANSWERS.contains(&&**key), "{key} is set at the top");
@@ -103,7 +103,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn feed(&mut self, mut input: &[u8]) {
+    fn feed(&mut self, mut input: &[u8]) {
         while !self.closed {
             let step = self.session.step(&mut input, self.now);
             drain(self.session.output(), &mut self.events);
@@ -114,11 +114,11 @@ impl Stage {
                     assert!(input.is_empty(), "Read means that all is consumed");
                     return;
                 }
-                Step::Login(claim) => {
+                Step::Ask(Ask::Login(claim)) => {
                     self.ask(show_claim(&claim));
                     self.session.login(self.login);
                 }
-                Step::Begin => {
+                Step::Ask(Ask::Begin) => {
                     self.ask("begin".into());
                     match &self.begin {
                         Some(reply) => self.session.refuse(reply.clone()),
@@ -130,40 +130,42 @@ impl Stage {
                     self.ask("starttls".into());
                     self.session.tls_started(tls("TLSv1.3"));
                 }
-                Step::Mail => {
+                Step::Ask(Ask::Mail) => {
                     let envelope = self.session.envelope().expect("MAIL made an envelope");
                     let ask = format!("mail <{}>", envelope.reverse_path);
                     self.permit(ask, self.mail.clone());
                 }
-                Step::Rcpt => {
+                Step::Ask(Ask::Rcpt) => {
                     let envelope = self.session.envelope().expect("MAIL made an envelope");
                     let last = envelope.forward_paths.last().expect("RCPT gave a recipient");
                     let ask = format!("rcpt <{}>", last.address);
                     self.permit(ask, self.rcpt.clone());
                 }
-                Step::Nonce => {
+                Step::Ask(Ask::Nonce) => {
                     self.ask("nonce".into());
                     self.session.nonce([0; 18]);
                 }
-                Step::ScramKeys(user) => {
+                Step::Ask(Ask::ScramKeys(user)) => {
                     self.ask(format!("secrets {user}"));
                     let keys = self.password.as_deref();
                     self.session.secrets(keys.map(|it| ScramKeys::derive(it, b"salt", 64)));
                 }
-                Step::Xclient(client) => {
+                Step::Ask(Ask::Xclient(client)) => {
                     self.ask(format!("client {}", show_client(&client)));
                     match &self.client {
                         Some(reply) => self.session.refuse(reply.clone()),
                         None => self.session.adopt(false),
                     }
                 }
-                Step::Pause(duration) => self.ask(format!("pause {duration:?}")),
-                Step::Body(run) => {
+                Step::Pause(duration) | Step::Ask(Ask::Greeting(duration)) => {
+                    self.ask(format!("pause {duration:?}"))
+                }
+                Step::Ask(Ask::Body(run)) => {
                     assert!(!run.is_empty());
                     self.body.extend_from_slice(run);
                 }
-                Step::End => self.end(),
-                Step::Abandon => {
+                Step::Ask(Ask::End) => self.end(),
+                Step::Ask(Ask::Abandon) => {
                     self.body.clear();
                     self.ask("abandon".into());
                 }
@@ -172,6 +174,31 @@ impl Stage {
                     self.closed = true;
                 }
             }
+        }
+    }
+
+    fn events(&mut self) -> &mut Vec<Event> {
+        &mut self.events
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed
+    }
+}
+
+impl Stage {
+    fn set(&mut self, key: &str, value: &str) {
+        match (key, value) {
+            ("login", "accept") => self.login = Verdict::Accepted,
+            ("login", "refuse") => self.login = Verdict::Refused,
+            ("login", "unavailable") => self.login = Verdict::Unavailable,
+            ("begin", _) => self.begin = reply(value),
+            ("keep", _) => self.keep = reply(value),
+            ("mail", _) => self.mail = reply(value),
+            ("rcpt", _) => self.rcpt = reply(value),
+            ("client", _) => self.client = reply(value),
+            ("password", _) => self.password = Some(value.to_owned()),
+            _ => {}
         }
     }
 
@@ -207,7 +234,7 @@ impl Stage {
     }
 }
 
-fn drain(output: &mut Vec<u8>, events: &mut Vec<Event>) {
+pub(super) fn drain(output: &mut Vec<u8>, events: &mut Vec<Event>) {
     let text = String::from_utf8(mem::take(output)).unwrap();
     for line in text.split_inclusive('\n') {
         let line = line.strip_suffix("\r\n").expect("a reply ends with CRLF");
@@ -243,7 +270,7 @@ fn show_parameters(parameters: &[Parameter]) -> String {
     text
 }
 
-fn show_claim(claim: &Claim) -> String {
+pub(super) fn show_claim(claim: &Claim) -> String {
     match claim {
         Claim::Password(Credentials { user, password }) => {
             format!("login {user} {}", password.declassify())
@@ -252,6 +279,10 @@ fn show_claim(claim: &Claim) -> String {
         Claim::CramMd5 { user, challenge, digest } => {
             let is_known = cram_md5("geheim", challenge) == *digest;
             format!("cram {user} {}", if is_known { "knows it" } else { "does not know it" })
+        }
+        Claim::Apop { user, timestamp, digest } => {
+            let is_known = apop("geheim", timestamp) == *digest;
+            format!("apop {user} {}", if is_known { "knows it" } else { "does not know it" })
         }
         Claim::External { authzid } => format!("external <{authzid}>"),
     }
@@ -294,7 +325,7 @@ fn peer(settings: &[(String, String)]) -> Peer {
     peer
 }
 
-fn tls(version: &str) -> Tls {
+pub(super) fn tls(version: &str) -> Tls {
     Tls { version: version.into(), ..Tls::default() }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs};
 use super::{
     pace::Pace,
     script::{Script, Turn},
-    stage::Event,
+    stage::{Event, Stage},
 };
 use crate::harness::file;
 
@@ -144,7 +144,7 @@ fn reply(before: &str, line: &str) -> String {
     let play = |words: String| {
         let turns = vec![Turn::Say(words.into_bytes())];
         let script = Script { name: line.to_owned(), settings: settings.to_vec(), turns };
-        script.play(Pace::Whole).events
+        script.play::<Stage>(Pace::Whole).events
     };
     let silent = play(before.to_owned()).len();
     let said = play(format!("{before}{line}\r\n"));

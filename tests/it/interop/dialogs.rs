@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    dialog::{Script, play_tcp, scripts},
+    dialog::{Script, play_tcp, smtp_scripts},
     harness::Server,
 };
 
@@ -39,7 +39,7 @@ fn environment(script: &Script) -> Option<BTreeMap<&'static str, String>> {
 #[test]
 fn the_binary_says_what_the_dialogs_say() {
     let mut groups: BTreeMap<_, Vec<Script>> = BTreeMap::new();
-    for script in scripts().into_iter().filter(Script::is_portable) {
+    for script in smtp_scripts().into_iter().filter(Script::is_portable) {
         if let Some(variables) = environment(&script) {
             groups.entry(variables).or_default().push(script);
         }

@@ -19,7 +19,8 @@ use smtpd::{
         text::html_to_text,
         trackers,
     },
-    smtp::{self, Peer, Session, Step},
+    smtp::{self, Ask, Peer, Session, Step},
+    wire::session::Session as _,
 };
 
 use crate::harness::worked;
@@ -178,8 +179,8 @@ fn talk(stream: &[u8]) {
         loop {
             match session.step(&mut piece, now) {
                 Step::Read | Step::Close => break,
-                Step::Begin => session.proceed(),
-                Step::End => session.kept(&"1"),
+                Step::Ask(Ask::Begin) => session.proceed(),
+                Step::Ask(Ask::End) => session.kept(&"1"),
                 Step::Flush => session.output().clear(),
                 _ => {}
             }

@@ -1,21 +1,16 @@
-//! What a session asks of the world: the other half of its contract, beside `answers`.
+//! What an SMTP session asks of the world: the other half of its contract, beside `answers`.
 
 use std::time::Duration;
 
 use super::XClient;
-use crate::wire::sasl::Claim;
+use crate::wire::{sasl::Claim, session};
 
-/// What a session wants of the world.
+/// A step of an SMTP session.
+pub type Step<'a> = session::Step<Ask<'a>>;
+
+/// What only SMTP asks.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step<'a> {
-    /// All input is consumed: write the output, read more.
-    Read,
-    /// There are many replies: write the output before going on. Nothing is to be answered. Whoever
-    /// says much and reads nothing has to wait here, instead of filling our memory with replies.
-    Flush,
-    /// `220 2.0.0 Ready to start TLS` is in the output: write it, do the handshake, and answer with
-    /// [`Session::tls_started`](super::Session::tls_started). There is no input behind the command, or the session would have ended.
-    StartTls,
+pub enum Ask<'a> {
     /// The client is somebody else (XCLIENT): answer with [`Session::adopt`](super::Session::adopt) or [`Session::refuse`](super::Session::refuse).
     Xclient(XClient),
     /// An AUTH exchange needs octets that nobody can guess: answer with [`Session::nonce`](super::Session::nonce) or
@@ -32,10 +27,9 @@ pub enum Step<'a> {
     /// RCPT gave a forward-path, the last one of [`Session::envelope`](super::Session::envelope): answer with
     /// [`Session::accept`](super::Session::accept) or [`Session::refuse`](super::Session::refuse), which drops it. Asked only with `ask_policy`.
     Rcpt,
-    /// Wait so long, without reading, before the output is written. Nothing is to be answered. Comes
-    /// first of all before the greeting: if octets of the peer wait after it, call
-    /// [`Session::talked_early`](super::Session::talked_early).
-    Pause(Duration),
+    /// The greeting waits so long, without reading. Nothing is to be answered, but if octets of the peer wait
+    /// after it, call [`Session::talked_early`](super::Session::talked_early).
+    Greeting(Duration),
     /// A message is about to come: answer with [`Session::proceed`](super::Session::proceed) or [`Session::refuse`](super::Session::refuse).
     Begin,
     /// Content of the message, never empty, as it is to be kept.
@@ -45,6 +39,4 @@ pub enum Step<'a> {
     End,
     /// The message under way will not be kept: drop what there is of it. Nothing is to be answered.
     Abandon,
-    /// Write the output, then close.
-    Close,
 }

@@ -1,0 +1,117 @@
+//! What the world answers to the questions of a session. Each answer does nothing if nobody waits for it.
+
+use std::mem;
+
+use super::{Failure, Maildrop, Session, content::Stuffer, session::State};
+use crate::wire::sasl::{Exchange, Nonce, Progress, ScramKeys, Verdict};
+
+impl Session {
+    /// Answers [`Ask::Nonce`](super::Ask::Nonce) with octets that nobody can guess.
+    pub fn nonce(&mut self, nonce: Nonce) {
+        match mem::replace(&mut self.state, State::Command) {
+            State::Nonce(exchange) => {
+                let progress = exchange.nonce(nonce, &self.options.name);
+                self.go_on(progress);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Answers [`Ask::ScramKeys`](super::Ask::ScramKeys); none if there is no such user.
+    pub fn scram_keys(&mut self, keys: Option<ScramKeys>) {
+        match mem::replace(&mut self.state, State::Command) {
+            State::ScramKeys(exchange) => self.go_on(exchange.keys(keys)),
+            other => self.state = other,
+        }
+    }
+
+    /// Answers [`Ask::Login`](super::Ask::Login).
+    pub fn login(&mut self, verdict: Verdict) {
+        let State::Login { user, is_token } = &mut self.state else { return };
+        let (user, is_token) = (mem::take(user), *is_token);
+        self.state = State::Command;
+        match verdict {
+            Verdict::Accepted => self.state = State::NeedsMaildrop(user),
+            Verdict::Refused if is_token => self.go_on(Exchange::token_refused()),
+            Verdict::Refused => {
+                self.count_failed_login();
+                self.reject(&Failure::LOGIN_FAILED);
+            }
+            Verdict::Unavailable => self.fail(&Failure::TRY_AGAIN),
+        }
+    }
+
+    /// Answers [`Ask::Open`](super::Ask::Open): the user is in.
+    pub fn open(&mut self, maildrop: Maildrop) {
+        let State::Open(user) = &mut self.state else { return };
+        self.user = Some(mem::take(user));
+        self.name = None;
+        self.state = State::Command;
+        self.stats.errors = 0;
+        let (count, octets) = maildrop.totals();
+        *self.maildrop = maildrop;
+        self.say(format_args!("+OK Maildrop has {count} messages ({octets} octets)"));
+    }
+
+    /// Answers [`Ask::Retrieve`](super::Ask::Retrieve): the message is there.
+    pub fn begin_message(&mut self) {
+        let State::Retrieve { octets, lines } = self.state else { return };
+        match lines {
+            Some(_) => self.say(format_args!("+OK Top of message follows")),
+            None => self.say(format_args!("+OK {octets} octets")),
+        }
+        self.state = State::Sending(Box::new(Stuffer::new(lines)));
+    }
+
+    /// The next octets of the message, as they are stored; false if no more are wanted.
+    pub fn content(&mut self, octets: &[u8]) -> bool {
+        let State::Sending(stuffer) = &mut self.state else { return false };
+        let before = self.output.len();
+        stuffer.push(octets, &mut self.output);
+        self.stats.octets += (self.output.len() - before) as u64;
+        !stuffer.is_done()
+    }
+
+    /// There are no more.
+    pub fn end_message(&mut self) {
+        let State::Sending(stuffer) = &mut self.state else { return };
+        self.stats.retrieved += u64::from(!stuffer.is_done());
+        stuffer.finish(&mut self.output);
+        self.state = State::Command;
+        self.say(format_args!("."));
+    }
+
+    /// Answers [`Ask::Delete`](super::Ask::Delete): so many messages are gone, durably.
+    pub fn deleted(&mut self, count: u64) {
+        if matches!(self.state, State::Delete) {
+            self.stats.deleted = count;
+            self.say(format_args!("+OK {count} messages deleted, bye"));
+            self.state = State::Closed;
+        }
+    }
+
+    /// Answers any question that waits with a failure. A message that breaks off ends the connection: its
+    /// beginning is sent, and there is no other way to say that its end will not come.
+    pub fn refuse(&mut self, failure: &Failure) {
+        match mem::replace(&mut self.state, State::Command) {
+            State::Sending(_) | State::StartTls => self.state = State::Closed,
+            State::Delete => {
+                self.fail(failure);
+                self.state = State::Closed;
+            }
+            State::Nonce(_)
+            | State::ScramKeys(_)
+            | State::Login { .. }
+            | State::Open(_)
+            | State::Retrieve { .. } => self.fail(failure),
+            other => self.state = other,
+        }
+    }
+
+    /// Goes on with an exchange after an answer. No answer leads to a question at once.
+    fn go_on(&mut self, progress: Progress) {
+        if let Err(failure) = self.exchange(progress) {
+            self.reject(&failure);
+        }
+    }
+}

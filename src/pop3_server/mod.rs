@@ -1,0 +1,269 @@
+//! The POP3 front end: answers what its sessions ask.
+
+mod maildrop;
+mod options;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub use self::options::{Access, Delete, Entry, Listener, Options};
+use crate::{
+    frontend::{
+        self, Arrived, Client, Context, Ended, FrontEnd, PutOff, Server, TlsMode, TurnedAway,
+    },
+    id::MessageId,
+    limits,
+    mail::{Mail, Scope},
+    metrics,
+    net::{
+        Conn, Socket,
+        drive::{self, Answer, Handler},
+    },
+    policy::ClientPermit,
+    pop3::{self, Ask, Failure, Session, Stls},
+    process, store,
+    wire::sasl::Mechanism,
+};
+
+/// Serves the connections of one listener.
+#[derive(Clone)]
+pub struct Pop3Server(Arc<Inner>);
+
+struct Inner {
+    server: Server,
+    mail: Mail,
+    listener: Listener,
+    terms: Terms,
+}
+
+/// What is configured for all listeners.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// `[pop3]`
+    pub options: Options,
+    /// `[limits]`
+    pub limits: limits::Options,
+    /// Nothing but a client deletes messages.
+    pub is_kept: bool,
+}
+
+impl Pop3Server {
+    /// The server of one of the [`Options::listeners`].
+    pub fn new(
+        terms: Terms,
+        listener: Listener,
+        counts: Arc<metrics::Door>,
+        context: Context,
+        mail: Mail,
+    ) -> Self {
+        let connections = context.metrics.pop3.clone();
+        connections.bound(terms.options.connections);
+        let server = Server {
+            context,
+            tls: listener.tls,
+            proxy: listener.proxy,
+            proxies: terms.options.proxies.clone(),
+            counts,
+            connections,
+        };
+        Self(Arc::new(Inner { server, mail, listener, terms }))
+    }
+
+    /// One connection, from its first octet to its end.
+    pub async fn connection(self, socket: Socket, peer: Option<SocketAddr>) {
+        frontend::serve(&self.0, socket, peer).await;
+    }
+}
+
+impl Inner {
+    /// For a session that begins now, since users come and go.
+    fn session_options(&self) -> pop3::Options {
+        let Terms { options, limits, is_kept } = &self.terms;
+        let mechanisms = self.server.context.auth.mechanisms(self.listener.mode());
+        let host_name = Some(options.name.clone()).filter(|name| !name.is_empty());
+        pop3::Options {
+            name: host_name.unwrap_or_else(process::host_name),
+            // Whoever can check CRAM-MD5 knows the password itself.
+            apop: mechanisms.contains(&Mechanism::CramMd5),
+            mechanisms,
+            stls: match self.listener.tls {
+                TlsMode::Off | TlsMode::Implicit => Stls::Off,
+                TlsMode::Offered => Stls::Offered,
+                TlsMode::Required => Stls::Required,
+            },
+            login_needs_tls: self.listener.auth_needs_tls,
+            is_kept: *is_kept,
+            max_line: limits.command_line,
+            max_errors: limits.errors,
+            login_idle: Duration::from_secs(limits.greeting_seconds),
+            idle: Duration::from_secs(options.idle_seconds),
+            total: Duration::from_secs(limits.session_seconds),
+        }
+    }
+}
+
+impl FrontEnd for Inner {
+    type Session = Session;
+    type Handler = Connection;
+
+    fn server(&self) -> &Server {
+        &self.server
+    }
+
+    fn begin(self: &Arc<Self>, arrived: Arrived) -> (Session, Connection) {
+        let Arrived { client, permit, tls, .. } = arrived;
+        let nonce = self.server.context.nonce().ok();
+        let session = Session::new(Arc::new(self.session_options()), tls, nonce, Instant::now());
+        let inner = self.clone();
+        (session, Connection { inner, client, _permit: permit, scope: None })
+    }
+
+    fn ended(&self, connection: Connection, session: &Session, end: Ended, begun: Instant) {
+        let log = session.log();
+        log::info!(
+            client:% = Client(connection.client),
+            user:% = log.user.unwrap_or_default(),
+            tls:% = session.tls().map_or("", |tls| &tls.version),
+            retrieved = log.retrieved,
+            octets = log.octets,
+            deleted = log.deleted,
+            refused = log.refused,
+            ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            end:% = end;
+            "POP3 connection"
+        );
+    }
+
+    fn turn_away(&self, client: Option<SocketAddr>, why: TurnedAway) -> String {
+        let text = match why {
+            TurnedAway::TooMany => "[SYS/TEMP] Too many connections, try again later",
+            TurnedAway::Panicked => "[SYS/TEMP] Internal error, try again later",
+            TurnedAway::Rejected(_) => "[SYS/PERM] Access denied",
+        };
+        log::warn!(client:% = Client(client), reply = text; "POP3 connection refused");
+        format!("-ERR {text}\r\n")
+    }
+}
+
+/// What answers the questions of one session.
+struct Connection {
+    inner: Arc<Inner>,
+    /// None on a Unix socket.
+    client: Option<SocketAddr>,
+    _permit: ClientPermit,
+    /// What it sees once somebody has logged in.
+    scope: Option<Scope>,
+}
+
+impl Handler<Session> for Connection {
+    fn answer<'a, 'input: 'a>(
+        &'a mut self,
+        session: &'a mut Session,
+        conn: &'a mut Conn,
+        ask: Ask,
+    ) -> Answer<'a> {
+        Box::pin(async move {
+            let context = &self.inner.server.context;
+            match ask {
+                Ask::Nonce => match context.nonce() {
+                    Ok(octets) => session.nonce(octets),
+                    Err(PutOff) => session.refuse(&Failure::TRY_AGAIN),
+                },
+                Ask::ScramKeys(user) => match context.scram_keys(self.client, &user).await {
+                    Ok(keys) => session.scram_keys(keys),
+                    Err(PutOff) => session.refuse(&Failure::TRY_AGAIN),
+                },
+                Ask::Login(claim) => {
+                    let tls = session.tls();
+                    let verdict =
+                        context.check_login(self.client, self.inner.listener.mode(), claim, tls);
+                    let verdict = verdict.await;
+                    session.login(verdict);
+                }
+                Ask::Open(user) => {
+                    let scope = self.inner.scope(&user);
+                    match self.inner.open(&scope).await {
+                        Ok(maildrop) => {
+                            self.scope = Some(scope);
+                            session.open(maildrop);
+                        }
+                        Err(error) => session.refuse(&self.failed(&error)),
+                    }
+                }
+                Ask::Retrieve(id) => self.retrieve(session, conn, id).await?,
+                Ask::Delete(ids) => match self.delete(ids).await {
+                    Ok(count) => session.deleted(count),
+                    Err(error) => session.refuse(&self.failed(&error)),
+                },
+            }
+            Ok(())
+        })
+    }
+
+    fn before_write(&mut self, session: &mut Session, _: &mut Conn) -> Duration {
+        let context = &self.inner.server.context;
+        let waits = (0..session.failed_logins()).map(|_| context.login_failed(self.client));
+        waits.max().unwrap_or_default()
+    }
+}
+
+impl Connection {
+    async fn retrieve(
+        &mut self,
+        session: &mut Session,
+        conn: &mut Conn,
+        id: MessageId,
+    ) -> io::Result<()> {
+        let Some(scope) = &self.scope else { return Ok(()) };
+        let mut pieces = match self.inner.pieces(scope, id).await {
+            Ok(Some(pieces)) => pieces,
+            Ok(None) => {
+                session.refuse(&Failure::GONE);
+                return Ok(());
+            }
+            Err(error) => {
+                session.refuse(&self.failed(&error));
+                return Ok(());
+            }
+        };
+        session.begin_message();
+        loop {
+            match pieces.next().await {
+                Ok(Some(piece)) => {
+                    let more = session.content(piece);
+                    drive::write(session, conn).await?;
+                    if !more {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    log::error!(id:% = id, error:% = error; "message not sent");
+                    session.refuse(&Failure::DAMAGED);
+                    return Ok(());
+                }
+            }
+        }
+        session.end_message();
+        Ok(())
+    }
+
+    async fn delete(&self, ids: Vec<MessageId>) -> Result<u64, store::Error> {
+        match &self.scope {
+            Some(scope) => self.inner.delete(scope, ids).await,
+            None => Ok(0),
+        }
+    }
+
+    fn failed(&self, error: &store::Error) -> Failure {
+        log::error!(client:% = Client(self.client), error:% = error; "POP3 command failed");
+        match error {
+            store::Error::Damaged(_) => Failure::DAMAGED,
+            _ => Failure::TRY_AGAIN,
+        }
+    }
+}
