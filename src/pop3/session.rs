@@ -145,7 +145,7 @@ impl session::Session for Session {
     type Ask<'a> = Ask;
 
     /// An ask that was not answered is refused with `[SYS/TEMP]` here.
-    fn step<'a>(&mut self, input: &mut &'a [u8], now: Instant) -> Step {
+    fn step(&mut self, input: &mut &[u8], now: Instant) -> Step {
         self.heard = now;
         loop {
             if self.output.len() >= MOST_OUTPUT {
