@@ -306,3 +306,23 @@ fn a_watch_that_is_left_while_it_looks_loses_nothing() {
         panic!("the store always answered at once");
     });
 }
+
+#[test]
+fn a_message_leaves_the_mailbox_of_the_scope_alone() {
+    block_on(async {
+        let house = House::in_memory().await;
+        let mut watch = house.bus.subscribe(None);
+        let left = house.mail.leave(&ann(), house.ids().to_vec()).await.unwrap();
+        assert_eq!(left, 2, "Bob's message is not in it");
+        assert_eq!(house.listed(&ann(), "", None).await, []);
+        assert_eq!(house.listed(&Scope::All, "", None).await, [house.both, house.bob]);
+        let Some(Heard::Events(_, events)) = watch.try_next(9) else { panic!("nobody was told") };
+        assert!(matches!(&events[..], [Event::Changed(ids), Event::Deleted(gone)]
+            if **ids == [house.both] && **gone == [house.ann]));
+        for scope in nowhere() {
+            assert_eq!(house.mail.leave(&scope, vec![house.bob]).await.unwrap(), 0);
+        }
+        assert_eq!(house.mail.leave(&Scope::All, vec![house.bob]).await.unwrap(), 1);
+        assert_eq!(house.listed(&Scope::All, "", None).await, [house.both]);
+    });
+}

@@ -72,7 +72,7 @@ fn methods_and_protocols() {
     let imap = [("Auth-Method", "plain"), ("Auth-Protocol", "imap")];
     let mut client = required.client();
     let answer = client.request("GET", "/auth-smtp", &imap, "");
-    assert_eq!(answer.header("auth-status"), "Only SMTP is served here");
+    assert_eq!(answer.header("auth-status"), "Only SMTP and POP3 are served here");
 }
 
 /// nginx makes the challenge; the digest is that of RFC 2195 section 2.
@@ -246,7 +246,7 @@ fn nginx_is_sent_to_a_listener_that_it_can_speak_to() {
     let none = harness::Server::configured(smtp);
     for method in ["none", "plain"] {
         let [status, code, port] = ask(&none, method, "x");
-        assert_eq!(status, "There is no SMTP listener in clear for nginx");
+        assert_eq!(status, "There is no listener in clear for nginx");
         assert_eq!((&*code, &*port), ("451 4.3.5", ""));
     }
     let door = "[[smtp.listeners]]\naddress = \"127.0.0.1:0\"";
