@@ -127,6 +127,8 @@ impl fmt::Display for Client {
 }
 
 /// One connection, from its first octet to its end.
+///
+/// What lives as long as it stands here and nowhere else: a future that is handed to another has room in both.
 pub async fn serve<F: FrontEnd>(front: &Arc<F>, socket: Socket, peer: Option<SocketAddr>) {
     let server = front.server();
     let _open = server.counts.connections_now.hold();
@@ -138,7 +140,25 @@ pub async fn serve<F: FrontEnd>(front: &Arc<F>, socket: Socket, peer: Option<Soc
     };
     // Boxed, because few are arriving at a time and idle connections are to stay small.
     match Box::pin(arrive(server, &mut conn, peer)).await {
-        Ok(arrived) => converse(front, &mut conn, arrived).await,
+        Ok(arrived) => {
+            let (begun, client) = (Instant::now(), arrived.client);
+            let (mut session, mut handler) = front.begin(*arrived);
+            let end = {
+                let driver = Driver {
+                    certificates: server.context.certificates.as_ref(),
+                    shutdown: &server.context.shutdown,
+                };
+                // Pinned here, because handing it over would make room for it twice.
+                let running = std::pin::pin!(driver.run(&mut session, &mut conn, &mut handler));
+                panics::catch(running).await
+            };
+            front.ended(handler, &session, ended(client, &end), begun);
+            // The socket stays out here: the client of a conversation that panicked hears of it.
+            if end.is_err() {
+                let line = front.turn_away(client, TurnedAway::Panicked);
+                Box::pin(say(&mut conn, &line)).await;
+            }
+        }
         Err(Refusal::Policy(client, rejection)) => {
             server.connections.refused.add(1);
             let why = TurnedAway::Rejected(rejection);
@@ -158,40 +178,25 @@ async fn arrive(
     server: &Server,
     conn: &mut Conn,
     peer: Option<SocketAddr>,
-) -> Result<Arrived, Refusal> {
+) -> Result<Box<Arrived>, Refusal> {
     let ended = async {
         server.context.shutdown.begun().await;
         Err(Refusal::Ending)
     };
     let arrived = panics::catch(future::or(server.arrive(conn, peer), ended)).await;
-    arrived.unwrap_or(Err(Refusal::Panicked))
+    arrived.unwrap_or(Err(Refusal::Panicked)).map(Box::new)
 }
 
-async fn converse<F: FrontEnd>(front: &Arc<F>, conn: &mut Conn, arrived: Arrived) {
-    let (begun, client) = (Instant::now(), arrived.client);
-    let Context { certificates, shutdown, .. } = &front.server().context;
-    let driver = Driver { certificates: certificates.as_ref(), shutdown };
-    let (mut session, mut handler) = front.begin(arrived);
-    // The socket stays out here: the client of a conversation that panicked hears of it.
-    let end = {
-        // Pinned here, because handing it over would make room for it twice.
-        let running = std::pin::pin!(driver.run(&mut session, conn, &mut handler));
-        panics::catch(running).await
-    };
-    if let Ok(End::NoTls(error)) = &end {
+fn ended(client: Option<SocketAddr>, end: &Result<End, panics::Panicked>) -> Ended {
+    if let Ok(End::NoTls(error)) = end {
         log::info!(client:% = Client(client), error:% = error; "TLS handshake failed");
     }
-    let word = match &end {
+    Ended(match end {
         Ok(End::Closed) => "closed",
         Ok(End::Gone) => "gone",
         Ok(End::NoTls(_) | End::Broken(_)) => "broken",
         Err(panics::Panicked) => "panicked",
-    };
-    front.ended(handler, &session, Ended(word), begun);
-    if end.is_err() {
-        let line = front.turn_away(client, TurnedAway::Panicked);
-        Box::pin(say(conn, &line)).await;
-    }
+    })
 }
 
 /// Says why there is no conversation.
