@@ -86,6 +86,8 @@ def large(size):
         memory.reply(smtp)
         session = login(server, "b@example.org")
         session.lines(b"TOP 1 10")
+        # What receiving it took is given back a moment later.
+        time.sleep(2)
         before = server.memory()
         server.forget_peak()
         begun = time.monotonic()

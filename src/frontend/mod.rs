@@ -7,6 +7,7 @@
 mod arrival;
 mod listener;
 mod logins;
+mod offered;
 
 use std::{
     fmt,
@@ -22,6 +23,7 @@ pub use self::{
     arrival::Arrived,
     listener::{MaybeAddress, TlsMode},
     logins::PutOff,
+    offered::Offered,
 };
 use crate::{
     auth::Auth,

@@ -12,8 +12,10 @@ use std::{
 
 pub use self::options::{Access, Delete, Entry, Listener, Options};
 use crate::{
+    auth::Auth,
     frontend::{
-        self, Arrived, Client, Context, Ended, FrontEnd, PutOff, Server, TlsMode, TurnedAway,
+        self, Arrived, Client, Context, Ended, FrontEnd, Offered, PutOff, Server, TlsMode,
+        TurnedAway,
     },
     id::MessageId,
     limits,
@@ -38,6 +40,7 @@ struct Inner {
     mail: Mail,
     listener: Listener,
     terms: Terms,
+    offered: Offered<pop3::Options>,
 }
 
 /// What is configured for all listeners.
@@ -70,7 +73,9 @@ impl Pop3Server {
             counts,
             connections,
         };
-        Self(Arc::new(Inner { server, mail, listener, terms }))
+        let auth = &server.context.auth;
+        let offered = Offered::new(auth, || session_options(&terms, &listener, auth));
+        Self(Arc::new(Inner { server, mail, listener, terms, offered }))
     }
 
     /// One connection, from its first octet to its end.
@@ -79,30 +84,28 @@ impl Pop3Server {
     }
 }
 
-impl Inner {
-    /// For a session that begins now, since users come and go.
-    fn session_options(&self) -> pop3::Options {
-        let Terms { options, limits, is_kept } = &self.terms;
-        let mechanisms = self.server.context.auth.mechanisms(self.listener.mode());
-        let host_name = Some(options.name.clone()).filter(|name| !name.is_empty());
-        pop3::Options {
-            name: host_name.unwrap_or_else(process::host_name),
-            // Whoever can check CRAM-MD5 knows the password itself.
-            apop: mechanisms.contains(&Mechanism::CramMd5),
-            mechanisms,
-            stls: match self.listener.tls {
-                TlsMode::Off | TlsMode::Implicit => Stls::Off,
-                TlsMode::Offered => Stls::Offered,
-                TlsMode::Required => Stls::Required,
-            },
-            login_needs_tls: self.listener.auth_needs_tls,
-            is_kept: *is_kept,
-            max_line: limits.command_line,
-            max_errors: limits.errors,
-            login_idle: Duration::from_secs(limits.greeting_seconds),
-            idle: Duration::from_secs(options.idle_seconds),
-            total: Duration::from_secs(limits.session_seconds),
-        }
+/// What the sessions of a listener are told to be.
+fn session_options(terms: &Terms, listener: &Listener, users: &Auth) -> pop3::Options {
+    let Terms { options, limits, is_kept } = terms;
+    let mechanisms = users.mechanisms(listener.mode());
+    let name = Some(options.name.clone()).filter(|name| !name.is_empty());
+    pop3::Options {
+        name: name.unwrap_or_else(process::host_name),
+        // Whoever can check CRAM-MD5 knows the password itself.
+        apop: mechanisms.contains(&Mechanism::CramMd5),
+        mechanisms,
+        stls: match listener.tls {
+            TlsMode::Off | TlsMode::Implicit => Stls::Off,
+            TlsMode::Offered => Stls::Offered,
+            TlsMode::Required => Stls::Required,
+        },
+        login_needs_tls: listener.auth_needs_tls,
+        is_kept: *is_kept,
+        max_line: limits.command_line,
+        max_errors: limits.errors,
+        login_idle: Duration::from_secs(limits.greeting_seconds),
+        idle: Duration::from_secs(options.idle_seconds),
+        total: Duration::from_secs(limits.session_seconds),
     }
 }
 
@@ -116,8 +119,10 @@ impl FrontEnd for Inner {
 
     fn begin(self: &Arc<Self>, arrived: Arrived) -> (Session, Connection) {
         let Arrived { client, permit, tls, .. } = arrived;
-        let nonce = self.server.context.nonce().ok();
-        let session = Session::new(Arc::new(self.session_options()), tls, nonce, Instant::now());
+        let context = &self.server.context;
+        let make = |_: &_| session_options(&self.terms, &self.listener, &context.auth);
+        let options = self.offered.now(&context.auth, make);
+        let session = Session::new(options, tls, context.nonce().ok(), Instant::now());
         let inner = self.clone();
         (session, Connection { inner, client, _permit: permit, scope: None })
     }

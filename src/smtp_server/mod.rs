@@ -16,10 +16,10 @@ use std::{
 };
 
 pub use self::options::{Options, greeting_name};
-use self::{listeners::Listener, options::Sessions};
+use self::{listeners::Listener, options::logins};
 use crate::{
     auth,
-    frontend::{self, Arrived, Client, Context, Ended, FrontEnd, Server, TurnedAway},
+    frontend::{self, Arrived, Client, Context, Ended, FrontEnd, Offered, Server, TurnedAway},
     limits,
     mail::{Incoming, Mail},
     metrics,
@@ -43,7 +43,7 @@ struct Inner {
     mail: Mail,
     /// Who may or must log in.
     auth: auth::Mode,
-    sessions: Sessions,
+    options: Offered<smtp::Options>,
     /// There is more than one processor, so that waiting awake takes none from whoever is waited for.
     has_processors: bool,
 }
@@ -58,7 +58,8 @@ impl SmtpServer {
         context: Context,
         mail: Mail,
     ) -> Self {
-        let sessions = Sessions::new(options, limits, listener, &context);
+        let offered = || self::options::options(options, limits, listener, &context);
+        let offered = Offered::new(&context.auth, offered);
         let connections = context.metrics.smtp.clone();
         connections.bound(limits.connections as u64);
         let Listener { tls, proxy, auth, .. } = *listener;
@@ -67,7 +68,7 @@ impl SmtpServer {
             server: Server { context, tls, proxy, proxies, counts, connections },
             mail,
             auth,
-            sessions,
+            options: offered,
             has_processors: thread::available_parallelism().is_ok_and(|all| all.get() > 1),
         }))
     }
@@ -95,7 +96,11 @@ impl FrontEnd for Inner {
             (true, false) => MayName::Anybody,
         };
         let peer = Peer { tls, may_name, is_trusted: permit.is_trusted() };
-        let options = self.sessions.now(&self.server.context.auth);
+        let users = &self.server.context.auth;
+        let options = self.options.now(users, |before| {
+            let (auth, auth_mechanisms) = logins(users, self.auth);
+            smtp::Options { auth, auth_mechanisms, ..before.clone() }
+        });
         let connection = Connection {
             inner: self.clone(),
             client,

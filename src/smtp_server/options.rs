@@ -1,10 +1,6 @@
 //! `[smtp]`: what is configured of the SMTP doors, and what a session is told of it.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -94,50 +90,8 @@ impl Default for Options {
     }
 }
 
-/// What the sessions of one listener are told to be: those that begin now, since users come and go.
-pub(super) struct Sessions {
-    mode: auth::Mode,
-    current: Mutex<Current>,
-}
-
-/// What was last made, and of which state of the users.
-struct Current {
-    generation: u64,
-    options: Arc<smtp::Options>,
-}
-
-impl Sessions {
-    pub(super) fn new(
-        configured: &Options,
-        limits: &limits::Options,
-        listener: &Listener,
-        context: &Context,
-    ) -> Self {
-        let generation = context.auth.generation();
-        let options = options(configured, limits, listener, context);
-        Self {
-            mode: listener.auth,
-            current: Mutex::new(Current { generation, options: Arc::new(options) }),
-        }
-    }
-
-    /// For a session that begins now.
-    pub(super) fn now(&self, users: &Auth) -> Arc<smtp::Options> {
-        // Asked first: whoever reads users again meanwhile makes the next session look again.
-        let generation = users.generation();
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.generation != generation {
-            let (auth, auth_mechanisms) = logins(users, self.mode);
-            let before = (*current.options).clone();
-            let options = Arc::new(smtp::Options { auth, auth_mechanisms, ..before });
-            *current = Current { generation, options };
-        }
-        current.options.clone()
-    }
-}
-
 /// Whether AUTH is offered with the users that there are, and how they can prove who they are.
-fn logins(users: &Auth, mode: auth::Mode) -> (AuthMode, Vec<Mechanism>) {
+pub(super) fn logins(users: &Auth, mode: auth::Mode) -> (AuthMode, Vec<Mechanism>) {
     let mechanisms = users.mechanisms(mode);
     let auth = match mode {
         auth::Mode::Off => AuthMode::Off,
@@ -149,7 +103,8 @@ fn logins(users: &Auth, mode: auth::Mode) -> (AuthMode, Vec<Mechanism>) {
     (auth, mechanisms)
 }
 
-fn options(
+/// What the sessions of a listener are told to be.
+pub(super) fn options(
     configured: &Options,
     limits: &limits::Options,
     listener: &Listener,
