@@ -172,7 +172,8 @@ impl Handler<Session> for Connection {
         ask: Ask,
     ) -> Answer<'a> {
         Box::pin(async move {
-            let context = &self.inner.server.context;
+            let inner = self.inner.clone();
+            let context = &inner.server.context;
             match ask {
                 Ask::Nonce => match context.nonce() {
                     Ok(octets) => session.nonce(octets),
@@ -183,6 +184,10 @@ impl Handler<Session> for Connection {
                     Err(PutOff) => session.refuse(&Failure::TRY_AGAIN),
                 },
                 Ask::Login(claim) => {
+                    // What was refused before counts first, and its answer is not to wait for the check.
+                    let wait = self.before_write(session, conn);
+                    drive::pause(wait, &context.shutdown).await;
+                    drive::write(session, conn).await?;
                     let tls = session.tls();
                     let verdict =
                         context.check_login(self.client, self.inner.listener.mode(), claim, tls);

@@ -232,6 +232,24 @@ fn failed_logins_are_counted_and_slow() {
     assert_eq!(status["pop3_connections"], 1);
 }
 
+/// Guesses that come in one packet are looked at one after the other, too.
+#[test]
+fn pipelined_guesses_are_bounded() {
+    let setting = Setting::new(
+        "[auth]\nmode = \"required\"\nfailures = 3\nfailure_seconds = 0\n\
+         [auth.secrets]\nann = \"geheim\"\n",
+    );
+    let stream = connect(setting.server.address("pop3://"));
+    let mut session = Session { reader: BufReader::new(stream) };
+    session.line();
+    let guesses = "USER ann\r\nPASS wrong\r\n".repeat(9) + "QUIT\r\n";
+    session.reader.get_mut().write_all(guesses.as_bytes()).unwrap();
+    let mut said = String::new();
+    session.reader.read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("-ERR [AUTH]").count(), 3, "{said}");
+    assert_eq!(said.matches("-ERR [SYS/TEMP]").count(), 6, "{said}");
+}
+
 #[test]
 fn over_tls_and_after_stls() {
     let setting = Setting::new("");
