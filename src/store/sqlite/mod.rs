@@ -28,6 +28,7 @@ mod index;
 mod indexer;
 mod intact;
 mod journal;
+mod leave;
 mod lock;
 mod plan;
 mod pool;

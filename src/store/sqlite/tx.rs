@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    store::{Change, Keep, Left, State, tag_key},
+    store::{Change, Keep, State, tag_key},
 };
 
 /// An open transaction of the writer.
@@ -51,11 +51,11 @@ pub(super) enum Kind {
 }
 
 /// What a change or a deletion needs to know of a message.
-struct Known {
-    id: MessageId,
-    read: bool,
+pub(super) struct Known {
+    pub(super) id: MessageId,
+    pub(super) read: bool,
     starred: bool,
-    labels: Vec<i64>,
+    pub(super) labels: Vec<i64>,
     /// None if the row is damaged: nothing can be given back then.
     fixed: Option<Fixed>,
     /// Of a damaged row, as well as it can be read.
@@ -179,42 +179,6 @@ impl<'a> Tx<'a> {
         Ok(changed)
     }
 
-    /// Takes messages out of a mailbox; those that are in no other any more are deleted.
-    pub(super) fn leave(&mut self, seqs: &[i64], mailbox: &str) -> rusqlite::Result<Left> {
-        let mut left = Left::default();
-        let Some(label) = self.existing(Kind::Mailbox, mailbox)? else { return Ok(left) };
-        for &seq in seqs {
-            let Some(known) = self.known(seq)? else { continue };
-            let Some(place) = known.labels.iter().position(|has| *has == label) else { continue };
-            let mut rest = known.labels.clone();
-            rest.remove(place);
-            if self.has_mailbox(&rest)? {
-                self.unlabel(seq, label, !known.read)?;
-                self.set_labels(seq, &rest)?;
-                self.note_left(seq, mailbox)?;
-                left.ids.push(known.id);
-            } else {
-                left.deleted.push(known.id);
-                self.delete_one(seq, known)?;
-            }
-        }
-        Ok(left)
-    }
-
-    fn has_mailbox(&self, labels: &[i64]) -> rusqlite::Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM json_each(?) JOIN labels ON label = value
-                                  WHERE kind = ?)";
-        let values = params![labels_text(labels), Kind::Mailbox as i64];
-        self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0))
-    }
-
-    /// So that a row without a mailbox of its record can be told from a damaged one.
-    fn note_left(&self, seq: i64, mailbox: &str) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO annotations (seq, name, value) VALUES (?1, ?2, json_array(?3))
-                   ON CONFLICT DO UPDATE SET value = json_insert(value, '$[#]', ?3)";
-        self.db.prepare_cached(sql)?.execute(params![seq, LEFT, mailbox]).map(drop)
-    }
-
     /// Deletes messages; returns how many there were.
     pub(super) fn delete(&mut self, seqs: &[i64]) -> rusqlite::Result<u64> {
         let mut deleted = 0;
@@ -307,7 +271,7 @@ impl<'a> Tx<'a> {
         seqs.iter().try_for_each(|seq| statement.execute([seq]).map(drop))
     }
 
-    fn known(&self, seq: i64) -> rusqlite::Result<Option<Known>> {
+    pub(super) fn known(&self, seq: i64) -> rusqlite::Result<Option<Known>> {
         let sql = "SELECT seq, id, received, size, attachment, segment, at, held, meta, file, sum,
                           read, starred, labels
                    FROM messages WHERE seq = ?";
@@ -373,7 +337,7 @@ impl<'a> Tx<'a> {
         known.labels.iter().try_for_each(|label| statement.execute(params![more, label]).map(drop))
     }
 
-    fn set_labels(&self, seq: i64, labels: &[i64]) -> rusqlite::Result<()> {
+    pub(super) fn set_labels(&self, seq: i64, labels: &[i64]) -> rusqlite::Result<()> {
         let sql = "UPDATE messages SET labels = ?1, tagged = EXISTS (
                        SELECT 1 FROM json_each(?1) JOIN labels ON label = value WHERE kind = ?2
                    ) WHERE seq = ?3";
@@ -381,7 +345,7 @@ impl<'a> Tx<'a> {
         self.db.prepare_cached(sql)?.execute(values).map(drop)
     }
 
-    fn delete_one(&mut self, seq: i64, known: Known) -> rusqlite::Result<()> {
+    pub(super) fn delete_one(&mut self, seq: i64, known: Known) -> rusqlite::Result<()> {
         for &label in &known.labels {
             self.unlabel(seq, label, !known.read)?;
         }
@@ -484,7 +448,7 @@ impl<'a> Tx<'a> {
         self.db.prepare_cached(sql)?.execute([messages, unread, label]).map(drop)
     }
 
-    fn unlabel(&self, seq: i64, label: i64, unread: bool) -> rusqlite::Result<()> {
+    pub(super) fn unlabel(&self, seq: i64, label: i64, unread: bool) -> rusqlite::Result<()> {
         let sql = "DELETE FROM labelled WHERE label = ? AND seq = ?";
         self.db.prepare_cached(sql)?.execute([label, seq])?;
         let sql = "UPDATE labels SET messages = messages - 1, unread = unread - ? WHERE label = ?";
@@ -493,30 +457,19 @@ impl<'a> Tx<'a> {
         self.db.prepare_cached(sql)?.execute([label]).map(drop)
     }
 
-    fn existing(&self, kind: Kind, name: &str) -> rusqlite::Result<Option<i64>> {
+    pub(super) fn existing(&self, kind: Kind, name: &str) -> rusqlite::Result<Option<i64>> {
         let sql = "SELECT label FROM labels WHERE kind = ? AND name = ?";
         let values = params![kind as i64, name];
         self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
     }
 }
 
-/// The mailboxes that a message has left, by the rows of a database.
-pub(super) fn left(db: &Connection, seq: i64) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT value FROM annotations WHERE seq = ? AND name = ?";
-    let read = |row: &Row<'_>| row.get::<_, String>(0);
-    let text = db.prepare_cached(sql)?.query_row(params![seq, LEFT], read).optional()?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
-}
-
-/// The name of the annotation.
-const LEFT: &str = "left";
-
 /// The `labels` column: a JSON array; none if it is not.
 pub(super) fn labels(text: &str) -> Option<Vec<i64>> {
     serde_json::from_str(text).ok()
 }
 
-fn labels_text(labels: &[i64]) -> String {
+pub(super) fn labels_text(labels: &[i64]) -> String {
     let list: Vec<_> = labels.iter().map(i64::to_string).collect();
     format!("[{}]", list.join(","))
 }

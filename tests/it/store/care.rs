@@ -240,6 +240,52 @@ fn marks_outlive_the_making_of_a_new_database() {
     sound(&stocked.options);
 }
 
+/// A message that left a mailbox is sound, one whose row lost a mailbox is not, and a new database has the
+/// one where it was.
+#[test]
+fn what_left_a_mailbox_stays_out_of_it() {
+    let stocked = Stocked::new();
+    let database = stocked.options.path.join("smtpd.db");
+    let in_mailbox = async |store: &dyn store::Store, name: &str| {
+        let mailbox = Some(name.to_owned());
+        let page = store.list(store::Query { mailbox, ..everything() }).await.unwrap();
+        page.records.iter().map(|record| record.id).collect::<Vec<_>>()
+    };
+    let both = block_on(async {
+        let store = store::open(&stocked.options).unwrap();
+        let to = ["ann@c.example", "bob@c.example"];
+        let both = put_raw(&*store, &mail("both"), 99_999, &to).await.id;
+        let left = store.leave(vec![both], "ann@c.example".into()).await.unwrap();
+        assert_eq!(left.ids, [both]);
+        store.close().await.unwrap();
+        both
+    });
+    sound(&stocked.options);
+    // As in `marks_outlive_the_making_of_a_new_database`.
+    overwrite(&database, 36, &7_u32.to_be_bytes());
+    let repaired = store::repair(&stocked.options).unwrap();
+    assert!(repaired.faults[0].contains("made again"), "{:?}", repaired.faults);
+    sound(&stocked.options);
+    block_on(async {
+        let store = store::open(&stocked.options).unwrap();
+        assert_eq!(in_mailbox(&*store, "ann@c.example").await, []);
+        assert_eq!(in_mailbox(&*store, "bob@c.example").await, [both]);
+        store.close().await.unwrap();
+    });
+    let db = rusqlite::Connection::open(&database).unwrap();
+    db.execute_batch("DELETE FROM annotations").unwrap();
+    drop(db);
+    let checked = store::check(&stocked.options).unwrap();
+    assert!(checked.faults[0].contains("the mailboxes of it"), "{:?}", checked.faults);
+    block_on(async {
+        let store = store::open(&stocked.options).unwrap();
+        let left = store.leave(vec![both], "bob@c.example".into()).await.unwrap();
+        assert_eq!(left.deleted, [both]);
+        store.close().await.unwrap();
+    });
+    sound(&stocked.options);
+}
+
 #[test]
 fn what_is_damaged_is_given_up_alone() {
     let stocked = Stocked::new();

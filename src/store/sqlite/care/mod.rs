@@ -23,9 +23,10 @@ use super::{
     fixed::{Damaged, Fixed},
     intact,
     journal::{Facts, Head, Segments, open_meta},
+    leave::left,
     row,
     schema::{self, failed},
-    tx::{Kind, labels, left},
+    tx::{Kind, labels},
 };
 use crate::{id::MessageId, store::Error};
 

@@ -9,8 +9,9 @@ use super::super::{
     fixed::{Damaged, Fixed},
     intact,
     journal::{Placed, Segments},
+    leave::left,
     schema,
-    tx::{labels, left},
+    tx::labels,
 };
 use crate::{id::MessageId, store::Change};
 
