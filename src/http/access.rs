@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{LoginMode, Site, admission::Who, error::Error, pass::Passes};
+use super::{LoginMode, Site, admission::Who, error::Error, kept::Kept, pass::Passes};
 use crate::{
     id::MessageId,
     mail::{LoadedMessage, Scope},
@@ -42,6 +42,8 @@ pub(super) struct ShownMessage {
     loaded: LoadedMessage,
     /// For the links to its pictures, where somebody has to log in.
     pub(super) passes: Option<Passes>,
+    /// Its HTML, if that was made safe a moment ago.
+    pub(super) kept: Arc<Kept>,
 }
 
 impl Deref for ShownMessage {
@@ -103,7 +105,7 @@ impl Access {
     fn shown(&self, loaded: Option<LoadedMessage>) -> Result<ShownMessage, Error> {
         let loaded = loaded.ok_or_else(Error::no_message)?;
         let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
-        Ok(ShownMessage { loaded, passes })
+        Ok(ShownMessage { loaded, passes, kept: self.kept().clone() })
     }
 }
 

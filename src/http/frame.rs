@@ -16,7 +16,7 @@ use super::{
     error::Error,
     files,
     guard::Host,
-    kept::{KEPT, Source},
+    kept::Source,
     leaves,
     media::Viewer,
     page,
@@ -106,7 +106,7 @@ pub(super) async fn rendered(
     let parts = &loaded.scanned.outline.parts;
     let part = parts.get(number).ok_or_else(Error::no_page)?;
     let source = Source::new(&loaded.scanned, number, look);
-    if let Some(rendered) = KEPT.find(&source, Instant::now()) {
+    if let Some(rendered) = loaded.kept.find(&source, Instant::now()) {
         return Ok(rendered);
     }
     let Excerpt { text, is_cut } = loaded.text_of(number).await?;
@@ -125,7 +125,7 @@ pub(super) async fn rendered(
         Rendered { sanitised, trackers: trackers(&text, &recipients), is_cut }
     };
     let rendered = mail::spawn_bounded(render).await;
-    KEPT.keep(source, &rendered, Instant::now());
+    loaded.kept.keep(source, &rendered, Instant::now());
     Ok(rendered)
 }
 

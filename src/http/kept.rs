@@ -88,9 +88,6 @@ impl Rendered {
     }
 }
 
-/// What pages and their frames share. One for the process, for its memory is what is bounded.
-pub(super) static KEPT: Kept = Kept(Mutex::new(VecDeque::new()));
-
 /// A browser asks for the frame as soon as it has the page.
 const KEPT_FOR: Duration = Duration::from_secs(20);
 

@@ -57,7 +57,7 @@ pub use self::{
     guard::can_be_host,
     tokens::ApiToken,
 };
-use self::{pass::Passes, session::Sessions};
+use self::{kept::Kept, pass::Passes, session::Sessions};
 use crate::{
     auth::Auth, limits, mail::Mail, metrics::Metrics, net::Address, policy::Policy,
     refusals::Refusals, shutdown::Shutdown, store, wire::network::Network,
@@ -112,6 +112,7 @@ struct Inner {
     app: App,
     sessions: Sessions,
     passes: Passes,
+    kept: Arc<Kept>,
 }
 
 /// `[http]`: the web interface.
@@ -208,7 +209,8 @@ impl Web {
     /// The doors of this house.
     pub fn new(app: App) -> Self {
         let sessions = Sessions::new(&app.options);
-        let site = Site(Arc::new(Inner { app, sessions, passes: Passes::new() }));
+        let site =
+            Site(Arc::new(Inner { app, sessions, passes: Passes::new(), kept: Arc::default() }));
         let router = router::router(site.clone());
         Self { site, router }
     }
@@ -221,6 +223,10 @@ impl Site {
 
     fn passes(&self) -> &Passes {
         &self.0.passes
+    }
+
+    fn kept(&self) -> &Arc<Kept> {
+        &self.0.kept
     }
 }
 

@@ -1,9 +1,18 @@
 //! The body of a message is one: every view, the paper, the links, the API and the search show the same
 //! leaves.
 
-use serde_json::{Value, json};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
-use super::Server;
+use serde_json::{Value, json};
+use smtpd::store::{Raw, ReadAt};
+
+use super::{Server, envelope};
 use crate::harness::file;
 
 /// One of the messages of `tests/mime`, with what is told of it.
@@ -72,6 +81,40 @@ fn html_and_a_footer_of_text() {
     let html = seen.api["html"].as_str().unwrap();
     assert!(html.starts_with("<p>ALPHA</p>\n<pre") && html.contains("GAMMA"), "{html}");
     assert!(seen.finds("alpha") && seen.finds("footer"));
+}
+
+/// Octets that count how often they are read.
+#[derive(Debug)]
+struct Counted(Vec<u8>, AtomicUsize);
+
+impl ReadAt for Counted {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        Raw::Inline(self.0.as_slice().into()).read_at(buffer, offset)
+    }
+}
+
+/// The frame finds what its page made of the HTML; another look at it does not.
+#[test]
+fn a_frame_reads_nothing_again() {
+    let octets = b"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>ALPHA</p>\r\n";
+    let server = Server::start();
+    let counted = Arc::new(Counted(octets.to_vec(), AtomicUsize::new(0)));
+    let raw = Raw::Pieces(counted.clone());
+    let id = server.shelf.put_raw(envelope("bob@b.example"), octets, raw).id;
+    let reads = || counted.1.load(Ordering::SeqCst);
+    server.get(&format!("/messages/{id}/html")).expect(200);
+    let of_the_page = reads();
+    assert!(of_the_page > 0);
+    let frame = server.get(&format!("/messages/{id}/frame")).expect(200);
+    assert!(frame.text().contains("ALPHA"));
+    assert_eq!(reads(), of_the_page);
+    server.get(&format!("/messages/{id}/frame?scheme=forced")).expect(200);
+    assert!(reads() > of_the_page);
 }
 
 /// A picture that the HTML shows by its Content-ID is not shown again below it.
