@@ -23,18 +23,25 @@ def unescape(text):
     return re.sub(r"\\(?:x([0-9a-fA-F]{2})|(.))", found, text).encode("latin-1", "replace")
 
 
+def said_in(path):
+    """What the client says in a dialog, and how the server is set."""
+    said, settings = b"", []
+    for line in path.read_text().splitlines():
+        mark, _, rest = line.partition(" ")
+        if mark == "C:":
+            said += rest.encode() + b"\r\n"
+        elif mark == "C<":
+            said += unescape(rest)
+        elif mark == "!":
+            settings.append(rest)
+    return said, settings
+
+
 def dialogs():
+    words = ["lmtp = t", "bare_line_ends = t", "ask_policy = t", "starttls = ", "may_xclient = t"]
     for path in sorted((ROOT / "tests/dialogs/smtp").glob("*.txt")):
-        said, settings = b"", 0
-        for line in path.read_text().splitlines():
-            mark, _, rest = line.partition(" ")
-            if mark == "C:":
-                said += rest.encode() + b"\r\n"
-            elif mark == "C<":
-                said += unescape(rest)
-            elif mark == "!":
-                for bit, word in enumerate(["lmtp = t", "bare_line_ends = t", "ask_policy = t", "starttls = ", "may_xclient = t"]):
-                    settings |= (word in rest) << bit
+        said, rules = said_in(path)
+        settings = sum(1 << bit for bit, word in enumerate(words) if any(word in rule for rule in rules))
         put("session", path.stem, bytes([settings, 3]) + said)
         for number, line in enumerate(said.split(b"\r\n")):
             if re.match(rb"(?i)(mail|rcpt|auth|bdat|xclient|ehlo|helo|lhlo|starttls|get|noop|rset|help|vrfy|expn|data|quit)\b", line):
@@ -48,15 +55,10 @@ def dialogs():
 
 def pop3():
     for path in sorted((ROOT / "tests/dialogs/pop3").glob("*.txt")):
-        said, settings = b"", 3
-        for line in path.read_text().splitlines():
-            mark, _, rest = line.partition(" ")
-            if mark == "C:":
-                said += rest.encode() + b"\r\n"
-            elif mark == "C<":
-                said += unescape(rest)
-            elif mark == "!":
-                settings |= 0x80 if "stls = " in rest else 0x40 if "login = refuse" in rest else 0
+        said, rules = said_in(path)
+        settings = 3
+        settings |= 0x80 if any("stls = " in rule for rule in rules) else 0
+        settings |= 0x40 if "login = refuse" in rules else 0
         put("pop3", path.stem, bytes([settings, 3]) + said)
 
 

@@ -29,6 +29,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// No message is ever deleted.
+    pub fn keeps_all(&self) -> bool {
+        (self.hours, self.messages, self.bytes) == (0, 0, 0)
+    }
+
     /// The bounds at this moment.
     fn keep(&self, now: SystemTime) -> Keep {
         let bound = |number: u64| (number > 0).then_some(number);

@@ -16,7 +16,7 @@ use crate::{
     auth::Auth,
     bus::Bus,
     config::Config,
-    frontend::Context,
+    frontend::{self, Context},
     http,
     mail::Mail,
     net::{self, Activation, Listener, Socket, Tasks, tls::Certificates},
@@ -28,7 +28,7 @@ use crate::{
     reload::Reload,
     retention,
     shutdown::Shutdown,
-    smtp_server::{self, SmtpServer},
+    smtp_server::SmtpServer,
     store::{self, Store},
 };
 
@@ -229,7 +229,7 @@ impl House {
         pop3_server::Terms {
             options: self.config.pop3.clone(),
             limits: self.config.limits.clone(),
-            is_kept: self.config.retention == retention::Options::default(),
+            is_kept: self.config.retention.keeps_all(),
         }
     }
 
@@ -296,7 +296,7 @@ fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, Strin
     if !config.speaks_tls() {
         return Ok(None);
     }
-    let name = smtp_server::greeting_name(&config.smtp.name);
+    let name = frontend::server_name(&config.smtp.name);
     let opened = Certificates::open(&config.tls, &name).map_err(|error| error.to_string())?;
     Ok(Some(Arc::new(opened)))
 }

@@ -5,11 +5,11 @@ use std::{mem, sync::Arc, time::Instant};
 
 use smtpd::{
     id::MessageId,
-    pop3::{Ask, Entry, Failure, Maildrop, Options, Session, Step, Stls},
+    pop3::{Ask, Entry, Failure, Maildrop, Options, Session, Step},
     wire::{
         Tls,
         sasl::{Mechanism, ScramKeys, Verdict},
-        session::Session as _,
+        session::{Session as _, StartTls},
     },
 };
 
@@ -47,7 +47,7 @@ struct World {
 impl World {
     fn new(settings: u8) -> Self {
         let now = Instant::now();
-        let stls = if settings & STLS == 0 { Stls::Off } else { Stls::Offered };
+        let stls = if settings & STLS == 0 { StartTls::Off } else { StartTls::Offered };
         let options = Options {
             apop: true,
             mechanisms: Mechanism::ALL.to_vec(),
@@ -109,7 +109,7 @@ impl World {
                 }
                 self.session.begin_message();
                 for piece in MESSAGE.chunks(7) {
-                    if !self.session.content(piece) {
+                    if !self.session.content(piece, self.now) {
                         break;
                     }
                 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::Address;
+use crate::{net::Address, process, wire::session::StartTls};
 
 /// Whether and when a connection is encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,25 @@ pub enum TlsMode {
     Required,
     /// From the first octet on (RFC 8314).
     Implicit,
+}
+
+impl TlsMode {
+    /// What a session is told of it.
+    pub fn starttls(self) -> StartTls {
+        match self {
+            Self::Off | Self::Implicit => StartTls::Off,
+            Self::Offered => StartTls::Offered,
+            Self::Required => StartTls::Required,
+        }
+    }
+}
+
+/// The configured name of a server, or that of the machine.
+pub fn server_name(configured: &str) -> String {
+    match configured {
+        "" => process::host_name(),
+        name => name.to_owned(),
+    }
 }
 
 /// An address, or none where the text is empty.

@@ -21,7 +21,7 @@ use smol::future;
 use self::arrival::Refusal;
 pub use self::{
     arrival::Arrived,
-    listener::{MaybeAddress, TlsMode},
+    listener::{MaybeAddress, TlsMode, server_name},
     logins::PutOff,
     offered::Offered,
 };
@@ -89,9 +89,11 @@ pub trait FrontEnd {
     /// It has ended: writes the line of the log.
     fn ended(&self, handler: Self::Handler, session: &Self::Session, end: Ended, begun: Instant);
 
-    /// The line that a client hears instead of a greeting, or in place of what a panic kept back. The client
-    /// is told only where TLS does not come first: words in clear would confuse it.
-    fn turn_away(&self, client: Option<SocketAddr>, why: TurnedAway) -> String;
+    /// There is no conversation with a client: writes the line of the log.
+    fn refused(&self, client: Option<SocketAddr>, why: TurnedAway);
+
+    /// The line that a client hears instead of a greeting, or in place of what a panic kept back.
+    fn last_word(&self, why: TurnedAway) -> String;
 }
 
 /// Why there is no conversation.
@@ -137,7 +139,6 @@ pub async fn serve<F: FrontEnd>(front: &Arc<F>, socket: Socket, peer: Option<Soc
     server.counts.connections.add(1);
     let mut conn = Conn::new(socket);
     let Some(_permit) = server.connections.permit() else {
-        log::warn!(client:% = Client(peer); "connection refused: too many");
         return Box::pin(turn_away(&**front, &mut conn, peer, TurnedAway::TooMany)).await;
     };
     // Boxed, because few are arriving at a time and idle connections are to stay small.
@@ -157,7 +158,7 @@ pub async fn serve<F: FrontEnd>(front: &Arc<F>, socket: Socket, peer: Option<Soc
             front.ended(handler, &session, ended(client, &end), begun);
             // The socket stays out here: the client of a conversation that panicked hears of it.
             if end.is_err() {
-                let line = front.turn_away(client, TurnedAway::Panicked);
+                let line = front.last_word(TurnedAway::Panicked);
                 Box::pin(say(&mut conn, &line)).await;
             }
         }
@@ -201,14 +202,15 @@ fn ended(client: Option<SocketAddr>, end: &Result<End, panics::Panicked>) -> End
     })
 }
 
-/// Says why there is no conversation.
+/// Says why there is no conversation; where TLS comes first, words in clear would only confuse.
 async fn turn_away<F: FrontEnd>(
     front: &F,
     conn: &mut Conn,
     client: Option<SocketAddr>,
     why: TurnedAway,
 ) {
-    let line = front.turn_away(client, why);
+    front.refused(client, why);
+    let line = front.last_word(why);
     if front.server().tls != TlsMode::Implicit {
         say(conn, &line).await;
     }

@@ -1,6 +1,6 @@
 //! What the world answers to the questions of a session. Each answer does nothing if nobody waits for it.
 
-use std::mem;
+use std::{mem, time::Instant};
 
 use super::{Failure, Maildrop, Session, content::Stuffer, session::State};
 use crate::wire::sasl::{Exchange, Nonce, Progress, ScramKeys, Verdict};
@@ -63,9 +63,11 @@ impl Session {
         self.state = State::Sending(Box::new(Stuffer::new(lines)));
     }
 
-    /// The next octets of the message, as they are stored; false if no more are wanted.
-    pub fn content(&mut self, octets: &[u8]) -> bool {
+    /// The next octets of the message, as they are stored; false if no more are wanted. Who takes them is
+    /// not silent: the client's time begins anew with each call.
+    pub fn content(&mut self, octets: &[u8], now: Instant) -> bool {
         let State::Sending(stuffer) = &mut self.state else { return false };
+        self.heard = now;
         let before = self.output.len();
         stuffer.push(octets, &mut self.output);
         self.stats.octets += (self.output.len() - before) as u64;

@@ -3,13 +3,16 @@
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::{
-    Ask, Failure, Session, Step, Stls,
+    Ask, Failure, Session, Step,
     command::{Verb, nothing},
     session::{Outcome, State},
 };
 use crate::{
     secret::Secret,
-    wire::sasl::{Claim, Credentials, Exchange, Fault, Mechanism, Progress, is_name},
+    wire::{
+        sasl::{Claim, Credentials, Exchange, Fault, Mechanism, Progress, is_name},
+        session::StartTls,
+    },
 };
 
 impl Session {
@@ -110,17 +113,13 @@ impl Session {
     fn claim(&mut self, claim: Claim) -> Outcome {
         let is_token = matches!(claim, Claim::Token { .. });
         let certified = self.tls().and_then(|tls| tls.client_certificate.as_deref());
-        let user = match &claim {
-            Claim::External { authzid } if authzid.is_empty() => certified.unwrap_or_default(),
-            other => other.user(),
-        };
-        self.state = State::Login { user: user.to_owned(), is_token };
+        let user = claim.user_or(certified).to_owned();
+        self.state = State::Login { user, is_token };
         Ok(Some(Step::Ask(Ask::Login(claim))))
     }
 
     pub(super) fn count_failed_login(&mut self) {
-        self.stats.logins_failed += 1;
-        self.stats.untold += 1;
+        self.stats.failed_logins += 1;
     }
 
     fn may_log_in(&self, is_offered: bool) -> Result<(), Failure> {
@@ -131,12 +130,12 @@ impl Session {
     }
 
     fn needs_tls(&self) -> bool {
-        let is_needed = self.options.login_needs_tls || self.options.stls == Stls::Required;
+        let is_needed = self.options.login_needs_tls || self.options.stls == StartTls::Required;
         is_needed && self.tls.is_none()
     }
 
     pub(super) fn offers_stls(&self) -> bool {
-        self.options.stls != Stls::Off && self.tls.is_none()
+        self.options.stls != StartTls::Off && self.tls.is_none()
     }
 
     fn offers_passwords(&self) -> bool {

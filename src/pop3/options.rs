@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::wire::sasl::Mechanism;
+use crate::wire::{sasl::Mechanism, session::StartTls};
 
 /// How a session behaves.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Options {
     /// The mechanisms that AUTH offers. With PLAIN or LOGIN among them, USER and PASS are offered, too.
     pub mechanisms: Vec<Mechanism>,
     /// Whether STLS is offered.
-    pub stls: Stls,
+    pub stls: StartTls,
     /// Logins are refused without TLS.
     pub login_needs_tls: bool,
     /// Messages stay until somebody deletes them (`EXPIRE NEVER`, RFC 2449 §6.7).
@@ -31,25 +31,13 @@ pub struct Options {
     pub total: Duration,
 }
 
-/// Whether TLS may or must be begun in the conversation (RFC 2595 §4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stls {
-    /// It cannot.
-    #[default]
-    Off,
-    /// It may.
-    Offered,
-    /// Nobody can log in before.
-    Required,
-}
-
 impl Default for Options {
     fn default() -> Self {
         Self {
             name: "localhost".into(),
             apop: false,
             mechanisms: vec![Mechanism::Plain],
-            stls: Stls::Off,
+            stls: StartTls::Off,
             login_needs_tls: false,
             is_kept: true,
             max_line: 12_290,
@@ -74,6 +62,4 @@ pub struct Log<'a> {
     pub deleted: u64,
     /// Commands that were answered with -ERR.
     pub refused: u64,
-    /// Of these, failed logins.
-    pub logins_failed: u64,
 }

@@ -1,13 +1,13 @@
 //! The one-line replies (RFC 1939 §3) and their codes (RFC 2449 §8, RFC 3206).
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::fmt::Write as _;
 
 /// `-ERR`, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// A code that programs understand, such as `SYS/TEMP`; empty for none.
     code: &'static str,
-    text: Cow<'static, str>,
+    text: &'static str,
 }
 
 impl Failure {
@@ -18,7 +18,7 @@ impl Failure {
 
     /// A failure with a response code.
     pub const fn with_code(code: &'static str, text: &'static str) -> Self {
-        Self { code, text: Cow::Borrowed(text) }
+        Self { code, text }
     }
 
     /// Appends the line.

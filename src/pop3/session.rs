@@ -1,10 +1,6 @@
 //! One POP3 conversation without its socket: what may happen next, and what the world is asked.
 
-use std::{
-    mem,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{mem, sync::Arc, time::Instant};
 
 use super::{
     Ask, Failure, Log, Maildrop, Options, Step,
@@ -38,7 +34,7 @@ pub struct Session {
     lines: LineBuffer,
     is_ending: bool,
     started: Instant,
-    heard: Instant,
+    pub(super) heard: Instant,
 }
 
 /// What may happen next.
@@ -80,9 +76,8 @@ pub(super) struct Stats {
     pub(super) octets: u64,
     pub(super) deleted: u64,
     pub(super) refused: u64,
-    pub(super) logins_failed: u64,
     /// Failed logins that nobody was told of.
-    pub(super) untold: u64,
+    pub(super) failed_logins: u64,
     /// Commands refused since the login.
     pub(super) errors: u32,
 }
@@ -125,14 +120,13 @@ impl Session {
 
     /// What is worth logging.
     pub fn log(&self) -> Log<'_> {
-        let Stats { retrieved, octets, deleted, refused, logins_failed, .. } = self.stats;
-        let user = self.user.as_deref();
-        Log { user, retrieved, octets, deleted, refused, logins_failed }
+        let Stats { retrieved, octets, deleted, refused, .. } = self.stats;
+        Log { user: self.user.as_deref(), retrieved, octets, deleted, refused }
     }
 
     /// How many logins failed since the last call.
     pub const fn failed_logins(&mut self) -> u64 {
-        mem::replace(&mut self.stats.untold, 0)
+        mem::replace(&mut self.stats.failed_logins, 0)
     }
 
     /// How the connection is encrypted, if it is.
@@ -185,7 +179,7 @@ impl session::Session for Session {
     fn deadline(&self) -> Instant {
         let Options { login_idle, idle, total, .. } = *self.options;
         let silence = if self.user.is_some() { idle } else { login_idle };
-        later(self.heard, silence).min(later(self.started, total))
+        session::later(self.heard, silence).min(session::later(self.started, total))
     }
 
     /// Without a word, and nothing is deleted (RFC 1939 §3).
@@ -383,14 +377,10 @@ impl Session {
     }
 }
 
-/// So much later; a wait that no clock can show is ten years.
-fn later(from: Instant, wait: Duration) -> Instant {
-    const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-    from.checked_add(wait).unwrap_or_else(|| from + TEN_YEARS)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{id::MessageId, pop3::Entry, wire::session::Session as _};
 
@@ -446,6 +436,18 @@ mod tests {
         assert_eq!(lines, 10_003);
     }
 
+    /// Else a message that takes longer than the silence would be cut off however fast it goes.
+    #[test]
+    fn a_client_that_takes_a_message_is_not_silent() {
+        let (mut session, now) = session();
+        session.user = Some("ann".into());
+        session.state = State::Retrieve { octets: 4, lines: None };
+        session.begin_message();
+        let later = now + Duration::from_secs(300);
+        assert!(session.content(b"ab", later));
+        assert_eq!(session.deadline(), later + session.options.idle);
+    }
+
     #[test]
     fn answers_that_nobody_asked_for_change_nothing() {
         let (mut session, now) = session();
@@ -455,7 +457,7 @@ mod tests {
         session.login(crate::wire::sasl::Verdict::Accepted);
         session.open(Maildrop::default());
         session.begin_message();
-        assert!(!session.content(b"x"));
+        assert!(!session.content(b"x", now));
         session.end_message();
         session.deleted(1);
         session.tls_started(Tls::default());

@@ -14,8 +14,7 @@ pub use self::options::{Access, Delete, Entry, Listener, Options};
 use crate::{
     auth::Auth,
     frontend::{
-        self, Arrived, Client, Context, Ended, FrontEnd, Offered, PutOff, Server, TlsMode,
-        TurnedAway,
+        self, Arrived, Client, Context, Ended, FrontEnd, Offered, PutOff, Server, TurnedAway,
     },
     id::MessageId,
     limits,
@@ -26,8 +25,8 @@ use crate::{
         drive::{self, Answer, Handler},
     },
     policy::ClientPermit,
-    pop3::{self, Ask, Failure, Session, Stls},
-    process, store,
+    pop3::{self, Ask, Failure, Session},
+    store,
     wire::sasl::Mechanism,
 };
 
@@ -88,17 +87,12 @@ impl Pop3Server {
 fn session_options(terms: &Terms, listener: &Listener, users: &Auth) -> pop3::Options {
     let Terms { options, limits, is_kept } = terms;
     let mechanisms = users.mechanisms(listener.mode());
-    let name = Some(options.name.clone()).filter(|name| !name.is_empty());
     pop3::Options {
-        name: name.unwrap_or_else(process::host_name),
+        name: frontend::server_name(&options.name),
         // Whoever can check CRAM-MD5 knows the password itself.
         apop: mechanisms.contains(&Mechanism::CramMd5),
         mechanisms,
-        stls: match listener.tls {
-            TlsMode::Off | TlsMode::Implicit => Stls::Off,
-            TlsMode::Offered => Stls::Offered,
-            TlsMode::Required => Stls::Required,
-        },
+        stls: listener.tls.starttls(),
         login_needs_tls: listener.auth_needs_tls,
         is_kept: *is_kept,
         max_line: limits.command_line,
@@ -122,7 +116,8 @@ impl FrontEnd for Inner {
         let context = &self.server.context;
         let make = |_: &_| session_options(&self.terms, &self.listener, &context.auth);
         let options = self.offered.now(&context.auth, make);
-        let session = Session::new(options, tls, context.nonce().ok(), Instant::now());
+        let nonce = if options.apop { context.nonce().ok() } else { None };
+        let session = Session::new(options, tls, nonce, Instant::now());
         let inner = self.clone();
         (session, Connection { inner, client, _permit: permit, scope: None })
     }
@@ -143,14 +138,20 @@ impl FrontEnd for Inner {
         );
     }
 
-    fn turn_away(&self, client: Option<SocketAddr>, why: TurnedAway) -> String {
-        let text = match why {
-            TurnedAway::TooMany => "[SYS/TEMP] Too many connections, try again later",
-            TurnedAway::Panicked => "[SYS/TEMP] Internal error, try again later",
-            TurnedAway::Rejected(_) => "[SYS/PERM] Access denied",
-        };
-        log::warn!(client:% = Client(client), reply = text; "POP3 connection refused");
-        format!("-ERR {text}\r\n")
+    fn refused(&self, client: Option<SocketAddr>, why: TurnedAway) {
+        log::warn!(client:% = Client(client), reply = last_word(why); "POP3 connection refused");
+    }
+
+    fn last_word(&self, why: TurnedAway) -> String {
+        format!("{}\r\n", last_word(why))
+    }
+}
+
+fn last_word(why: TurnedAway) -> &'static str {
+    match why {
+        TurnedAway::TooMany => "-ERR [SYS/TEMP] Too many connections, try again later",
+        TurnedAway::Panicked => "-ERR [SYS/TEMP] Internal error, try again later",
+        TurnedAway::Rejected(_) => "-ERR [SYS/PERM] Access denied",
     }
 }
 
@@ -244,7 +245,7 @@ impl Connection {
         loop {
             match pieces.next().await {
                 Ok(Some(piece)) => {
-                    let more = session.content(piece);
+                    let more = session.content(piece, Instant::now());
                     drive::write(session, conn).await?;
                     if !more {
                         break;

@@ -47,7 +47,9 @@ impl Session {
             }
             Progress::Claimed(claim) => {
                 let is_token = matches!(claim, Claim::Token { .. });
-                self.state = State::Login { user: self.name_of(&claim), is_token };
+                let certified = self.tls().and_then(|tls| tls.client_certificate.as_deref());
+                let user = claim.user_or(certified).to_owned();
+                self.state = State::Login { user, is_token };
                 Ok(Some(Step::Ask(Ask::Login(claim))))
             }
             Progress::Proven(user) => {
@@ -62,15 +64,5 @@ impl Session {
                 Err(Reply::AUTH_REFUSED)
             }
         }
-    }
-
-    /// EXTERNAL without an identity is whoever the certificate names.
-    fn name_of(&self, claim: &Claim) -> String {
-        let certified = self.tls().and_then(|tls| tls.client_certificate.as_deref());
-        match claim {
-            Claim::External { authzid } if authzid.is_empty() => certified.unwrap_or_default(),
-            other => other.user(),
-        }
-        .to_owned()
     }
 }

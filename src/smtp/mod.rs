@@ -31,7 +31,9 @@ mod xclient;
 pub use ask::{Ask, Step};
 pub use command::Verb;
 pub use log::{Log, Refusal};
-pub use options::{AuthMode, MayName, Options, Peer, StartTls};
+pub use options::{AuthMode, MayName, Options, Peer};
 pub use reply::Reply;
 pub use session::Session;
 pub use xclient::XClient;
+
+pub use crate::wire::session::StartTls;

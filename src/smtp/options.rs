@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::wire::{Tls, sasl::Mechanism};
+use crate::wire::{Tls, sasl::Mechanism, session::StartTls};
 
 /// What the sessions of a listener may be told to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,18 +100,6 @@ pub enum MayName {
     Itself,
     /// Anybody, because it is a proxy of ours.
     Anybody,
-}
-
-/// Whether STARTTLS is offered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StartTls {
-    /// No.
-    #[default]
-    Off,
-    /// Yes.
-    Offered,
-    /// Yes, and MAIL and AUTH are refused before it (RFC 3207 §4).
-    Required,
 }
 
 /// Whether AUTH is offered.

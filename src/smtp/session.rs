@@ -9,11 +9,7 @@
 //! a message. The end of a body may not: there CRLF.CRLF alone counts, so what follows a body is
 //! never read as commands when the sender meant it as text.
 
-use std::{
-    mem,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{mem, sync::Arc, time::Instant};
 
 use super::{
     Ask, Log, MayName, Options, Peer, Refusal, Reply, Step, Verb,
@@ -172,7 +168,7 @@ impl session::Session for Session {
             _ if self.client.is_none() => greeting_idle,
             _ => command_idle,
         };
-        later(self.heard, idle).min(later(self.started, total))
+        session::later(self.heard, idle).min(session::later(self.started, total))
     }
 
     /// `421 4.4.2`, and [`Ask::Abandon`] if a message is under way.
@@ -296,18 +292,14 @@ impl Session {
     }
 }
 
-/// So much later; a wait that no clock can show is ten years.
-fn later(from: Instant, wait: Duration) -> Instant {
-    const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-    from.checked_add(wait).unwrap_or_else(|| from + TEN_YEARS)
-}
-
 /// Octets of replies that are enough to be written before more are made. A buffer of EHLO, 8 octets
 /// each, would be answered by 2 MB.
 const MOST_OUTPUT: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         smtp::AuthMode,

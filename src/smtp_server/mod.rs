@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use self::options::{Options, greeting_name};
+pub use self::options::Options;
 use self::{listeners::Listener, options::logins};
 use crate::{
     auth,
@@ -116,18 +116,22 @@ impl FrontEnd for Inner {
         connection.log(session, end, begun);
     }
 
-    fn turn_away(&self, client: Option<SocketAddr>, why: TurnedAway) -> String {
-        let reply = match why {
-            TurnedAway::TooMany => TOO_MANY,
-            TurnedAway::Panicked => STUMBLED,
-            TurnedAway::Rejected(rejection) => {
-                let reply = reject::reply(rejection);
-                log::warn!(client:% = Client(client), reply:% = reply; "connection refused");
-                reply
-            }
-        };
+    fn refused(&self, client: Option<SocketAddr>, why: TurnedAway) {
+        let reply = last_word(why);
+        log::warn!(client:% = Client(client), reply:% = reply; "connection refused");
         access::note_connection(&self.server.context, client, &reply);
-        format!("{reply}\r\n")
+    }
+
+    fn last_word(&self, why: TurnedAway) -> String {
+        format!("{}\r\n", last_word(why))
+    }
+}
+
+fn last_word(why: TurnedAway) -> Reply {
+    match why {
+        TurnedAway::TooMany => TOO_MANY,
+        TurnedAway::Panicked => STUMBLED,
+        TurnedAway::Rejected(rejection) => reject::reply(rejection),
     }
 }
 

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::listeners::{Entry, Listener};
 use crate::{
     auth::{self, Auth},
-    frontend::{Context, MaybeAddress, TlsMode},
-    limits, process,
-    smtp::{self, AuthMode, StartTls},
+    frontend::{self, Context, MaybeAddress, TlsMode},
+    limits,
+    smtp::{self, AuthMode},
     wire::{network::Network, sasl::Mechanism},
 };
 
@@ -114,13 +114,9 @@ pub(super) fn options(
     smtp::Options {
         auth,
         auth_mechanisms,
-        name: greeting_name(&listener.name),
+        name: frontend::server_name(&listener.name),
         lmtp: listener.lmtp,
-        starttls: match listener.tls {
-            TlsMode::Off | TlsMode::Implicit => StartTls::Off,
-            TlsMode::Offered => StartTls::Offered,
-            TlsMode::Required => StartTls::Required,
-        },
+        starttls: listener.tls.starttls(),
         auth_needs_tls: listener.auth_needs_tls,
         max_message_size: limits.message_size,
         max_recipients: limits.recipients,
@@ -145,9 +141,4 @@ pub(super) fn options(
         futurerelease: configured.futurerelease,
         strict_addresses: configured.strict_addresses,
     }
-}
-
-/// The configured name, or that of the machine.
-pub fn greeting_name(name: &str) -> String {
-    Some(name.to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(process::host_name)
 }

@@ -40,6 +40,24 @@ pub trait Session {
     fn tls_started(&mut self, tls: Tls);
 }
 
+/// Whether TLS may or must be begun in the conversation (RFC 3207, RFC 2595 §4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTls {
+    /// It cannot.
+    #[default]
+    Off,
+    /// It may.
+    Offered,
+    /// Nothing that matters can be done before.
+    Required,
+}
+
+/// So much later; a wait that no clock can show is ten years.
+pub fn later(from: Instant, wait: Duration) -> Instant {
+    const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+    from.checked_add(wait).unwrap_or_else(|| from + TEN_YEARS)
+}
+
 /// What a session wants of the world.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]

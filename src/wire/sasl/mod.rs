@@ -88,6 +88,14 @@ impl Claim {
             Self::External { authzid } => authzid,
         }
     }
+
+    /// The user name, where a certificate may say it: EXTERNAL without an identity is whoever that names.
+    pub fn user_or<'a>(&'a self, certified: Option<&'a str>) -> &'a str {
+        match self {
+            Self::External { authzid } if authzid.is_empty() => certified.unwrap_or_default(),
+            other => other.user(),
+        }
+    }
 }
 
 /// How a client proves who it is.

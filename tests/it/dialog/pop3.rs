@@ -4,11 +4,11 @@ use std::{mem, sync::Arc, time::Instant};
 
 use smtpd::{
     id::MessageId,
-    pop3::{Ask, Entry, Failure, Maildrop, Options, Session, Step, Stls, sent_size},
+    pop3::{Ask, Entry, Failure, Maildrop, Options, Session, Step, sent_size},
     wire::{
         Tls,
         sasl::{Mechanism, ScramKeys, Verdict},
-        session::Session as _,
+        session::{Session as _, StartTls},
     },
 };
 
@@ -163,11 +163,11 @@ impl Stage {
         self.session.begin_message();
         let message = MESSAGES[number - 1].as_bytes();
         if self.broken == Some(number) {
-            self.session.content(&message[..14]);
+            self.session.content(&message[..14], self.now);
             return self.session.refuse(&Failure::DAMAGED);
         }
         for piece in message.chunks(5) {
-            if !self.session.content(piece) {
+            if !self.session.content(piece, self.now) {
                 break;
             }
         }
@@ -206,9 +206,9 @@ fn options(settings: &[(String, String)]) -> (Options, Option<Tls>) {
             }
             "stls" => {
                 options.stls = match value.as_str() {
-                    "off" => Stls::Off,
-                    "offered" => Stls::Offered,
-                    "required" => Stls::Required,
+                    "off" => StartTls::Off,
+                    "offered" => StartTls::Offered,
+                    "required" => StartTls::Required,
                     _ => panic!("stls = {value}"),
                 }
             }
