@@ -17,7 +17,6 @@ pub mod id;
 pub mod metrics;
 pub mod panics;
 pub mod refusals;
-pub mod relief;
 pub mod reload;
 pub mod secret;
 pub mod shutdown;

@@ -24,7 +24,6 @@ use crate::{
     policy::Policy,
     pop3_server::{self, Pop3Server},
     process::{self, Identity},
-    relief::Relief,
     reload::Reload,
     retention,
     shutdown::Shutdown,
@@ -54,20 +53,15 @@ pub fn run(
 ) -> Result<(), String> {
     let handed = Activation::from_environment();
     let executor = Arc::new(Executor::new());
-    let (stop, relief) = (Shutdown::new(), Relief::default());
-    let mut threads = vec![start_thread("relief", {
-        let (executor, relief) = (executor.clone(), relief.clone());
-        move || relief.stand_by(&executor)
-    })?];
+    let (stop, mut threads) = (Shutdown::new(), Vec::new());
     for number in 1..thread_count(&config.server) {
-        let (executor, stop, relief) = (executor.clone(), stop.clone(), relief.clone());
-        let work = move || relief.cover(|| smol::block_on(executor.run(stop.begun())));
+        let (executor, stop) = (executor.clone(), stop.clone());
+        let work = move || smol::block_on(executor.run(stop.begun()));
         threads.push(start_thread(&number.to_string(), work)?);
     }
     let service = serve(config, handed, executor.clone(), open_store, shutdown, reload, opened);
-    let result = relief.cover(|| smol::block_on(executor.run(service)));
+    let result = smol::block_on(executor.run(service));
     stop.begin();
-    relief.dismiss();
     for thread in threads {
         let _ = thread.join();
     }

@@ -13,7 +13,6 @@ use smol::future;
 
 use super::{
     Buffer, DeadlineTimer, Socket, Stream,
-    busy_poll::{BusyPoll, MOMENT},
     tls::{self, Progress},
 };
 use crate::wire::Tls;
@@ -30,9 +29,6 @@ pub struct Conn {
     unwaited: u32,
     /// The last thing done was to write: the peer has hardly had the time to answer.
     has_spoken: bool,
-    /// To look for that answer for a moment before sleeping is wanted.
-    is_attentive: bool,
-    busy_poll: BusyPoll,
 }
 
 /// What came of waiting for octets.
@@ -56,8 +52,6 @@ impl Conn {
             timer: DeadlineTimer::default(),
             unwaited: 0,
             has_spoken: false,
-            is_attentive: false,
-            busy_poll: BusyPoll::default(),
         }
     }
 
@@ -74,9 +68,6 @@ impl Conn {
             return Ok(Received::TimedOut);
         }
         let has_spoken = std::mem::take(&mut self.has_spoken) && self.unread.is_empty();
-        if has_spoken && let Some(received) = self.busy_poll().await? {
-            return Ok(received);
-        }
         // A read that finds nothing is saved where there is hardly anything yet; over TLS there may be
         // octets that no socket tells of.
         if has_spoken && self.tls.is_none() && !self.wait(Direction::Readable, deadline).await? {
@@ -93,25 +84,6 @@ impl Conn {
         }
     }
 
-    /// Looks for the peer's answer for a moment without sleeping, if that is wanted and has paid lately.
-    /// Others have their turn between two looks.
-    async fn busy_poll(&mut self) -> io::Result<Option<Received>> {
-        if !self.is_attentive || !self.busy_poll.is_due() {
-            return Ok(None);
-        }
-        let until = Instant::now() + MOMENT;
-        while Instant::now() < until {
-            if let Some(received) = self.receive_now()? {
-                self.busy_poll.paid();
-                return Ok(Some(received));
-            }
-            self.unwaited = 0;
-            future::yield_now().await;
-        }
-        self.busy_poll.missed();
-        Ok(None)
-    }
-
     /// What there is to receive, if there is anything.
     fn receive_now(&mut self) -> io::Result<Option<Received>> {
         let mut buffer = Buffer::lend();
@@ -124,11 +96,6 @@ impl Conn {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Whether to look for answers for a moment before sleeping: they are had sooner, and cost more.
-    pub fn allow_busy_poll(&mut self, is_attentive: bool) {
-        self.is_attentive = is_attentive;
     }
 
     /// True if the peer has said something that was not received yet. Does not wait.

@@ -31,7 +31,7 @@ pub trait Handler<S: Session> {
 
     /// Output is about to be written, or input to be waited for: notes what was refused, and says how long
     /// the peer is to wait for it.
-    fn before_write(&mut self, session: &mut S, conn: &mut Conn) -> Duration;
+    fn before_write(&mut self, session: &mut S) -> Duration;
 }
 
 /// An answer on its way. Boxed, because every connection has room for the largest of its waits, and most of
@@ -162,7 +162,7 @@ impl Driver<'_> {
         conn: &mut Conn,
         handler: &mut H,
     ) -> io::Result<()> {
-        let wait = handler.before_write(session, conn);
+        let wait = handler.before_write(session);
         if !wait.is_zero() {
             pause(wait, self.shutdown).await;
         }

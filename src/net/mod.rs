@@ -4,7 +4,6 @@
 mod activation;
 mod address;
 mod buffer;
-mod busy_poll;
 mod conn;
 mod deadline_timer;
 pub mod drive;

@@ -186,7 +186,7 @@ impl Handler<Session> for Connection {
                 },
                 Ask::Login(claim) => {
                     // What was refused before counts first, and its answer is not to wait for the check.
-                    let wait = self.before_write(session, conn);
+                    let wait = self.before_write(session);
                     drive::pause(wait, &context.shutdown).await;
                     drive::write(session, conn).await?;
                     let tls = session.tls();
@@ -215,7 +215,7 @@ impl Handler<Session> for Connection {
         })
     }
 
-    fn before_write(&mut self, session: &mut Session, _: &mut Conn) -> Duration {
+    fn before_write(&mut self, session: &mut Session) -> Duration {
         let context = &self.inner.server.context;
         let waits = (0..session.failed_logins()).map(|_| context.login_failed(self.client));
         waits.max().unwrap_or_default()

@@ -11,7 +11,6 @@ mod reject;
 use std::{
     net::SocketAddr,
     sync::Arc,
-    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -44,8 +43,6 @@ struct Inner {
     /// Who may or must log in.
     auth: auth::Mode,
     options: Offered<smtp::Options>,
-    /// There is more than one processor, so that waiting awake takes none from whoever is waited for.
-    has_processors: bool,
 }
 
 impl SmtpServer {
@@ -69,7 +66,6 @@ impl SmtpServer {
             mail,
             auth,
             options: offered,
-            has_processors: thread::available_parallelism().is_ok_and(|all| all.get() > 1),
         }))
     }
 
@@ -177,7 +173,7 @@ impl Handler<Session> for Connection {
                 Ask::Abandon => self.abandon(),
                 Ask::Login(claim) => {
                     // A check takes its time: what was said before is not to wait for it.
-                    let wait = self.before_write(session, conn);
+                    let wait = self.before_write(session);
                     self.pause(wait).await;
                     drive::write(session, conn).await?;
                     self.login(session, claim).await;
@@ -196,16 +192,8 @@ impl Handler<Session> for Connection {
         })
     }
 
-    fn before_write(&mut self, session: &mut Session, conn: &mut Conn) -> Duration {
-        conn.allow_busy_poll(self.inner.has_few());
+    fn before_write(&mut self, session: &mut Session) -> Duration {
         self.note(session, None, None)
-    }
-}
-
-impl Inner {
-    /// True while a client gains more by a quick answer than others lose.
-    fn has_few(&self) -> bool {
-        self.has_processors && self.server.connections.now() <= FEW
     }
 }
 
@@ -335,9 +323,6 @@ fn unix_ms(at: SystemTime) -> i64 {
 const STUMBLED: Reply = Reply::new(421, "4.3.0", "Internal error, try again later");
 
 const TOO_MANY: Reply = Reply::new(421, "4.7.0", "Too many connections, try again later");
-
-/// So many connections are few.
-const FEW: u64 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 """Kills smtpd at random moments under load, again and again, and counts what was lost.
 
     cargo build --release && tests/faults/kill.py --rounds 200
-    SENDERS=1 tests/faults/kill.py --rounds 100     # one alone, whose mail takes a way of its own
+    SENDERS=1 tests/faults/kill.py --rounds 100     # one alone, whose mail is a batch each
     tests/faults/kill.py --mongodb --rounds 200     # needs a mongod: tests/mongod.sh
     tests/faults/kill.py --answer-early --rounds 10 # the control, answered before it is written: it must lose
     tests/faults/kill.py --mongodb --answer-early --rounds 10       # the same for the other store

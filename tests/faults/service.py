@@ -18,7 +18,7 @@ import time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = os.environ.get("SMTPD", ROOT / "target/release/smtpd")
-# How many send at the same time; one alone takes a way of its own through the store.
+# How many send at the same time.
 SENDERS = int(os.environ.get("SENDERS", 8))
 
 

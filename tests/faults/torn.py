@@ -2,7 +2,7 @@
 """Cuts the power at random points of a log of every write, and tears what was not synced.
 
     cargo build --release && tests/faults/torn.py --cuts 100
-    SENDERS=1 tests/faults/torn.py --cuts 100           # one alone, whose mail takes a way of its own
+    SENDERS=1 tests/faults/torn.py --cuts 100           # one alone, whose mail is a batch each
     tests/faults/torn.py --cuts 20 --ignore journal     # the controls: each of these must lose
     tests/faults/torn.py --cuts 20 --ignore bodies
     tests/faults/torn.py --cuts 20 --ignore names

@@ -448,10 +448,9 @@ fn a_slow_disk_answers_everybody_and_a_crowd_shares_its_syncs() {
     assert!((5..SENDERS * EACH).contains(&syncs), "{syncs}");
 }
 
-/// The thread that serves everybody writes a message that is alone; when the disk takes its time, another
-/// takes its place.
+/// One thread serves everybody, and another waits for the disk.
 #[test]
-fn a_disk_that_is_stuck_with_a_message_alone_keeps_nobody_else_waiting() {
+fn a_disk_that_is_stuck_keeps_nobody_else_waiting() {
     if !have(&["strace"]) {
         return;
     }

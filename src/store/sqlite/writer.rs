@@ -157,12 +157,6 @@ impl Writer {
         }
     }
 
-    /// True if more may be handed over without waiting.
-    pub(super) fn has_room(&self) -> bool {
-        let waiting = self.inbox.waiting();
-        waiting.trouble.is_none() && waiting.placed.len() < MOST_PLACED
-    }
-
     /// Why messages cannot be taken in now, if they cannot.
     pub(super) fn trouble(&self) -> Option<Error> {
         self.inbox.waiting().trouble.clone()

@@ -1,11 +1,10 @@
 //! The journal: what `250` rests on.
 //!
 //! One thread appends messages to a file, whole, and syncs it once for all who wait; then they are
-//! answered. A message that is alone is appended by the thread that has it, if that may wait. The
-//! database hears of them a moment later and can be behind, because whatever it has not taken in durably
-//! is read from the journal again at the next start. So a sync of one file, of octets that lie side by
-//! side, is all that a message waits for, and its octets are written once. This is also where they stay:
-//! the database only knows the place.
+//! answered. The database hears of them a moment later and can be behind, because whatever it has not
+//! taken in durably is read from the journal again at the next start. So a sync of one file, of octets
+//! that lie side by side, is all that a message waits for, and its octets are written once. This is also
+//! where they stay: the database only knows the place.
 //!
 //! If anything of a batch fails, nothing of it is stored, all of it are told the same, and the next one
 //! goes into a new segment, because nobody knows what the old one holds behind its last good record. If
@@ -20,12 +19,11 @@ mod segment;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use event_listener::Event;
 use futures_channel::oneshot;
 use smol::{
     Timer,
@@ -55,23 +53,20 @@ use super::{
 use crate::{
     id::{IdSource, MessageId},
     message::Summary,
-    relief,
     store::{Error, mailbox_key},
     wire::Envelope,
 };
 
-/// Stores messages, or has the journal's thread do it.
+/// Has the journal's thread store messages.
 #[derive(Clone)]
 pub(super) struct Journal {
     queue: Sender<Commit>,
-    appender: Arc<Mutex<Appender>>,
-    shared: Arc<Shared>,
     trouble: Trouble,
 }
 
 /// Why nothing can be stored now, if nothing can.
 #[derive(Clone, Default)]
-struct Trouble(Arc<(Mutex<Option<Error>>, Event)>);
+struct Trouble(Arc<Mutex<Option<Error>>>);
 
 /// A message that is complete and waits to be stored.
 pub(super) struct Entry {
@@ -115,12 +110,10 @@ pub(super) struct Commit {
 /// The thread's own things.
 pub(super) struct Thread {
     queue: Receiver<Commit>,
-    appender: Arc<Mutex<Appender>>,
-    shared: Arc<Shared>,
-    trouble: Trouble,
+    appender: Appender,
 }
 
-/// The end of the journal, which one thread at a time makes longer.
+/// The end of the journal, and how it grows.
 struct Appender {
     shared: Arc<Shared>,
     writer: Writer,
@@ -134,8 +127,6 @@ struct Appender {
     /// None at the beginning and after a failure.
     tail: Option<Tail>,
     trouble: Trouble,
-    /// Everything that is stored was handed over, and nothing comes any more.
-    is_closed: bool,
 }
 
 impl Journal {
@@ -155,8 +146,8 @@ impl Journal {
         let (next_seq, next_segment) = (end.next_seq, end.next_segment);
         let trouble = Trouble::default();
         let key = key(shared.counters().identity);
-        let appender = Arc::new(Mutex::new(Appender {
-            shared: shared.clone(),
+        let appender = Appender {
+            shared,
             writer,
             ids,
             key,
@@ -165,15 +156,8 @@ impl Journal {
             next_segment,
             tail,
             trouble: trouble.clone(),
-            is_closed: false,
-        }));
-        let thread = Thread {
-            queue,
-            appender: appender.clone(),
-            shared: shared.clone(),
-            trouble: trouble.clone(),
         };
-        Ok((Self { queue: sender, appender, shared, trouble }, thread))
+        Ok((Self { queue: sender, trouble }, Thread { queue, appender }))
     }
 
     /// Stores a message, under this id if it has one already, and waits until it is durable.
@@ -183,34 +167,10 @@ impl Journal {
         id: Option<MessageId>,
     ) -> Result<MessageId, Error> {
         let (reply, answer) = oneshot::channel();
-        // Others whose messages came at the same time on this thread have their turn: it is no crowd
-        // before they do.
-        future::yield_now().await;
-        if let Some(commit) = self.store_alone(Commit { entry, id, reply }) {
-            self.queue.send(commit).await.map_err(|_| Error::Closed)?;
-        }
+        let commit = Commit { entry, id, reply };
+        self.queue.send(commit).await.map_err(|_| Error::Closed)?;
         // A reply dropped without an answer: the thread ended first.
         answer.await.unwrap_or(Err(Error::Closed))
-    }
-
-    /// Stores a message on this thread if no other is on its way, and nothing but the message has to be
-    /// written for it; otherwise gives it back. Whoever is alone waits for nobody's company, and to wake
-    /// the journal's thread and be woken by it takes as long as a sync does.
-    fn store_alone(&self, commit: Commit) -> Option<Commit> {
-        let is_alone = self.shared.drafts.load(Ordering::Relaxed) <= 1 && self.queue.is_empty();
-        if !is_alone || !relief::is_at_hand() || commit.entry.file.is_some() {
-            return Some(commit);
-        }
-        let mut appender = match self.appender.try_lock() {
-            Ok(appender) => appender,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Some(commit),
-        };
-        if !appender.is_ready() {
-            return Some(commit);
-        }
-        relief::wait(|| appender.commit(vec![commit]));
-        None
     }
 
     /// Why no message can be stored now, if none can.
@@ -231,27 +191,11 @@ impl Trouble {
 
     /// Says how it is; returns how it was.
     fn set(&self, trouble: Option<Error>) -> Option<Error> {
-        let begins = trouble.is_some();
-        let was = std::mem::replace(&mut *self.lock(), trouble);
-        if begins {
-            self.0.1.notify(usize::MAX);
-        }
-        was
-    }
-
-    /// Waits until there is trouble.
-    async fn begun(&self) {
-        loop {
-            event_listener::listener!(self.0.1 => bell);
-            if self.lock().is_some() {
-                return;
-            }
-            bell.await;
-        }
+        std::mem::replace(&mut *self.lock(), trouble)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Error>> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -319,39 +263,30 @@ impl Placed {
 
 impl Thread {
     /// Works until the queue is closed and empty.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         let _drain = Drain(self.queue.clone());
         while let Some(first) = self.next() {
             let mut batch = vec![first];
             self.gather(&mut batch);
-            self.appender().commit(batch);
+            self.appender.commit(batch);
         }
-        self.appender().is_closed = true;
     }
 
-    /// The next who wants something stored; none at the end. Meanwhile looks now and then whether what
-    /// was wrong is over: it may have gone wrong on another thread.
-    fn next(&self) -> Option<Commit> {
-        loop {
+    /// The next who wants something stored; none at the end. While something is wrong, looks now and then
+    /// whether it is over.
+    fn next(&mut self) -> Option<Commit> {
+        while self.appender.trouble.get().is_some() {
             let next = async { Some(self.queue.recv().await) };
-            let is_troubled = self.trouble.get().is_some();
             let look = async {
-                match is_troubled {
-                    true => drop(Timer::after(RETRY).await),
-                    false => self.trouble.begun().await,
-                }
+                Timer::after(RETRY).await;
                 None
             };
             match future::block_on(future::or(next, look)) {
                 Some(received) => return received.ok(),
-                None if is_troubled => self.appender().probe(),
-                None => {}
+                None => self.appender.probe(),
             }
         }
-    }
-
-    fn appender(&self) -> MutexGuard<'_, Appender> {
-        self.appender.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.recv_blocking().ok()
     }
 
     /// Takes what else is queued.
@@ -369,7 +304,7 @@ impl Thread {
     /// moment, waits for them: fewer, larger syncs serve a crowd faster. A few wait for nobody.
     fn wait_for_company(&self) {
         for _ in 0..MOMENTS {
-            let drafts = self.shared.drafts.load(Ordering::Relaxed);
+            let drafts = self.appender.shared.drafts.load(Ordering::Relaxed);
             let queued = self.queue.len();
             if drafts < CROWD || queued * 2 >= drafts {
                 return;
@@ -383,12 +318,6 @@ impl Thread {
 }
 
 impl Appender {
-    /// True if a message can be stored now with no more than a write and a sync.
-    fn is_ready(&self) -> bool {
-        let has_tail = self.tail.as_ref().is_some_and(|tail| tail.end < SEGMENT_OCTETS);
-        has_tail && !self.is_closed && self.writer.has_room()
-    }
-
     /// Stores a batch and answers all who still wait for it.
     fn commit(&mut self, mut batch: Vec<Commit>) {
         batch.retain(|commit| !commit.reply.is_canceled());
@@ -553,14 +482,13 @@ const MOMENTS: usize = 4;
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::ErrorKind, path::Path, pin::Pin};
+    use std::{fs, io::ErrorKind, path::Path};
 
     use smol::future::block_on;
 
     use super::*;
     use crate::{
         message::search,
-        relief::Relief,
         store::{Options, Query, Store, sqlite::Sqlite},
     };
 
@@ -619,14 +547,8 @@ mod tests {
         }
     }
 
-    /// By the journal's thread, and by the one that has the message.
     #[test]
     fn what_could_not_be_written_or_synced_is_refused_and_forgotten() {
-        refused_and_forgotten();
-        Relief::default().cover(refused_and_forgotten);
-    }
-
-    fn refused_and_forgotten() {
         let cases = [
             (Fault::Write, ErrorKind::StorageFull),
             (Fault::Write, ErrorKind::Other),
@@ -654,43 +576,6 @@ mod tests {
             block_on(store.close()).unwrap();
             assert_eq!(sizes(&open(path)), expected, "{fault:?}");
         }
-    }
-
-    #[test]
-    fn a_message_alone_is_stored_by_the_thread_that_has_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(folder.path());
-        // It lets others have their turn once.
-        let is_stored = |put: &mut Pin<Box<_>>| {
-            let polled = (0..2).find_map(|_| block_on(future::poll_once(&mut *put)));
-            polled.map(|stored: Result<(), Error>| stored.unwrap()).is_some()
-        };
-        let is_stored_here = |length| {
-            // The thread answers a moment before it is through.
-            drop(store.journal.appender.lock());
-            is_stored(&mut Box::pin(put(&store, length)))
-        };
-        // Who gives up while it is queued may be stored or not.
-        let is_left_to_the_thread = |length| {
-            let _slow_disk = store.shared.segments.faults.hold();
-            !is_stored(&mut Box::pin(put(&store, length)))
-        };
-        Relief::default().cover(|| {
-            // The segment has to be made first.
-            block_on(put(&store, 1)).unwrap();
-            assert!(is_stored_here(2));
-            assert!(is_left_to_the_thread(200), "a large one has a file to be synced");
-            let other = block_on(store.begin()).unwrap();
-            assert!(is_left_to_the_thread(3), "two are on their way");
-            drop(other);
-            block_on(put(&store, 4)).unwrap();
-            assert!(is_stored_here(5));
-        });
-        assert!(is_left_to_the_thread(6), "nobody takes the place of this thread");
-        let sizes = sizes(&store);
-        assert!([1, 2, 4, 5].iter().all(|size| sizes.contains(size)), "{sizes:?}");
-        block_on(store.close()).unwrap();
-        Relief::default().cover(|| assert!(block_on(put(&store, 7)).is_err()));
     }
 
     #[test]
@@ -757,18 +642,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
         block_on(put(&store, 1)).unwrap();
-        // The thread answers a moment before it is through.
-        drop(store.journal.appender.lock());
-        // Each is received and stored in one go, and so alone at that moment.
         let executor = smol::LocalExecutor::new();
         let puts: Vec<_> = (2..20).map(|length| executor.spawn(put(&store, length))).collect();
-        Relief::default().cover(|| {
-            block_on(executor.run(async {
-                for put in puts {
-                    put.await.unwrap();
-                }
-            }));
-        });
+        block_on(executor.run(async {
+            for put in puts {
+                put.await.unwrap();
+            }
+        }));
         assert_eq!(sizes(&store).len(), 19);
         let syncs = store.shared.segments.faults.syncs();
         assert!(syncs <= 6, "{syncs}");
