@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod panics;
 pub mod refusals;
 pub mod reload;
+pub mod seconds;
 pub mod secret;
 pub mod shutdown;
 pub mod wire;

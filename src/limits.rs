@@ -1,6 +1,8 @@
-//! `[limits]`: the bounds of everything that a stranger on the SMTP port can make grow.
+//! PURE: `[limits]`, the bounds of what a stranger can make grow, as sessions and servers are given them.
 
 use serde::{Deserialize, Serialize};
+
+use crate::seconds::Seconds;
 
 /// Each bound has a named answer, given beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,15 +21,15 @@ pub struct Options {
     /// Most SMTP connections at a time; one more is answered 421 4.7.0.
     pub connections: usize,
     /// Longest silence of a client before its first EHLO or HELO, in seconds; then 421 4.4.2.
-    pub greeting_seconds: u64,
+    pub greeting_seconds: Seconds,
     /// Longest silence between commands, in seconds; then 421 4.4.2. RFC 5321 §4.5.3.2.7 asks for 5
     /// minutes.
-    pub idle_seconds: u64,
+    pub idle_seconds: Seconds,
     /// Longest silence in the middle of a message, in seconds; then 421 4.4.2.
-    pub data_seconds: u64,
+    pub data_seconds: Seconds,
     /// Longest SMTP session, in seconds; then 421 4.4.2, so that a client that sends an octet a
     /// minute does not stay for ever.
-    pub session_seconds: u64,
+    pub session_seconds: Seconds,
     /// Most refused commands in a session; then 421 4.7.0.
     pub errors: u32,
     /// Most HTTP connections at a time; one more is closed at once.
@@ -42,10 +44,10 @@ impl Default for Options {
             messages: 0,
             command_line: 12_288 + 2,
             connections: 500,
-            greeting_seconds: 300,
-            idle_seconds: 300,
-            data_seconds: 300,
-            session_seconds: 3_600,
+            greeting_seconds: Seconds::new(300),
+            idle_seconds: Seconds::new(300),
+            data_seconds: Seconds::new(300),
+            session_seconds: Seconds::new(3_600),
             errors: 50,
             http_connections: 1_000,
         }

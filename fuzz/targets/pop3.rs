@@ -5,6 +5,7 @@ use std::{mem, sync::Arc, time::Instant};
 
 use smtpd::{
     id::MessageId,
+    limits,
     pop3::{Ask, Entry, Failure, Maildrop, Options, Session, Step},
     wire::{
         Tls,
@@ -52,8 +53,7 @@ impl World {
             apop: true,
             mechanisms: Mechanism::ALL.to_vec(),
             stls,
-            max_line: 512,
-            max_errors: 20,
+            limits: limits::Options { command_line: 512, errors: 20, ..Default::default() },
             ..Options::default()
         };
         let session = Session::new(Arc::new(options), None, Some([0; 18]), now);

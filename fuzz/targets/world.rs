@@ -4,7 +4,11 @@
 use std::{sync::Arc, time::Instant};
 
 use smtpd::{
-    smtp::{Ask, AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, XClient},
+    limits,
+    smtp::{
+        Ask, AuthMode, Extensions, MayName, Options, Peer, Reply, Session, StartTls, Step,
+        Strictness, XClient,
+    },
     wire::{
         Envelope, Tls,
         sasl::{Mechanism, ScramKeys, Verdict},
@@ -30,19 +34,28 @@ impl Settings {
         Options {
             name: "mx.test".into(),
             lmtp: self.has(0),
-            refuse_bare_line_ends: self.has(1),
             ask_policy: self.has(2),
             starttls: if self.starttls() { StartTls::Required } else { StartTls::Off },
             auth: if self.has(7) { AuthMode::Required } else { AuthMode::Offered },
             auth_mechanisms: Mechanism::ALL.to_vec(),
-            strict_addresses: self.has(6),
-            mt_priority: true,
-            deliverby: true,
-            futurerelease: true,
-            max_line: 400,
-            max_message_size: MOST_OCTETS as u64,
-            max_recipients: 3,
-            max_errors: 20,
+            strictness: Strictness {
+                strict_addresses: self.has(6),
+                refuse_bare_line_ends: self.has(1),
+                ..Strictness::default()
+            },
+            extensions: Extensions {
+                mt_priority: true,
+                deliverby: true,
+                futurerelease: true,
+                ..Extensions::default()
+            },
+            limits: limits::Options {
+                command_line: 400,
+                message_size: MOST_OCTETS as u64,
+                recipients: 3,
+                errors: 20,
+                ..limits::Options::default()
+            },
             ..Options::default()
         }
     }

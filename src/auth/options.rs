@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, Stored, TokenHash};
-use crate::{secret::Secret, wire::sasl::Mechanism};
+use crate::{seconds::Seconds, secret::Secret, wire::sasl::Mechanism};
 
 /// `[auth]`: who may log in by SMTP AUTH and through nginx's auth_http.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Options {
     #[serde(with = "endpoint_text")]
     pub http_url: Option<Endpoint>,
     /// Longest wait for the endpoint, in seconds; then 454 4.7.0.
-    pub http_seconds: u64,
+    pub http_seconds: Seconds,
     /// How many passwords are checked at the same time. Each takes 19 MiB and a core for some 50 ms.
     pub checks_at_a_time: usize,
     /// How long the answer to a failed login waits, in seconds; twice as long for each more of the same
@@ -80,7 +80,7 @@ impl Default for Options {
             external: false,
             users_file: PathBuf::new(),
             http_url: None,
-            http_seconds: 5,
+            http_seconds: Seconds::new(5),
             checks_at_a_time: 4,
             failure_seconds: 1,
             failures: 50,
@@ -113,7 +113,7 @@ impl Options {
     }
 
     pub(super) const fn http_wait(&self) -> Duration {
-        Duration::from_secs(self.http_seconds)
+        self.http_seconds.duration()
     }
 }
 

@@ -36,10 +36,6 @@ impl Config {
             ),
             (limits.connections > 0, "limits.connections", "expected at least 1"),
             (limits.http_connections > 0, "limits.http_connections", "expected at least 1"),
-            (limits.greeting_seconds > 0, "limits.greeting_seconds", "expected at least 1 second"),
-            (limits.data_seconds > 0, "limits.data_seconds", "expected at least 1 second"),
-            (limits.idle_seconds > 0, "limits.idle_seconds", "expected at least 1 second"),
-            (limits.session_seconds > 0, "limits.session_seconds", "expected at least 1 second"),
         ]
     }
 
@@ -49,7 +45,7 @@ impl Config {
         let has_files = files.iter().all(|path| !path.as_os_str().is_empty());
         vec![
             (
-                self.smtp.greeting_delay_seconds < self.limits.session_seconds,
+                self.smtp.strictness.greeting_delay_seconds < self.limits.session_seconds.get(),
                 "smtp.greeting_delay_seconds",
                 "expected less than limits.session_seconds",
             ),
@@ -58,7 +54,6 @@ impl Config {
                 "smtp.name",
                 "expected a host name in ASCII",
             ),
-            (self.tls.handshake_seconds > 0, "tls.handshake_seconds", "expected at least 1 second"),
             (
                 !self.tls.self_signed || self.tls.certificate.as_os_str().is_empty(),
                 "tls.self_signed",
@@ -94,7 +89,6 @@ impl Config {
             ),
             (self.pop3.connections > 0, "pop3.connections", "expected at least 1"),
             (self.pop3.messages > 0, "pop3.messages", "expected at least 1"),
-            (self.pop3.idle_seconds > 0, "pop3.idle_seconds", "expected at least 1 second"),
             (
                 self.pop3.name.chars().all(|c| c.is_ascii_graphic()),
                 "pop3.name",
@@ -129,12 +123,6 @@ impl Config {
                 "expected names alone, such as \"mail.example.org\": no scheme, port, path, * or brackets, and xn--... for what is not ASCII",
             ),
             (self.http.sessions > 0, "http.sessions", "expected at least 1"),
-            (
-                self.http.session_idle_seconds > 0,
-                "http.session_idle_seconds",
-                "expected at least 1 second",
-            ),
-            (self.http.session_seconds > 0, "http.session_seconds", "expected at least 1 second"),
         ]
     }
 
@@ -142,7 +130,6 @@ impl Config {
     fn auth_rules(&self) -> Vec<Rule> {
         vec![
             (self.auth.checks_at_a_time > 0, "auth.checks_at_a_time", "expected at least 1"),
-            (self.auth.http_seconds > 0, "auth.http_seconds", "expected at least 1 second"),
             (
                 !self.auth.external || !self.tls.client_ca.as_os_str().is_empty(),
                 "auth.external",

@@ -78,7 +78,7 @@ pub(super) async fn log_in(
     let token = began.map_err(Error::internal)?;
     log::info!(user:% = user; "logged in");
     let cookie =
-        session::set_cookie(&token, &host, visitor.is_secure, site.options.session_seconds);
+        session::set_cookie(&token, &host, visitor.is_secure, site.options.session_seconds.get());
     with_cookie(see_other(local(&to)), &cookie)
 }
 

@@ -60,7 +60,7 @@ pub use self::{
 use self::{kept::Kept, pass::Passes, session::Sessions};
 use crate::{
     auth::Auth, limits, mail::Mail, metrics::Metrics, net::Address, policy::Policy,
-    refusals::Refusals, shutdown::Shutdown, store, wire::network::Network,
+    refusals::Refusals, seconds::Seconds, shutdown::Shutdown, store, wire::network::Network,
 };
 
 /// What the doors need of the house.
@@ -146,9 +146,9 @@ pub struct Options {
     /// Whether pages and API ask who somebody is.
     pub login: LoginMode,
     /// A session ends so many seconds after its last request.
-    pub session_idle_seconds: u64,
+    pub session_idle_seconds: Seconds,
     /// A session ends so many seconds after its login, however busy it is.
-    pub session_seconds: u64,
+    pub session_seconds: Seconds,
     /// Most sessions at a time; with one more the one ends that was not used for longest.
     pub sessions: usize,
     /// Networks of proxies that may say by X-Forwarded-For who their client is, by X-Forwarded-Proto
@@ -195,8 +195,8 @@ impl Default for Options {
             max_body: 64 * 1024,
             ping_seconds: 30,
             login: LoginMode::Off,
-            session_idle_seconds: 12 * 3600,
-            session_seconds: 7 * 24 * 3600,
+            session_idle_seconds: Seconds::new(12 * 3600),
+            session_seconds: Seconds::new(7 * 24 * 3600),
             sessions: 1_000,
             proxies: Vec::new(),
             tokens: BTreeMap::new(),

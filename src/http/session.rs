@@ -46,8 +46,8 @@ impl Sessions {
         Self {
             table: Mutex::default(),
             most: options.sessions,
-            idle: Duration::from_secs(options.session_idle_seconds),
-            age: Duration::from_secs(options.session_seconds),
+            idle: options.session_idle_seconds.duration(),
+            age: options.session_seconds.duration(),
         }
     }
 
@@ -151,6 +151,7 @@ const TOKEN_OCTETS: usize = 32;
 mod tests {
     use super::*;
     use crate::auth::Auth;
+    use crate::seconds::Seconds;
 
     fn standing() -> Standing {
         let auth = Auth::new(toml::from_str("secrets = { ann = 'x' }").unwrap()).unwrap();
@@ -160,8 +161,8 @@ mod tests {
     fn sessions(most: usize) -> Sessions {
         Sessions::new(&Options {
             sessions: most,
-            session_idle_seconds: 10,
-            session_seconds: 25,
+            session_idle_seconds: Seconds::new(10),
+            session_seconds: Seconds::new(25),
             ..Options::default()
         })
     }

@@ -1,8 +1,10 @@
 //! What a session is told to be, and what it tells at its end.
 
-use std::time::Duration;
-
-use crate::wire::{sasl::Mechanism, session::StartTls};
+use crate::{
+    limits,
+    seconds::Seconds,
+    wire::{sasl::Mechanism, session::StartTls},
+};
 
 /// How a session behaves.
 #[derive(Clone, Debug)]
@@ -19,16 +21,10 @@ pub struct Options {
     pub login_needs_tls: bool,
     /// Messages stay until somebody deletes them (`EXPIRE NEVER`, RFC 2449 §6.7).
     pub is_kept: bool,
-    /// Longest line of a client, in octets with its line end.
-    pub max_line: usize,
-    /// Most refused commands; then the session ends.
-    pub max_errors: u32,
-    /// Longest silence before the login.
-    pub login_idle: Duration,
+    /// The bounds of a session: `greeting_seconds` is the longest silence before the login.
+    pub limits: limits::Options,
     /// Longest silence after it; RFC 1939 §3 asks for 10 minutes at least.
-    pub idle: Duration,
-    /// Longest session.
-    pub total: Duration,
+    pub idle_seconds: Seconds,
 }
 
 impl Default for Options {
@@ -40,11 +36,8 @@ impl Default for Options {
             stls: StartTls::Off,
             login_needs_tls: false,
             is_kept: true,
-            max_line: 12_290,
-            max_errors: 50,
-            login_idle: Duration::from_secs(60),
-            idle: Duration::from_secs(600),
-            total: Duration::from_secs(3_600),
+            limits: limits::Options::default(),
+            idle_seconds: Seconds::new(600),
         }
     }
 }

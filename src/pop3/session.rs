@@ -177,9 +177,10 @@ impl session::Session for Session {
     }
 
     fn deadline(&self) -> Instant {
-        let Options { login_idle, idle, total, .. } = *self.options;
-        let silence = if self.user.is_some() { idle } else { login_idle };
-        session::later(self.heard, silence).min(session::later(self.started, total))
+        let Options { limits, idle_seconds, .. } = &*self.options;
+        let silence = if self.user.is_some() { *idle_seconds } else { limits.greeting_seconds };
+        let end = session::later(self.started, limits.session_seconds.duration());
+        session::later(self.heard, silence.duration()).min(end)
     }
 
     /// Without a word, and nothing is deleted (RFC 1939 §3).
@@ -210,7 +211,7 @@ impl Session {
             self.state = State::Closed;
             return None;
         }
-        let Some(line) = self.lines.next(input, self.options.max_line) else {
+        let Some(line) = self.lines.next(input, self.options.limits.command_line) else {
             return Some(Step::Read);
         };
         let state = mem::replace(&mut self.state, State::Command);
@@ -364,7 +365,7 @@ impl Session {
     pub(super) fn reject(&mut self, failure: &Failure) {
         self.fail(failure);
         self.stats.errors = self.stats.errors.saturating_add(1);
-        if self.stats.errors >= self.options.max_errors && !matches!(self.state, State::Closed) {
+        if self.stats.errors >= self.options.limits.errors && !matches!(self.state, State::Closed) {
             self.fail(&Failure::TOO_MANY_ERRORS);
             self.state = State::Closed;
         }
@@ -400,13 +401,13 @@ mod tests {
     #[test]
     fn silence_ends_a_session_sooner_before_the_login() {
         let (mut session, now) = session();
-        assert_eq!(session.deadline(), now + session.options.login_idle);
+        assert_eq!(session.deadline(), now + session.options.limits.greeting_seconds.duration());
         session.user = Some("ann".into());
-        assert_eq!(session.deadline(), now + session.options.idle);
+        assert_eq!(session.deadline(), now + session.options.idle_seconds.duration());
         session.output().clear();
-        session.expire(now + session.options.idle - Duration::from_secs(1));
+        session.expire(now + session.options.idle_seconds.duration() - Duration::from_secs(1));
         assert_eq!(session.step(&mut &b""[..], now), Step::Read);
-        session.expire(now + session.options.idle);
+        session.expire(now + session.options.idle_seconds.duration());
         assert_eq!(session.step(&mut &b""[..], now), Step::Close);
         assert!(session.output().is_empty(), "without a word");
     }
@@ -445,7 +446,7 @@ mod tests {
         session.begin_message();
         let later = now + Duration::from_secs(300);
         assert!(session.content(b"ab", later));
-        assert_eq!(session.deadline(), later + session.options.idle);
+        assert_eq!(session.deadline(), later + session.options.idle_seconds.duration());
     }
 
     #[test]

@@ -95,11 +95,8 @@ fn session_options(terms: &Terms, listener: &Listener, users: &Auth) -> pop3::Op
         stls: listener.tls.starttls(),
         login_needs_tls: listener.auth_needs_tls,
         is_kept: *is_kept,
-        max_line: limits.command_line,
-        max_errors: limits.errors,
-        login_idle: Duration::from_secs(limits.greeting_seconds),
-        idle: Duration::from_secs(options.idle_seconds),
-        total: Duration::from_secs(limits.session_seconds),
+        limits: limits.clone(),
+        idle_seconds: options.idle_seconds,
     }
 }
 

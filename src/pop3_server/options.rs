@@ -6,6 +6,7 @@ use crate::{
     auth,
     frontend::{MaybeAddress, TlsMode},
     net::Address,
+    seconds::Seconds,
     wire::network::Network,
 };
 
@@ -37,7 +38,7 @@ pub struct Options {
     /// What happens to messages that a client deletes.
     pub delete: Delete,
     /// Longest silence of a client that has logged in, in seconds. RFC 1939 §3 asks for 10 minutes.
-    pub idle_seconds: u64,
+    pub idle_seconds: Seconds,
 }
 
 /// A listener beside `pop3.listen`.
@@ -96,7 +97,7 @@ impl Default for Options {
             connections: 500,
             messages: 10_000,
             delete: Delete::Mailbox,
-            idle_seconds: 600,
+            idle_seconds: Seconds::new(600),
         }
     }
 }

@@ -154,7 +154,7 @@ impl Session {
     /// The peer sent octets before the greeting was written, which is then taken back: `554 5.5.1`,
     /// then [`Step::Close`](super::Step::Close). Does nothing where nobody has to wait for the greeting.
     pub fn talked_early(&mut self) {
-        if !self.is_trusted && !self.options.greeting_delay.is_zero() {
+        if !self.is_trusted && self.options.strictness.greeting_delay_seconds > 0 {
             self.output.clear();
             self.close(&Reply::TALKED_EARLY);
         }

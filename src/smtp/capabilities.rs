@@ -25,7 +25,7 @@ impl Capabilities<'_> {
     }
 
     pub(super) fn requiretls(self) -> bool {
-        self.options.requiretls && self.tls.is_some()
+        self.options.extensions.requiretls && self.tls.is_some()
     }
 
     pub(super) fn mechanism(self, mechanism: Mechanism) -> bool {
@@ -57,7 +57,7 @@ impl Capabilities<'_> {
             ("MAIL", true),
             ("RCPT", true),
             ("DATA", true),
-            ("BDAT", self.options.chunking),
+            ("BDAT", self.options.extensions.chunking),
             ("RSET", true),
             ("NOOP", true),
             ("QUIT", true),
@@ -77,7 +77,7 @@ impl Capabilities<'_> {
         let options = self.options;
         output.extend_from_slice(b"250-");
         super::reply::write_clean(&options.name, output);
-        let size = options.max_message_size;
+        let size = options.limits.message_size;
         append(output, format_args!("\r\n250-PIPELINING\r\n250-SIZE {size}\r\n"));
         output.extend_from_slice(b"250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n");
         if self.mechanisms().next().is_some() {
@@ -88,22 +88,25 @@ impl Capabilities<'_> {
             }
             output.extend_from_slice(b"\r\n");
         }
-        if options.limits {
+        if options.extensions.limits {
             output.extend_from_slice(b"250-LIMITS");
-            if options.max_messages > 0 {
-                append(output, format_args!(" MAILMAX={}", options.max_messages));
+            if options.limits.messages > 0 {
+                append(output, format_args!(" MAILMAX={}", options.limits.messages));
             }
-            append(output, format_args!(" RCPTMAX={}\r\n", options.max_recipients));
+            append(output, format_args!(" RCPTMAX={}\r\n", options.limits.recipients));
         }
         let switched: [(bool, &[u8]); 8] = [
             (self.starttls(), b"250-STARTTLS\r\n"),
-            (options.dsn, b"250-DSN\r\n"),
-            (options.chunking, b"250-CHUNKING\r\n250-BINARYMIME\r\n"),
+            (options.extensions.dsn, b"250-DSN\r\n"),
+            (options.extensions.chunking, b"250-CHUNKING\r\n250-BINARYMIME\r\n"),
             (self.requiretls(), b"250-REQUIRETLS\r\n"),
-            (options.mt_priority, b"250-MT-PRIORITY\r\n"),
-            (options.deliverby, b"250-DELIVERBY\r\n"),
+            (options.extensions.mt_priority, b"250-MT-PRIORITY\r\n"),
+            (options.extensions.deliverby, b"250-DELIVERBY\r\n"),
             // The longest that the syntax can say (RFC 4865 §4): nothing is held here.
-            (options.futurerelease, b"250-FUTURERELEASE 999999999 9999-12-31T23:59:59Z\r\n"),
+            (
+                options.extensions.futurerelease,
+                b"250-FUTURERELEASE 999999999 9999-12-31T23:59:59Z\r\n",
+            ),
             (
                 self.may_xclient,
                 b"250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n",

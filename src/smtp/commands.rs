@@ -142,7 +142,7 @@ impl Session {
         if self.transaction.is_some() {
             return Err(Reply::NESTED_MAIL);
         }
-        let strict = self.options.strict_addresses;
+        let strict = self.options.strictness.strict_addresses;
         let (reverse_path, parameters) = command::mail(argument, strict)?;
         if !client.esmtp && !parameters.trim().is_empty() {
             return Err(Reply::UNKNOWN_PARAMETER);
@@ -152,7 +152,7 @@ impl Session {
         if strict && !smtputf8 && !reverse_path.as_str().is_ascii() {
             return Err(Reply::NEEDS_SMTPUTF8);
         }
-        if self.options.max_messages > 0 && self.mails >= self.options.max_messages {
+        if self.options.limits.messages > 0 && self.mails >= self.options.limits.messages {
             return Err(Reply::TOO_MANY_MESSAGES);
         }
         let envelope = Envelope {
@@ -170,7 +170,7 @@ impl Session {
     }
 
     fn rcpt<'a>(&mut self, argument: &str) -> Outcome<'a> {
-        let strict = self.options.strict_addresses;
+        let strict = self.options.strictness.strict_addresses;
         let transaction = self.transaction.as_mut().ok_or(Reply::MAIL_FIRST)?;
         if transaction.chunks.is_some() {
             return Err(Reply::RCPT_AMID_BDAT);
@@ -178,12 +178,12 @@ impl Session {
         // Until it is accepted it counts as refused; that matters only while there is no other.
         transaction.recipients_refused = true;
         let (mailbox, parameters) = command::rcpt(argument, strict)?;
-        let parameters = parameters::rcpt(parameters, self.options.dsn)?;
+        let parameters = parameters::rcpt(parameters, self.options.extensions.dsn)?;
         let address = mailbox.as_str().to_owned();
         if strict && !address.is_ascii() && !transaction.has("SMTPUTF8", None) {
             return Err(Reply::NEEDS_SMTPUTF8);
         }
-        if transaction.envelope.forward_paths.len() >= self.options.max_recipients {
+        if transaction.envelope.forward_paths.len() >= self.options.limits.recipients {
             return Err(Reply::TOO_MANY_RECIPIENTS);
         }
         transaction.envelope.forward_paths.push(ForwardPath { address, parameters });
@@ -248,12 +248,14 @@ impl Session {
         if self.capabilities().needs_starttls() {
             return Err(Reply::TLS_REQUIRED);
         }
-        if !self.options.chunking || self.client.as_ref().is_some_and(|client| !client.esmtp) {
+        if !self.options.extensions.chunking
+            || self.client.as_ref().is_some_and(|client| !client.esmtp)
+        {
             return Err(Reply::NOT_IMPLEMENTED);
         }
         let transaction = self.has_recipients()?;
         let before = transaction.chunks.as_ref().map_or(0, |content| content.size());
-        if before.saturating_add(chunk.size) > self.options.max_message_size {
+        if before.saturating_add(chunk.size) > self.options.limits.message_size {
             return Err(Reply::TOO_LARGE);
         }
         Ok(transaction.chunks.is_none())

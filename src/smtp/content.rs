@@ -54,7 +54,7 @@ impl Content {
 impl Session {
     pub(super) fn body<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {
         let State::Body(body) = &mut self.state else { return None };
-        let max = self.options.max_message_size;
+        let max = self.options.limits.message_size;
         match body.unstuffer.next(input) {
             Piece::More => Some(Step::Read),
             Piece::Run(run) => {
@@ -62,7 +62,8 @@ impl Session {
                 let content = &mut body.content;
                 content.size = content.size.saturating_add(run.len() as u64);
                 let bad = content.size > max
-                    || (self.options.refuse_bare_line_ends && content.line_ends.is_bare(run));
+                    || (self.options.strictness.refuse_bare_line_ends
+                        && content.line_ends.is_bare(run));
                 match (bad, body.abandoned) {
                     (false, false) => Some(Step::Ask(Ask::Body(run))),
                     (true, false) => {
@@ -155,7 +156,7 @@ impl Session {
 
     /// A binary message has no lines (RFC 3030 §3).
     fn strict_line_ends(&self) -> bool {
-        self.options.refuse_bare_line_ends
+        self.options.strictness.refuse_bare_line_ends
             && !self.transaction.as_ref().is_some_and(|it| it.is_binary())
     }
 }

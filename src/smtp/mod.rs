@@ -31,7 +31,7 @@ mod xclient;
 pub use ask::{Ask, Step};
 pub use command::Verb;
 pub use log::{Log, Refusal};
-pub use options::{AuthMode, MayName, Options, Peer};
+pub use options::{AuthMode, Extensions, MayName, Options, Peer, Strictness};
 pub use reply::Reply;
 pub use session::Session;
 pub use xclient::XClient;

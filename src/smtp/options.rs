@@ -1,8 +1,11 @@
-//! What a session may be told to be: every bound has a name, a unit and a reason.
+//! What a session may be told to be. What people configure of it has the names of the configuration's keys.
 
-use std::time::Duration;
+use serde::{Deserialize, Serialize};
 
-use crate::wire::{Tls, sasl::Mechanism, session::StartTls};
+use crate::{
+    limits,
+    wire::{Tls, sasl::Mechanism, session::StartTls},
+};
 
 /// What the sessions of a listener may be told to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,71 +14,61 @@ pub struct Options {
     pub name: String,
     /// Speak LMTP (RFC 2033): LHLO instead of EHLO, and after a message one reply per recipient.
     pub lmtp: bool,
-
-    /// Largest message, in octets as RFC 1870 §5 counts them: CRLFs too, doubled dots once.
-    pub max_message_size: u64,
-    /// Most recipients of one message. RFC 5321 §4.5.3.1.8 asks for at least 100.
-    pub max_recipients: usize,
-    /// Most transactions of one session; 0 is no bound.
-    pub max_messages: u32,
-    /// Longest command line in octets with CRLF. RFC 5321 §4.5.3.1.4 asks for 512; RFC 4954 §4 finds
-    /// 12 288 enough for AUTH.
-    pub max_line: usize,
-    /// So many of our 5yz answers without a message kept in between end the session. 4yz answers do
-    /// not count: a client that was told of too many recipients has done nothing wrong.
-    pub max_errors: u32,
-
-    /// Longest silence before the first EHLO or HELO. A shorter wait than later frees the places that
-    /// scanners take.
-    pub greeting_idle: Duration,
-    /// Longest silence between commands (RFC 5321 §4.5.3.2.7 asks for at least 5 minutes).
-    pub command_idle: Duration,
-    /// Longest silence in the middle of a message (RFC 5321 §4.5.3.2.5 gives clients 3 minutes for a
-    /// block).
-    pub data_idle: Duration,
-    /// Longest session, so that nobody holds a connection with an octet every few minutes.
-    pub total: Duration,
-
-    /// Wait so long before the greeting, and send away who cannot wait for it; zero is off.
-    pub greeting_delay: Duration,
-    /// From so many errors on (counted as for `max_errors`) each further one is answered late.
-    pub tarpit_after: u32,
-    /// How late; zero is off.
-    pub tarpit: Duration,
-
+    /// The bounds of a session.
+    pub limits: limits::Options,
+    /// What is offered.
+    pub extensions: Extensions,
+    /// What is asked of clients beyond what is needed to understand them.
+    pub strictness: Strictness,
     /// Whether STARTTLS is offered.
     pub starttls: StartTls,
     /// Whether AUTH is offered.
     pub auth: AuthMode,
     /// The mechanisms of AUTH, in the order in which they are told.
     pub auth_mechanisms: Vec<Mechanism>,
-    /// Capabilities AUTH over TLS only.
+    /// Offer AUTH over TLS only.
     pub auth_needs_tls: bool,
-
-    /// Capabilities CHUNKING and BINARYMIME (RFC 3030).
-    pub chunking: bool,
-    /// Capabilities DSN (RFC 3461): the parameters are kept, no notification is ever sent.
-    pub dsn: bool,
-    /// Capabilities REQUIRETLS (RFC 8689), over TLS only.
-    pub requiretls: bool,
-    /// Capabilities LIMITS (RFC 9422): tells `max_recipients` and `max_messages`.
-    pub limits: bool,
-    /// Capabilities MT-PRIORITY (RFC 6710): kept, no message is sent sooner.
-    pub mt_priority: bool,
-    /// Capabilities DELIVERBY (RFC 2852): kept, no message has to be delivered.
-    pub deliverby: bool,
-    /// Capabilities FUTURERELEASE (RFC 4865): kept, no message is held.
-    pub futurerelease: bool,
-
-    /// Refuse addresses that RFC 5321 §4.1.2 does not have. Off, because a catcher should show what a
-    /// program sends.
-    pub strict_addresses: bool,
-    /// Refuse messages with a bare CR or LF. Off, because a catcher should show what a program sends;
-    /// they are kept as they are, and never end a message.
-    pub refuse_bare_line_ends: bool,
     /// Ask [`Ask::Mail`](super::Ask::Mail) and [`Ask::Rcpt`](super::Ask::Rcpt). Off where there is
     /// no policy, so that it costs nothing.
     pub ask_policy: bool,
+}
+
+/// The extensions that can be switched, keys of `[smtp]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extensions {
+    /// Offer CHUNKING and BINARYMIME (RFC 3030).
+    pub chunking: bool,
+    /// Offer DSN (RFC 3461): the parameters are kept, no notification is sent.
+    pub dsn: bool,
+    /// Offer REQUIRETLS (RFC 8689), over TLS only.
+    pub requiretls: bool,
+    /// Offer LIMITS (RFC 9422): tells `limits.recipients` and `limits.messages`.
+    pub limits: bool,
+    /// Offer MT-PRIORITY (RFC 6710): kept with the message, none is sent sooner.
+    pub mt_priority: bool,
+    /// Offer DELIVERBY (RFC 2852): kept with the message, which need not be delivered.
+    pub deliverby: bool,
+    /// Offer FUTURERELEASE (RFC 4865): kept with the message, which is not held.
+    pub futurerelease: bool,
+}
+
+/// What a client is refused or slowed down for, keys of `[smtp]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Strictness {
+    /// Refuse addresses that RFC 5321 §4.1.2 does not have (501 5.1.7, 501 5.1.3), and those that are not
+    /// ASCII without SMTPUTF8 (553 5.6.7). Off, because a catcher should show what a program sends.
+    pub strict_addresses: bool,
+    /// Greet so many seconds late, and send away who talks before that (554 5.5.1); 0 is off.
+    pub greeting_delay_seconds: u64,
+    /// From so many errors on (counted as for `limits.errors`) each further one is answered late.
+    pub tarpit_after: u32,
+    /// How late, in seconds; 0 is off.
+    pub tarpit_seconds: u64,
+    /// Refuse messages with a bare CR or LF in their body (550 5.6.0). Off: they are kept as they
+    /// are and marked. Either way only CRLF.CRLF ends a body.
+    pub refuse_bare_line_ends: bool,
 }
 
 /// What a session must know of its peer.
@@ -119,22 +112,21 @@ impl Default for Options {
         Self {
             name: "localhost".into(),
             lmtp: false,
-            max_message_size: 50 << 20,
-            max_recipients: 1000,
-            max_messages: 0,
-            max_line: 12_288 + 2,
-            max_errors: 50,
-            greeting_idle: Duration::from_secs(300),
-            command_idle: Duration::from_secs(300),
-            data_idle: Duration::from_secs(300),
-            total: Duration::from_secs(6 * 3600),
-            greeting_delay: Duration::ZERO,
-            tarpit_after: 5,
-            tarpit: Duration::ZERO,
+            limits: limits::Options::default(),
+            extensions: Extensions::default(),
+            strictness: Strictness::default(),
             starttls: StartTls::default(),
             auth: AuthMode::default(),
             auth_mechanisms: vec![Mechanism::Plain, Mechanism::Login],
             auth_needs_tls: false,
+            ask_policy: false,
+        }
+    }
+}
+
+impl Default for Extensions {
+    fn default() -> Self {
+        Self {
             chunking: true,
             dsn: true,
             requiretls: true,
@@ -142,9 +134,18 @@ impl Default for Options {
             mt_priority: false,
             deliverby: false,
             futurerelease: false,
+        }
+    }
+}
+
+impl Default for Strictness {
+    fn default() -> Self {
+        Self {
             strict_addresses: false,
+            greeting_delay_seconds: 0,
+            tarpit_after: 5,
+            tarpit_seconds: 0,
             refuse_bare_line_ends: false,
-            ask_policy: false,
         }
     }
 }

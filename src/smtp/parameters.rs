@@ -12,12 +12,14 @@ use crate::wire::Parameter;
 pub(super) fn mail(text: &str, capabilities: Capabilities<'_>) -> Result<Vec<Parameter>, Reply> {
     let parameters = read(text, &MAIL, |extension| extension.is_offered(capabilities))?;
     for Parameter { keyword, value } in &parameters {
-        let max = capabilities.options.max_message_size;
+        let max = capabilities.options.limits.message_size;
         match (keyword.as_str(), value.as_deref()) {
             // Twenty digits may be more than 64 bits hold, and that is too large in any case.
             ("SIZE", Some(size)) if size.parse::<u64>().is_ok_and(|size| size <= max) => {}
             ("SIZE", _) => return Err(Reply::TOO_LARGE),
-            ("BODY", Some(body)) if is("BINARYMIME", body) && !capabilities.options.chunking => {
+            ("BODY", Some(body))
+                if is("BINARYMIME", body) && !capabilities.options.extensions.chunking =>
+            {
                 return Err(Reply::BAD_PARAMETER);
             }
             // One way to say it, not both (RFC 4865 §4.1).
@@ -68,11 +70,11 @@ impl Extension {
     fn is_offered(self, capabilities: Capabilities<'_>) -> bool {
         match self {
             Self::Always => true,
-            Self::Dsn => capabilities.options.dsn,
+            Self::Dsn => capabilities.options.extensions.dsn,
             Self::RequireTls => capabilities.requiretls(),
-            Self::MtPriority => capabilities.options.mt_priority,
-            Self::DeliverBy => capabilities.options.deliverby,
-            Self::FutureRelease => capabilities.options.futurerelease,
+            Self::MtPriority => capabilities.options.extensions.mt_priority,
+            Self::DeliverBy => capabilities.options.extensions.deliverby,
+            Self::FutureRelease => capabilities.options.extensions.futurerelease,
         }
     }
 }
@@ -238,7 +240,11 @@ const MAX_AUTH: usize = 500;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{smtp::Options, wire::Tls};
+    use crate::{
+        limits,
+        smtp::{Extensions, Options},
+        wire::Tls,
+    };
 
     fn shown(parameters: Vec<Parameter>) -> String {
         let one = |Parameter { keyword, value }| match value {
@@ -251,10 +257,13 @@ mod tests {
     /// All is offered.
     fn offering(text: &str) -> Result<String, Reply> {
         let options = Options {
-            max_message_size: 1000,
-            mt_priority: true,
-            deliverby: true,
-            futurerelease: true,
+            limits: limits::Options { message_size: 1000, ..Default::default() },
+            extensions: Extensions {
+                mt_priority: true,
+                deliverby: true,
+                futurerelease: true,
+                ..Extensions::default()
+            },
             ..Options::default()
         };
         let tls = Tls::default();
@@ -345,7 +354,8 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_not_known() {
-        let options = Options { dsn: false, chunking: false, ..Options::default() };
+        let extensions = Extensions { dsn: false, chunking: false, ..Extensions::default() };
+        let options = Options { extensions, ..Options::default() };
         let bare = Capabilities { options: &options, tls: None, may_xclient: false };
         for text in ["RET=FULL", "ENVID=a", "REQUIRETLS", "MT-PRIORITY=1", "BY=1;R", "HOLDFOR=1"] {
             assert_eq!(mail(text, bare), Err(Reply::UNKNOWN_PARAMETER), "{text}");

@@ -9,7 +9,11 @@
 //! a message. The end of a body may not: there CRLF.CRLF alone counts, so what follows a body is
 //! never read as commands when the sender meant it as text.
 
-use std::{mem, sync::Arc, time::Instant};
+use std::{
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Ask, Log, MayName, Options, Peer, Refusal, Reply, Step, Verb,
@@ -55,7 +59,7 @@ impl Session {
     /// A new conversation; the greeting is in the output already.
     pub fn new(options: Arc<Options>, peer: Peer, now: Instant) -> Self {
         let Peer { tls, may_name, is_trusted } = peer;
-        let delayed = !is_trusted && !options.greeting_delay.is_zero();
+        let delayed = !is_trusted && options.strictness.greeting_delay_seconds > 0;
         let mut session = Self {
             options,
             tls: tls.map(Box::new),
@@ -123,9 +127,14 @@ impl session::Session for Session {
             }
             match self.pause.take() {
                 Some(Pause::Greeting) => {
-                    return Step::Ask(Ask::Greeting(self.options.greeting_delay));
+                    let seconds = self.options.strictness.greeting_delay_seconds;
+                    return Step::Ask(Ask::Greeting(Duration::from_secs(seconds)));
                 }
-                Some(Pause::Error) => return Step::Pause(self.options.tarpit),
+                Some(Pause::Error) => {
+                    return Step::Pause(Duration::from_secs(
+                        self.options.strictness.tarpit_seconds,
+                    ));
+                }
                 None => {}
             }
             if self.output.len() >= MOST_OUTPUT {
@@ -162,13 +171,14 @@ impl session::Session for Session {
     }
 
     fn deadline(&self) -> Instant {
-        let Options { greeting_idle, command_idle, data_idle, total, .. } = *self.options;
-        let idle = match self.state {
-            State::Body(_) | State::Chunk(_) | State::Discard { .. } => data_idle,
-            _ if self.client.is_none() => greeting_idle,
-            _ => command_idle,
+        let limits = &self.options.limits;
+        let silence = match self.state {
+            State::Body(_) | State::Chunk(_) | State::Discard { .. } => limits.data_seconds,
+            _ if self.client.is_none() => limits.greeting_seconds,
+            _ => limits.idle_seconds,
         };
-        session::later(self.heard, idle).min(session::later(self.started, total))
+        let end = session::later(self.started, limits.session_seconds.duration());
+        session::later(self.heard, silence.duration()).min(end)
     }
 
     /// `421 4.4.2`, and [`Ask::Abandon`] if a message is under way.
@@ -200,7 +210,7 @@ impl Session {
             self.close(&Reply::SHUTTING_DOWN);
             return None;
         }
-        let Some(line) = self.lines.next(input, self.options.max_line) else {
+        let Some(line) = self.lines.next(input, self.options.limits.command_line) else {
             return Some(Step::Read);
         };
         let state = mem::replace(&mut self.state, State::Command);
@@ -257,7 +267,7 @@ impl Session {
         if reply.code() == 421 {
             self.reset();
             self.state = State::Closed;
-        } else if self.errors >= self.options.max_errors {
+        } else if self.errors >= self.options.limits.errors {
             self.close(&Reply::TOO_MANY_ERRORS);
         }
     }
@@ -265,8 +275,8 @@ impl Session {
     /// Whoever errs much waits. (How long a failed login takes is for the world to say, which sees all
     /// sessions of a client.)
     fn slow_down(&mut self, code: u16) {
-        let errs = code >= 500 && self.errors > self.options.tarpit_after;
-        if errs && !self.is_trusted && !self.options.tarpit.is_zero() {
+        let errs = code >= 500 && self.errors > self.options.strictness.tarpit_after;
+        if errs && !self.is_trusted && self.options.strictness.tarpit_seconds > 0 {
             self.pause = Some(Pause::Error);
         }
     }
@@ -302,7 +312,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        smtp::AuthMode,
+        limits,
+        seconds::Seconds,
+        smtp::{AuthMode, Strictness},
         wire::{sasl::Verdict, session::Session as _},
     };
 
@@ -355,19 +367,20 @@ mod tests {
 
     #[test]
     fn a_session_has_an_end_even_if_it_is_never_silent() {
-        let total = Duration::from_secs(1000);
-        let (mut session, start) = session(Options { total, ..Options::default() });
+        let limits = limits::Options { session_seconds: Seconds::new(1000), ..Default::default() };
+        let (mut session, start) = session(Options { limits, ..Options::default() });
         talk(&mut session, start + Duration::from_secs(900), "NOOP\r\n");
-        assert_eq!(session.deadline(), start + total);
+        assert_eq!(session.deadline(), start + Duration::from_secs(1000));
     }
 
     #[test]
     fn a_wait_beyond_all_clocks_is_no_panic() {
-        let (session, start) = session(Options {
-            greeting_idle: Duration::MAX,
-            total: Duration::MAX,
-            ..Options::default()
-        });
+        let limits = limits::Options {
+            greeting_seconds: Seconds::new(u64::MAX),
+            session_seconds: Seconds::new(u64::MAX),
+            ..Default::default()
+        };
+        let (session, start) = session(Options { limits, ..Options::default() });
         assert!(session.deadline() > start + Duration::from_secs(3600));
     }
 
@@ -398,9 +411,10 @@ mod tests {
 
     #[test]
     fn who_talks_before_the_greeting_is_sent_away() {
-        let greeting_delay = Duration::from_secs(5);
-        let (mut session, now) = session(Options { greeting_delay, ..Options::default() });
-        assert_eq!(session.step(&mut &b""[..], now), Step::Ask(Ask::Greeting(greeting_delay)));
+        let strictness = Strictness { greeting_delay_seconds: 5, ..Strictness::default() };
+        let (mut session, now) = session(Options { strictness, ..Options::default() });
+        let delay = Duration::from_secs(5);
+        assert_eq!(session.step(&mut &b""[..], now), Step::Ask(Ask::Greeting(delay)));
         session.talked_early();
         let said = talk(&mut session, now, "EHLO a\r\n");
         assert_eq!(said, "554 5.5.1 You talked before the greeting\r\n");
@@ -425,9 +439,15 @@ mod tests {
 
     #[test]
     fn each_phase_has_its_silence() {
+        let [greeting_seconds, idle_seconds, data_seconds] = [1, 2, 3].map(Seconds::new);
+        let limits = limits::Options {
+            greeting_seconds,
+            idle_seconds,
+            data_seconds,
+            ..limits::Options::default()
+        };
+        let (mut session, now) = session(Options { limits, ..Options::default() });
         let [greeting_idle, command_idle, data_idle] = [1, 2, 3].map(Duration::from_secs);
-        let options = Options { greeting_idle, command_idle, data_idle, ..Options::default() };
-        let (mut session, now) = session(options);
         assert_eq!(session.deadline(), now + greeting_idle);
         talk(&mut session, now, "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
         assert_eq!(session.deadline(), now + command_idle);

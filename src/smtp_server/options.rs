@@ -1,6 +1,6 @@
 //! `[smtp]`: what is configured of the SMTP doors, and what a session is told of it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{
     auth::{self, Auth},
     frontend::{self, Context, MaybeAddress, TlsMode},
     limits,
-    smtp::{self, AuthMode},
+    smtp::{self, AuthMode, Extensions, Strictness},
     wire::{network::Network, sasl::Mechanism},
 };
 
@@ -35,32 +35,12 @@ pub struct Options {
     pub proxies: Vec<Network>,
     /// Speak LMTP (RFC 2033) instead of SMTP.
     pub lmtp: bool,
-    /// Offer CHUNKING and BINARYMIME (RFC 3030).
-    pub chunking: bool,
-    /// Offer DSN (RFC 3461): the parameters are kept, no notification is sent.
-    pub dsn: bool,
-    /// Offer REQUIRETLS (RFC 8689), over TLS only.
-    pub requiretls: bool,
-    /// Offer LIMITS (RFC 9422).
-    pub limits: bool,
-    /// Offer MT-PRIORITY (RFC 6710): kept with the message.
-    pub mt_priority: bool,
-    /// Offer DELIVERBY (RFC 2852): kept with the message.
-    pub deliverby: bool,
-    /// Offer FUTURERELEASE (RFC 4865): kept with the message, which is not held.
-    pub futurerelease: bool,
-    /// Refuse addresses that RFC 5321 does not have (501 5.1.7, 501 5.1.3), and those that are not
-    /// ASCII without SMTPUTF8 (553 5.6.7). Off, because a catcher should show what a program sends.
-    pub strict_addresses: bool,
-    /// Greet so many seconds late, and send away who talks before that (554 5.5.1); 0 is off.
-    pub greeting_delay_seconds: u64,
-    /// From so many errors on each further one is answered late.
-    pub tarpit_after: u32,
-    /// How late, in seconds; 0 is off.
-    pub tarpit_seconds: u64,
-    /// Refuse messages with a bare CR or LF in their body (550 5.6.0). Off: they are kept as they
-    /// are and marked. Either way only CRLF.CRLF ends a body.
-    pub refuse_bare_line_ends: bool,
+    /// What is offered.
+    #[serde(flatten)]
+    pub extensions: Extensions,
+    /// What clients are refused or slowed down for.
+    #[serde(flatten)]
+    pub strictness: Strictness,
 }
 
 impl Default for Options {
@@ -74,18 +54,8 @@ impl Default for Options {
             proxy: false,
             proxies: Vec::new(),
             lmtp: false,
-            chunking: true,
-            dsn: true,
-            requiretls: true,
-            limits: true,
-            mt_priority: false,
-            deliverby: false,
-            futurerelease: false,
-            strict_addresses: false,
-            greeting_delay_seconds: 0,
-            tarpit_after: 5,
-            tarpit_seconds: 0,
-            refuse_bare_line_ends: false,
+            extensions: Extensions::default(),
+            strictness: Strictness::default(),
         }
     }
 }
@@ -118,27 +88,9 @@ pub(super) fn options(
         lmtp: listener.lmtp,
         starttls: listener.tls.starttls(),
         auth_needs_tls: listener.auth_needs_tls,
-        max_message_size: limits.message_size,
-        max_recipients: limits.recipients,
-        max_line: limits.command_line,
-        max_errors: limits.errors,
-        greeting_idle: Duration::from_secs(limits.greeting_seconds),
-        command_idle: Duration::from_secs(limits.idle_seconds),
-        data_idle: Duration::from_secs(limits.data_seconds),
-        total: Duration::from_secs(limits.session_seconds),
+        limits: limits.clone(),
+        extensions: configured.extensions,
+        strictness: configured.strictness,
         ask_policy: context.policy.asks_transactions(),
-        refuse_bare_line_ends: configured.refuse_bare_line_ends,
-        max_messages: limits.messages,
-        greeting_delay: Duration::from_secs(configured.greeting_delay_seconds),
-        tarpit_after: configured.tarpit_after,
-        tarpit: Duration::from_secs(configured.tarpit_seconds),
-        chunking: configured.chunking,
-        dsn: configured.dsn,
-        requiretls: configured.requiretls,
-        limits: configured.limits,
-        mt_priority: configured.mt_priority,
-        deliverby: configured.deliverby,
-        futurerelease: configured.futurerelease,
-        strict_addresses: configured.strict_addresses,
     }
 }

@@ -9,6 +9,7 @@ use std::{fs, hint::black_box, sync::Arc, time::Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use smtpd::{
+    limits,
     message::{
         Scanned, Scanner,
         search::{Document, Facts, Query},
@@ -138,7 +139,8 @@ struct Server {
 impl Server {
     fn new() -> Self {
         let now = Instant::now();
-        let options = Options { max_message_size: 1 << 30, max_messages: 0, ..Options::default() };
+        let limits = limits::Options { message_size: 1 << 30, ..Default::default() };
+        let options = Options { limits, ..Options::default() };
         let session = Session::new(Arc::new(options), Peer::default(), now);
         let mut server = Self { session, now, body: Vec::new() };
         server.hear(b"EHLO bench.example.org\r\n");

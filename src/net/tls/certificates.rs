@@ -50,7 +50,7 @@ impl Certificates {
 
     /// How long a handshake may take.
     pub fn patience(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(self.options.handshake_seconds)
+        self.options.handshake_seconds.duration()
     }
 
     /// Reads the files again. After an error everything is as before. What was made in memory stays:

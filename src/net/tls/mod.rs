@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::seconds::Seconds;
 pub use certificates::{Certificates, Error};
 pub(super) use session::{Progress, Session};
 
@@ -31,7 +32,7 @@ pub struct Options {
     /// may then show a certificate, and one that these authorities did not sign is refused.
     pub client_ca: PathBuf,
     /// Longest TLS handshake, in seconds; then the connection is cut.
-    pub handshake_seconds: u64,
+    pub handshake_seconds: Seconds,
 }
 
 /// A version of TLS. Older ones are broken (RFC 8996), and rustls does not speak them.
@@ -53,7 +54,7 @@ impl Default for Options {
             self_signed: false,
             min_version: Version::Tls12,
             client_ca: PathBuf::new(),
-            handshake_seconds: 10,
+            handshake_seconds: Seconds::new(10),
         }
     }
 }

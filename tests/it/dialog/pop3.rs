@@ -14,7 +14,7 @@ use smtpd::{
 
 use super::{
     script::Turn,
-    stage::{Event, Play, drain, show_claim, tls},
+    stage::{Event, Play, drain, set, show_claim, tls},
 };
 
 /// A session and the world around it.
@@ -214,14 +214,12 @@ fn options(settings: &[(String, String)]) -> (Options, Option<Tls>) {
             }
             "login_needs_tls" => options.login_needs_tls = value.parse().unwrap(),
             "is_kept" => options.is_kept = value.parse().unwrap(),
-            "max_line" => options.max_line = value.parse().unwrap(),
-            "max_errors" => options.max_errors = value.parse().unwrap(),
             "tls" => with_tls = Some(tls(value)),
             "certificate" => {
                 let client_certificate = Some(value.clone());
                 with_tls = Some(Tls { client_certificate, ..tls("TLSv1.3") });
             }
-            _ => {}
+            _ => drop(set(&mut options.limits, key, value)),
         }
     }
     (options, with_tls)
@@ -234,8 +232,8 @@ const OPTIONS: [&str; 10] = [
     "stls",
     "login_needs_tls",
     "is_kept",
-    "max_line",
-    "max_errors",
+    "command_line",
+    "errors",
     "tls",
     "certificate",
     "whole",

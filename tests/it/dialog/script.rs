@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # a comment
-//! ! max_recipients = 2    how the server is set; later in a file: from here on (login, begin, keep)
+//! ! recipients = 2        how the server is set; later in a file: from here on (login, begin, keep)
 //! ! whole = only           what is said in one line arrives at once: not played in pieces
 //! ! wait                  the client says nothing more before it has heard the answer
 //! ! expire                the deadline passes      ! shut down     the server wants to end

@@ -89,11 +89,11 @@ fn with_settings(seed: u64, soup: Vec<u8>, starttls: &str) -> Script {
     };
     let one_in = |many| every(many, "true", "false");
     let settings = [
-        ("max_line", "120"),
-        ("max_message_size", "40"),
-        ("max_recipients", "3"),
-        ("max_messages", every(5, "2", "0")),
-        ("max_errors", every(4, "5", "1000")),
+        ("command_line", "120"),
+        ("message_size", "40"),
+        ("recipients", "3"),
+        ("messages", every(5, "2", "0")),
+        ("errors", every(4, "5", "1000")),
         ("auth", every(8, "required", "offered")),
         ("mechanisms", "SCRAM-SHA-256 CRAM-MD5 XOAUTH2 OAUTHBEARER PLAIN LOGIN EXTERNAL"),
         ("login", every(7, "refuse", "accept")),
@@ -105,7 +105,7 @@ fn with_settings(seed: u64, soup: Vec<u8>, starttls: &str) -> Script {
         ("rcpt", every(6, "refuse 550 5.1.1 No such user", "accept")),
         ("begin", every(11, "refuse 452 4.3.1 Full", "accept")),
         ("keep", every(13, "refuse 451 4.3.0 Error", "accept")),
-        ("tarpit", "1"),
+        ("tarpit_seconds", "1"),
         ("tarpit_after", "2"),
         ("strict_addresses", one_in(10)),
         ("mt_priority", one_in(2)),

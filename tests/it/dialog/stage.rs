@@ -1,12 +1,8 @@
 //! A session and the world around it, without sockets and clock; what comes out is a list of events.
 
-use std::{
-    fmt::Write as _,
-    mem,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write as _, mem, sync::Arc, time::Instant};
 
+use serde::{Serialize, de::DeserializeOwned};
 use smtpd::{
     smtp::{Ask, AuthMode, MayName, Options, Peer, Reply, Session, StartTls, Step, XClient},
     wire::{
@@ -333,11 +329,6 @@ fn options(settings: &[(String, String)]) -> Options {
     let mut options = Options { name: "mx.test".into(), ..Options::default() };
     for (key, value) in settings {
         match key.as_str() {
-            "max_message_size" => options.max_message_size = value.parse().unwrap(),
-            "max_recipients" => options.max_recipients = value.parse().unwrap(),
-            "max_line" => options.max_line = value.parse().unwrap(),
-            "max_errors" => options.max_errors = value.parse().unwrap(),
-            "refuse_bare_line_ends" => options.refuse_bare_line_ends = value.parse().unwrap(),
             "auth" => {
                 options.auth = match value.as_str() {
                     "off" => AuthMode::Off,
@@ -360,28 +351,38 @@ fn options(settings: &[(String, String)]) -> Options {
                 }
             }
             "lmtp" => options.lmtp = value.parse().unwrap(),
-            "max_messages" => options.max_messages = value.parse().unwrap(),
-            "chunking" => options.chunking = value.parse().unwrap(),
-            "dsn" => options.dsn = value.parse().unwrap(),
-            "requiretls" => options.requiretls = value.parse().unwrap(),
-            "limits" => options.limits = value.parse().unwrap(),
-            "mt_priority" => options.mt_priority = value.parse().unwrap(),
-            "deliverby" => options.deliverby = value.parse().unwrap(),
-            "futurerelease" => options.futurerelease = value.parse().unwrap(),
-            "strict_addresses" => options.strict_addresses = value.parse().unwrap(),
             "ask_policy" => options.ask_policy = value.parse().unwrap(),
-            "greeting_delay" => options.greeting_delay = seconds(value),
-            "tarpit" => options.tarpit = seconds(value),
-            "tarpit_after" => options.tarpit_after = value.parse().unwrap(),
             "tls" | "certificate" | "may_xclient" | "is_trusted" | "whole" => {}
-            _ => assert!(ANSWERS.contains(&&**key), "there is no setting {key}"),
+            _ => assert!(
+                is_configured(&mut options, key, value) || ANSWERS.contains(&&**key),
+                "there is no setting {key}"
+            ),
         }
     }
     options
 }
 
-fn seconds(value: &str) -> Duration {
-    Duration::from_secs(value.parse().unwrap())
+/// Sets what has the name of a key of the configuration; false if that is none.
+fn is_configured(options: &mut Options, key: &str, value: &str) -> bool {
+    set(&mut options.limits, key, value)
+        || set(&mut options.extensions, key, value)
+        || set(&mut options.strictness, key, value)
+}
+
+/// Sets the field of this name; false if there is none.
+pub(super) fn set<T: Serialize + DeserializeOwned>(
+    options: &mut T,
+    key: &str,
+    value: &str,
+) -> bool {
+    let mut table = toml::Table::try_from(&*options).unwrap();
+    let Some(field) = table.get_mut(key) else { return false };
+    *field = match field {
+        toml::Value::Boolean(_) => toml::Value::Boolean(value.parse().unwrap()),
+        _ => toml::Value::Integer(value.parse().unwrap()),
+    };
+    *options = table.try_into().unwrap();
+    true
 }
 
 /// `refuse 452 4.3.1 text`, or `accept`.

@@ -10,6 +10,7 @@ use smol::{Async, stream::StreamExt};
 use smtpd::{
     auth, http,
     http::{ApiToken, LoginMode, Options},
+    seconds::Seconds,
 };
 
 use super::{Answer, Server, letter};
@@ -318,7 +319,7 @@ fn sessions_end_by_themselves_and_with_their_user() {
     };
     write("old");
     let users = auth::Options { users_file: file.path().into(), ..users() };
-    let brief = Options { session_idle_seconds: 2, ..options() };
+    let brief = Options { session_idle_seconds: Seconds::new(2), ..options() };
     let server = Server::with(brief, users);
     let begin = |form: &str| {
         let answer = server.client().post("/login", form).expect(303);

@@ -12,8 +12,8 @@ const GIVEN: [(&str, &str); 6] = [
     ("SMTPD_SMTP_NAME", "mx.test"),
     ("SMTPD_AUTH_MODE", "off"),
     ("SMTPD_AUTH_MECHANISMS", "plain,login"),
-    ("SMTPD_LIMITS_MESSAGE_SIZE", "52428800"),
-    ("SMTPD_LIMITS_RECIPIENTS", "1000"),
+    ("SMTPD_LIMITS_MESSAGE_SIZE", "20480000"),
+    ("SMTPD_LIMITS_RECIPIENTS", "100"),
     ("SMTPD_LIMITS_ERRORS", "50"),
 ];
 
@@ -24,9 +24,9 @@ fn environment(script: &Script) -> Option<BTreeMap<&'static str, String>> {
         GIVEN.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
     for (key, value) in &script.settings {
         let (name, value) = match (key.as_str(), value.as_str()) {
-            ("max_message_size", size) => ("SMTPD_LIMITS_MESSAGE_SIZE", size),
-            ("max_recipients", most) => ("SMTPD_LIMITS_RECIPIENTS", most),
-            ("max_errors", most) => ("SMTPD_LIMITS_ERRORS", most),
+            ("message_size", size) => ("SMTPD_LIMITS_MESSAGE_SIZE", size),
+            ("recipients", most) => ("SMTPD_LIMITS_RECIPIENTS", most),
+            ("errors", most) => ("SMTPD_LIMITS_ERRORS", most),
             ("refuse_bare_line_ends", wish) => ("SMTPD_SMTP_REFUSE_BARE_LINE_ENDS", wish),
             ("auth", "offered") => ("SMTPD_AUTH_MODE", "accept-any"),
             _ => return None,

@@ -10,6 +10,7 @@ use std::{
 };
 
 use smtpd::{
+    limits,
     message::{
         Scanner, codes,
         html::{Options, sanitise},
@@ -167,8 +168,11 @@ fn searches_and_sessions_take_a_time_that_grows_with_their_length() {
 fn talk(stream: &[u8]) {
     let now = Instant::now();
     let options = smtp::Options {
-        max_errors: u32::MAX,
-        max_message_size: u64::MAX,
+        limits: limits::Options {
+            errors: u32::MAX,
+            message_size: u64::MAX,
+            ..limits::Options::default()
+        },
         ..smtp::Options::default()
     };
     let mut session = Session::new(Arc::new(options), Peer::default(), now);
