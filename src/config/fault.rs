@@ -13,9 +13,10 @@ pub(super) fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error 
     let Some(span) = error.span() else { return Error(format!("{name}: {message}")) };
     let before = text.get(..span.start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    let is_header = text.get(span.start..).is_some_and(|rest| rest.starts_with("["))
-        && before.lines().last().is_none_or(|_| before.ends_with('\n'));
-    if let Some((key, message)) = culprit(text).filter(|_| is_header) {
+    let rest = text.get(span.start..).unwrap_or_default();
+    let begins_line = before.is_empty() || before.ends_with('\n');
+    let is_section = begins_line && rest.starts_with('[') && !rest.starts_with("[[");
+    if let Some((key, message)) = culprit(text).filter(|_| is_section) {
         return of_key(name, text, &key, &message);
     }
     let section = before.lines().rev().find_map(|line| {

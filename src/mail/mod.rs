@@ -10,6 +10,7 @@ mod intake;
 pub mod json;
 mod lookup;
 mod octets;
+mod pieces;
 mod reader;
 mod scans;
 mod scope;
@@ -26,6 +27,7 @@ pub use self::{
     error::Error,
     intake::Incoming,
     octets::{CHUNK, spawn_bounded},
+    pieces::Pieces,
     reader::{Excerpt, LoadedMessage, MOST_SHOWN},
     scope::Scope,
     watch::Watch,

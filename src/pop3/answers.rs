@@ -2,14 +2,18 @@
 
 use std::{mem, time::Instant};
 
-use super::{Failure, Maildrop, Session, content::Stuffer, session::State};
+use super::{
+    Failure, Maildrop, Session,
+    content::Stuffer,
+    session::{Asked, State},
+};
 use crate::wire::sasl::{Exchange, Nonce, Progress, ScramKeys, Verdict};
 
 impl Session {
     /// Answers [`Ask::Nonce`](super::Ask::Nonce) with octets that nobody can guess.
     pub fn nonce(&mut self, nonce: Nonce) {
         match mem::replace(&mut self.state, State::Command) {
-            State::Nonce(exchange) => {
+            State::Asked(Asked::Nonce(exchange)) => {
                 let progress = exchange.nonce(nonce, &self.options.name);
                 self.go_on(progress);
             }
@@ -20,21 +24,21 @@ impl Session {
     /// Answers [`Ask::ScramKeys`](super::Ask::ScramKeys); none if there is no such user.
     pub fn scram_keys(&mut self, keys: Option<ScramKeys>) {
         match mem::replace(&mut self.state, State::Command) {
-            State::ScramKeys(exchange) => self.go_on(exchange.keys(keys)),
+            State::Asked(Asked::ScramKeys(exchange)) => self.go_on(exchange.keys(keys)),
             other => self.state = other,
         }
     }
 
     /// Answers [`Ask::Login`](super::Ask::Login).
     pub fn login(&mut self, verdict: Verdict) {
-        let State::Login { user, is_token } = &mut self.state else { return };
+        let State::Asked(Asked::Login { user, is_token }) = &mut self.state else { return };
         let (user, is_token) = (mem::take(user), *is_token);
         self.state = State::Command;
         match verdict {
-            Verdict::Accepted => self.state = State::NeedsMaildrop(user),
+            Verdict::Accepted => self.next = Some(self.open_for(user)),
             Verdict::Refused if is_token => self.go_on(Exchange::token_refused()),
             Verdict::Refused => {
-                self.count_failed_login();
+                self.stats.failed_logins += 1;
                 self.reject(&Failure::LOGIN_FAILED);
             }
             Verdict::Unavailable => self.fail(&Failure::TRY_AGAIN),
@@ -43,7 +47,7 @@ impl Session {
 
     /// Answers [`Ask::Open`](super::Ask::Open): the user is in.
     pub fn open(&mut self, maildrop: Maildrop) {
-        let State::Open(user) = &mut self.state else { return };
+        let State::Asked(Asked::Open(user)) = &mut self.state else { return };
         self.user = Some(mem::take(user));
         self.name = None;
         self.state = State::Command;
@@ -55,18 +59,18 @@ impl Session {
 
     /// Answers [`Ask::Retrieve`](super::Ask::Retrieve): the message is there.
     pub fn begin_message(&mut self) {
-        let State::Retrieve { octets, lines } = self.state else { return };
+        let State::Asked(Asked::Retrieve { octets, lines }) = self.state else { return };
         match lines {
             Some(_) => self.say(format_args!("+OK Top of message follows")),
             None => self.say(format_args!("+OK {octets} octets")),
         }
-        self.state = State::Sending(Box::new(Stuffer::new(lines)));
+        self.state = State::Asked(Asked::Sending(Box::new(Stuffer::new(lines))));
     }
 
     /// The next octets of the message, as they are stored; false if no more are wanted. Who takes them is
     /// not silent: the client's time begins anew with each call.
     pub fn content(&mut self, octets: &[u8], now: Instant) -> bool {
-        let State::Sending(stuffer) = &mut self.state else { return false };
+        let State::Asked(Asked::Sending(stuffer)) = &mut self.state else { return false };
         self.heard = now;
         let before = self.output.len();
         stuffer.push(octets, &mut self.output);
@@ -76,7 +80,7 @@ impl Session {
 
     /// There are no more.
     pub fn end_message(&mut self) {
-        let State::Sending(stuffer) = &mut self.state else { return };
+        let State::Asked(Asked::Sending(stuffer)) = &mut self.state else { return };
         self.stats.retrieved += u64::from(!stuffer.is_done());
         stuffer.finish(&mut self.output);
         self.state = State::Command;
@@ -85,7 +89,7 @@ impl Session {
 
     /// Answers [`Ask::Delete`](super::Ask::Delete): so many messages are gone, durably.
     pub fn deleted(&mut self, count: u64) {
-        if matches!(self.state, State::Delete) {
+        if matches!(self.state, State::Asked(Asked::Delete)) {
             self.stats.deleted = count;
             self.say(format_args!("+OK {count} messages deleted, bye"));
             self.state = State::Closed;
@@ -96,24 +100,21 @@ impl Session {
     /// beginning is sent, and there is no other way to say that its end will not come.
     pub fn refuse(&mut self, failure: &Failure) {
         match mem::replace(&mut self.state, State::Command) {
-            State::Sending(_) | State::StartTls => self.state = State::Closed,
-            State::Delete => {
+            State::Asked(Asked::Sending(_) | Asked::StartTls) => self.state = State::Closed,
+            State::Asked(Asked::Delete) => {
                 self.fail(failure);
                 self.state = State::Closed;
             }
-            State::Nonce(_)
-            | State::ScramKeys(_)
-            | State::Login { .. }
-            | State::Open(_)
-            | State::Retrieve { .. } => self.fail(failure),
+            State::Asked(_) => self.fail(failure),
             other => self.state = other,
         }
     }
 
-    /// Goes on with an exchange after an answer. No answer leads to a question at once.
+    /// Goes on with an exchange after an answer.
     fn go_on(&mut self, progress: Progress) {
-        if let Err(failure) = self.exchange(progress) {
-            self.reject(&failure);
+        match self.exchange(progress) {
+            Ok(next) => self.next = next,
+            Err(failure) => self.reject(&failure),
         }
     }
 }

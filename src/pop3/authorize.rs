@@ -4,8 +4,8 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::{
     Ask, Failure, Session, Step,
-    command::{Verb, nothing},
-    session::{Outcome, State},
+    command::nothing,
+    session::{Asked, Outcome, State},
 };
 use crate::{
     secret::Secret,
@@ -16,9 +16,9 @@ use crate::{
 };
 
 impl Session {
-    pub(super) fn authorization(&mut self, verb: Verb, argument: &str) -> Outcome {
-        match verb {
-            Verb::User => {
+    pub(super) fn authorization(&mut self, keyword: &str, argument: &str) -> Outcome {
+        match keyword {
+            "USER" => {
                 self.may_log_in(self.offers_passwords())?;
                 if argument.is_empty() {
                     return Err(Failure::NEEDS_NAME);
@@ -30,13 +30,13 @@ impl Session {
                 // Whether there is such a user is not said here.
                 self.say(format_args!("+OK Send the password"));
             }
-            Verb::Pass => {
+            "PASS" => {
                 self.may_log_in(self.offers_passwords())?;
                 let user = self.name.take().ok_or(Failure::USER_FIRST)?;
                 let password = Secret::new(argument.to_owned());
                 return self.claim(Claim::Password(Credentials { user, password }));
             }
-            Verb::Apop => {
+            "APOP" => {
                 self.may_log_in(!self.timestamp.is_empty())?;
                 let (user, digits) = argument.rsplit_once(' ').ok_or(Failure::APOP_MALFORMED)?;
                 let digest = HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok();
@@ -46,8 +46,8 @@ impl Session {
                     (user.trim_end_matches(' ').to_owned(), self.timestamp.to_string());
                 return self.claim(Claim::Apop { user, timestamp, digest });
             }
-            Verb::Auth => return self.auth(argument),
-            Verb::Utf8 => {
+            "AUTH" => return self.auth(argument),
+            "UTF8" => {
                 nothing(argument)?;
                 self.is_utf8 = true;
                 self.say(format_args!("+OK UTF8 enabled"));
@@ -87,24 +87,21 @@ impl Session {
                 Ok(None)
             }
             Progress::Nonce(exchange) => {
-                self.state = State::NeedsNonce(exchange);
-                Ok(None)
+                self.state = State::Asked(Asked::Nonce(exchange));
+                Ok(Some(Step::Ask(Ask::Nonce)))
             }
             Progress::Secrets(user, exchange) => {
-                self.state = State::ScramKeys(exchange);
+                self.state = State::Asked(Asked::ScramKeys(exchange));
                 Ok(Some(Step::Ask(Ask::ScramKeys(user))))
             }
             Progress::Claimed(claim) => self.claim(claim),
-            Progress::Proven(user) => {
-                self.state = State::NeedsMaildrop(user);
-                Ok(None)
-            }
+            Progress::Proven(user) => Ok(Some(self.open_for(user))),
             Progress::Failed(Fault::Cancelled) => Err(Failure::CANCELLED),
             Progress::Failed(Fault::NoInitial | Fault::Base64 | Fault::Malformed) => {
                 Err(Failure::MALFORMED)
             }
             Progress::Failed(Fault::Authzid | Fault::Refused) => {
-                self.count_failed_login();
+                self.stats.failed_logins += 1;
                 Err(Failure::LOGIN_FAILED)
             }
         }
@@ -114,12 +111,14 @@ impl Session {
         let is_token = matches!(claim, Claim::Token { .. });
         let certified = self.tls().and_then(|tls| tls.client_certificate.as_deref());
         let user = claim.user_or(certified).to_owned();
-        self.state = State::Login { user, is_token };
+        self.state = State::Asked(Asked::Login { user, is_token });
         Ok(Some(Step::Ask(Ask::Login(claim))))
     }
 
-    pub(super) fn count_failed_login(&mut self) {
-        self.stats.failed_logins += 1;
+    /// Somebody is who they say: their maildrop is to be had.
+    pub(super) fn open_for(&mut self, user: String) -> Step {
+        self.state = State::Asked(Asked::Open(user.clone()));
+        Step::Ask(Ask::Open(user))
     }
 
     fn may_log_in(&self, is_offered: bool) -> Result<(), Failure> {
@@ -159,19 +158,14 @@ impl Session {
     pub(super) fn capabilities(&mut self, argument: &str) -> Result<(), Failure> {
         nothing(argument)?;
         let mechanisms = self.mechanisms();
+        self.say(format_args!(
+            "+OK Capability list follows\r\nTOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES"
+        ));
+        self.say(format_args!("AUTH-RESP-CODE\r\nLANG\r\nUTF8 USER\r\nIMPLEMENTATION smtpd"));
         let lines = [
-            (true, "+OK Capability list follows"),
-            (true, "TOP"),
-            (true, "UIDL"),
-            (true, "PIPELINING"),
-            (true, "RESP-CODES"),
-            (true, "AUTH-RESP-CODE"),
-            (true, "LANG"),
-            (true, "UTF8 USER"),
             (self.options.is_kept, "EXPIRE NEVER"),
             (self.offers_stls(), "STLS"),
             (self.offers_passwords() && !self.needs_tls(), "USER"),
-            (true, "IMPLEMENTATION smtpd"),
         ];
         for (_, line) in lines.into_iter().filter(|(holds, _)| *holds) {
             self.say(format_args!("{line}"));
@@ -186,21 +180,13 @@ impl Session {
     /// There is one language (RFC 6856 §3).
     pub(super) fn language(&mut self, argument: &str) -> Result<(), Failure> {
         match argument {
-            "" => {
-                self.say(format_args!("+OK Language listing follows:"));
-                self.say(format_args!("en English"));
-                self.say(format_args!("."));
-                Ok(())
-            }
-            "*" => {
-                self.say(format_args!("+OK en Language is English"));
-                Ok(())
-            }
+            "" => self.say(format_args!("+OK Language listing follows:\r\nen English\r\n.")),
+            "*" => self.say(format_args!("+OK en Language is English")),
             _ if ["en", "i-default"].iter().any(|it| argument.eq_ignore_ascii_case(it)) => {
                 self.say(format_args!("+OK {argument} Language is English"));
-                Ok(())
             }
-            _ => Err(Failure::NO_LANGUAGE),
+            _ => return Err(Failure::NO_LANGUAGE),
         }
+        Ok(())
     }
 }

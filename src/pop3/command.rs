@@ -3,54 +3,18 @@
 use super::Failure;
 
 /// The keywords.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
-    User,
-    Pass,
-    Apop,
-    Auth,
-    Stls,
-    Capa,
-    Lang,
-    Utf8,
-    Stat,
-    List,
-    Uidl,
-    Retr,
-    Top,
-    Dele,
-    Rset,
-    Noop,
-    Quit,
-}
-
-const NAMES: [(&str, Verb); 17] = [
-    ("USER", Verb::User),
-    ("PASS", Verb::Pass),
-    ("APOP", Verb::Apop),
-    ("AUTH", Verb::Auth),
-    ("STLS", Verb::Stls),
-    ("CAPA", Verb::Capa),
-    ("LANG", Verb::Lang),
-    ("UTF8", Verb::Utf8),
-    ("STAT", Verb::Stat),
-    ("LIST", Verb::List),
-    ("UIDL", Verb::Uidl),
-    ("RETR", Verb::Retr),
-    ("TOP", Verb::Top),
-    ("DELE", Verb::Dele),
-    ("RSET", Verb::Rset),
-    ("NOOP", Verb::Noop),
-    ("QUIT", Verb::Quit),
+const KEYWORDS: [&str; 17] = [
+    "USER", "PASS", "APOP", "AUTH", "STLS", "CAPA", "LANG", "UTF8", "STAT", "LIST", "UIDL", "RETR",
+    "TOP", "DELE", "RSET", "NOOP", "QUIT",
 ];
 
 /// The command of a line and what stands behind it. A password may begin and end with spaces, so only one
 /// space parts the two there.
-pub(super) fn split(line: &str) -> Result<(Verb, &str), Failure> {
+pub(super) fn split(line: &str) -> Result<(&'static str, &str), Failure> {
     let (name, argument) = line.split_once(' ').unwrap_or((line, ""));
-    let found = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
-    let (_, verb) = found.ok_or(Failure::UNKNOWN)?;
-    Ok((*verb, if *verb == Verb::Pass { argument } else { argument.trim_matches(' ') }))
+    let keyword = KEYWORDS.into_iter().find(|known| name.eq_ignore_ascii_case(known));
+    let keyword = keyword.ok_or(Failure::UNKNOWN)?;
+    Ok((keyword, if keyword == "PASS" { argument } else { argument.trim_matches(' ') }))
 }
 
 /// The command takes no argument.
@@ -78,9 +42,9 @@ mod tests {
 
     #[test]
     fn commands() {
-        assert_eq!(split("quit"), Ok((Verb::Quit, "")));
-        assert_eq!(split("Top  1   2 "), Ok((Verb::Top, "1   2")));
-        assert_eq!(split("PASS  a b "), Ok((Verb::Pass, " a b ")));
+        assert_eq!(split("quit"), Ok(("QUIT", "")));
+        assert_eq!(split("Top  1   2 "), Ok(("TOP", "1   2")));
+        assert_eq!(split("PASS  a b "), Ok(("PASS", " a b ")));
         for unknown in ["", " QUIT", "QUITX", "XTND XMIT"] {
             assert_eq!(split(unknown), Err(Failure::UNKNOWN), "{unknown}");
         }

@@ -12,19 +12,14 @@ pub struct Entry {
     pub size: u64,
 }
 
-/// The messages in the order of their numbers, oldest first.
+/// The messages in the order of their numbers, oldest first, and whether each is marked as deleted.
 #[derive(Debug, Default)]
-pub struct Maildrop {
-    entries: Vec<Entry>,
-    /// Which of them are marked as deleted, in order.
-    deleted: Vec<bool>,
-}
+pub struct Maildrop(Vec<(Entry, bool)>);
 
 impl Maildrop {
     /// With these messages.
     pub fn new(entries: Vec<Entry>) -> Self {
-        let deleted = vec![false; entries.len()];
-        Self { entries, deleted }
+        Self(entries.into_iter().map(|entry| (entry, false)).collect())
     }
 
     /// The message of this number, unless it is marked as deleted.
@@ -33,51 +28,44 @@ impl Maildrop {
             return Err(Failure::NEEDS_NUMBER);
         }
         let index = usize::try_from(number(text)?).ok().and_then(|number| number.checked_sub(1));
-        let index = index.ok_or(Failure::NO_MESSAGE)?;
-        match (self.entries.get(index), self.deleted.get(index)) {
-            (Some(_), Some(true)) => Err(Failure::IS_DELETED),
-            (Some(entry), _) => Ok((index, *entry)),
-            (None, _) => Err(Failure::NO_MESSAGE),
+        match index.and_then(|index| Some((index, self.0.get(index)?))) {
+            Some((_, (_, true))) => Err(Failure::IS_DELETED),
+            Some((index, (entry, false))) => Ok((index, *entry)),
+            None => Err(Failure::NO_MESSAGE),
         }
     }
 
     /// Marks a message.
     pub(super) fn delete(&mut self, index: usize) {
-        if let Some(deleted) = self.deleted.get_mut(index) {
-            *deleted = true;
-        }
+        self.0.get_mut(index).into_iter().for_each(|(_, is_deleted)| *is_deleted = true);
     }
 
     /// Takes all marks away.
     pub(super) fn reset(&mut self) {
-        self.deleted.fill(false);
+        self.0.iter_mut().for_each(|(_, is_deleted)| *is_deleted = false);
     }
 
     /// The messages that are marked.
     pub(super) fn marked(&self) -> Vec<MessageId> {
-        let marked = self.entries.iter().zip(&self.deleted).filter(|(_, deleted)| **deleted);
+        let marked = self.0.iter().filter(|(_, is_deleted)| *is_deleted);
         marked.map(|(entry, _)| entry.id).collect()
     }
 
     /// How many messages there are that are not marked, and their octets.
     pub(super) fn totals(&self) -> (usize, u64) {
-        let left = self.entries.iter().zip(&self.deleted).filter(|(_, deleted)| !**deleted);
+        let left = self.0.iter().filter(|(_, is_deleted)| !is_deleted);
         left.fold((0, 0), |(count, octets), (entry, _)| (count + 1, octets + entry.size))
     }
 
     /// Appends lines from the message at `from` on until there are many; returns where to go on, or none at
     /// the end.
     pub(super) fn list(&self, what: Listing, from: usize, output: &mut Vec<u8>) -> Option<usize> {
-        for (index, entry) in self.entries.iter().enumerate().skip(from) {
+        for (index, (entry, is_deleted)) in self.0.iter().enumerate().skip(from) {
             if output.len() >= MOST_OUTPUT {
                 return Some(index);
             }
-            if self.deleted.get(index) == Some(&false) {
-                let number = index + 1;
-                match what {
-                    Listing::Sizes => say(output, format_args!("{number} {}", entry.size)),
-                    Listing::Ids => say(output, format_args!("{number} {}", entry.id)),
-                }
+            if !is_deleted {
+                say(output, format_args!("{}", what.line(index, *entry)));
             }
         }
         None
@@ -94,11 +82,11 @@ pub(super) enum Listing {
 }
 
 impl Listing {
-    /// The same of one message.
-    pub(super) fn one(self, index: usize, entry: Entry, output: &mut Vec<u8>) {
+    /// The line of one message.
+    pub(super) fn line(self, index: usize, Entry { id, size }: Entry) -> String {
         match self {
-            Self::Sizes => say(output, format_args!("+OK {} {}", index + 1, entry.size)),
-            Self::Ids => say(output, format_args!("+OK {} {}", index + 1, entry.id)),
+            Self::Sizes => format!("{} {size}", index + 1),
+            Self::Ids => format!("{} {id}", index + 1),
         }
     }
 }

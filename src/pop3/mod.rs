@@ -23,6 +23,6 @@ mod session;
 pub use ask::{Ask, Step};
 pub use content::sent_size;
 pub use maildrop::{Entry, Maildrop};
-pub use options::{Log, Options};
+pub use options::Options;
 pub use reply::Failure;
-pub use session::Session;
+pub use session::{Session, Stats};

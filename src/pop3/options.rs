@@ -1,4 +1,4 @@
-//! What a session is told to be, and what it tells at its end.
+//! What a session is told to be.
 
 use crate::{
     limits,
@@ -40,19 +40,4 @@ impl Default for Options {
             idle_seconds: Seconds::new(600),
         }
     }
-}
-
-/// A session so far, for a line in a log. Holds nothing that a client said but a user name that was accepted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Log<'a> {
-    /// Who logged in.
-    pub user: Option<&'a str>,
-    /// Messages sent whole.
-    pub retrieved: u64,
-    /// Octets of messages that were sent, those of TOP as well.
-    pub octets: u64,
-    /// Messages deleted at the end.
-    pub deleted: u64,
-    /// Commands that were answered with -ERR.
-    pub refused: u64,
 }

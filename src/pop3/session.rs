@@ -3,8 +3,7 @@
 use std::{mem, sync::Arc, time::Instant};
 
 use super::{
-    Ask, Failure, Log, Maildrop, Options, Step,
-    command::{self, Verb},
+    Ask, Failure, Maildrop, Options, Step, command,
     content::Stuffer,
     maildrop::{Listing, MOST_OUTPUT},
     reply::say,
@@ -22,6 +21,8 @@ pub struct Session {
     pub(super) options: Arc<Options>,
     pub(super) tls: Option<Box<Tls>>,
     pub(super) state: State,
+    /// What an answer led to.
+    pub(super) next: Option<Step>,
     pub(super) output: Vec<u8>,
     /// The timestamp of the greeting (RFC 1939 §7); empty if APOP is not offered.
     pub(super) timestamp: Box<str>,
@@ -44,38 +45,38 @@ pub(super) enum State {
     Command,
     /// The client's next line of an AUTH exchange.
     Auth(Exchange),
-    /// [`Ask::Nonce`] is to be asked.
-    NeedsNonce(Exchange),
-    /// An ask waits for its answer.
-    Nonce(Exchange),
-    ScramKeys(Exchange),
-    Login {
-        user: String,
-        is_token: bool,
-    },
-    /// [`Ask::Open`] is to be asked.
-    NeedsMaildrop(String),
-    Open(String),
-    StartTls,
-    Retrieve {
-        octets: u64,
-        lines: Option<u64>,
-    },
-    Sending(Box<Stuffer>),
-    Delete,
+    /// The world's answer.
+    Asked(Asked),
     /// Lines of a listing, from this message on.
     Listing(Listing, usize),
     /// Nothing.
     Closed,
 }
 
-/// What a session counts.
-#[derive(Debug, Default)]
-pub(super) struct Stats {
-    pub(super) retrieved: u64,
-    pub(super) octets: u64,
-    pub(super) deleted: u64,
-    pub(super) refused: u64,
+/// What waits for an answer.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Nonce(Exchange),
+    ScramKeys(Exchange),
+    Login { user: String, is_token: bool },
+    Open(String),
+    StartTls,
+    Retrieve { octets: u64, lines: Option<u64> },
+    Sending(Box<Stuffer>),
+    Delete,
+}
+
+/// What a session counts, for a line in a log.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages sent whole.
+    pub retrieved: u64,
+    /// Octets of messages that were sent, those of TOP as well.
+    pub octets: u64,
+    /// Messages deleted at the end.
+    pub deleted: u64,
+    /// Commands that were answered with -ERR.
+    pub refused: u64,
     /// Failed logins that nobody was told of.
     pub(super) failed_logins: u64,
     /// Commands refused since the login.
@@ -101,6 +102,7 @@ impl Session {
             options,
             tls: tls.map(Box::new),
             state: State::Command,
+            next: None,
             output: Vec::new(),
             timestamp: timestamp.unwrap_or_default(),
             name: None,
@@ -118,10 +120,14 @@ impl Session {
         session
     }
 
-    /// What is worth logging.
-    pub fn log(&self) -> Log<'_> {
-        let Stats { retrieved, octets, deleted, refused, .. } = self.stats;
-        Log { user: self.user.as_deref(), retrieved, octets, deleted, refused }
+    /// Who has logged in.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// What was counted so far.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
     }
 
     /// How many logins failed since the last call.
@@ -146,22 +152,14 @@ impl session::Session for Session {
                 return Step::Flush;
             }
             let step = match &self.state {
+                _ if self.next.is_some() => self.next.take(),
                 State::Command | State::Auth(_) => self.line(input),
-                State::NeedsNonce(_) | State::NeedsMaildrop(_) => self.ask(),
-                State::Listing(listing, from) => {
-                    let (listing, from) = (*listing, *from);
+                &State::Listing(listing, from) => {
                     self.list(listing, from);
                     None
                 }
                 State::Closed => Some(Step::Close),
-                State::Nonce(_)
-                | State::ScramKeys(_)
-                | State::Login { .. }
-                | State::Open(_)
-                | State::StartTls
-                | State::Retrieve { .. }
-                | State::Sending(_)
-                | State::Delete => {
+                State::Asked(_) => {
                     self.refuse(&Failure::TRY_AGAIN);
                     None
                 }
@@ -196,7 +194,7 @@ impl session::Session for Session {
     }
 
     fn tls_started(&mut self, tls: Tls) {
-        if matches!(self.state, State::StartTls) {
+        if matches!(self.state, State::Asked(Asked::StartTls)) {
             self.tls = Some(Box::new(tls));
             self.name = None;
             self.state = State::Command;
@@ -228,44 +226,44 @@ impl Session {
 
     fn command(&mut self, line: &[u8], is_last: bool) -> Outcome {
         let text = str::from_utf8(line).ok().filter(|text| !text.contains(char::is_control));
-        let (verb, argument) = command::split(text.ok_or(Failure::BAD_CHARACTERS)?)?;
-        match verb {
-            Verb::Quit => return self.quit(argument),
-            Verb::Capa => self.capabilities(argument)?,
-            Verb::Lang => self.language(argument)?,
-            Verb::Stls => return self.stls(argument, is_last),
-            _ if self.user.is_some() => return self.transaction(verb, argument),
-            _ => return self.authorization(verb, argument),
+        let (keyword, argument) = command::split(text.ok_or(Failure::BAD_CHARACTERS)?)?;
+        match keyword {
+            "QUIT" => return self.quit(argument),
+            "CAPA" => self.capabilities(argument)?,
+            "LANG" => self.language(argument)?,
+            "STLS" => return self.stls(argument, is_last),
+            _ if self.user.is_some() => return self.transaction(keyword, argument),
+            _ => return self.authorization(keyword, argument),
         }
         Ok(None)
     }
 
     /// The commands of RFC 1939 §5 and §7.
-    fn transaction(&mut self, verb: Verb, argument: &str) -> Outcome {
-        match verb {
-            Verb::Stat => {
+    fn transaction(&mut self, keyword: &str, argument: &str) -> Outcome {
+        match keyword {
+            "STAT" => {
                 command::nothing(argument)?;
                 let (count, octets) = self.maildrop.totals();
                 self.say(format_args!("+OK {count} {octets}"));
             }
-            Verb::List => self.listing(Listing::Sizes, argument)?,
-            Verb::Uidl => self.listing(Listing::Ids, argument)?,
-            Verb::Retr => return self.retrieve(argument, None),
-            Verb::Top => {
+            "LIST" => self.listing(Listing::Sizes, argument)?,
+            "UIDL" => self.listing(Listing::Ids, argument)?,
+            "RETR" => return self.retrieve(argument, None),
+            "TOP" => {
                 let (message, lines) = command::two_numbers(argument)?;
                 return self.retrieve(message, Some(lines));
             }
-            Verb::Dele => {
+            "DELE" => {
                 let (index, _) = self.maildrop.find(argument)?;
                 self.maildrop.delete(index);
                 self.say(format_args!("+OK Message {} marked as deleted", index + 1));
             }
-            Verb::Rset => {
+            "RSET" => {
                 command::nothing(argument)?;
                 self.maildrop.reset();
                 self.say(format_args!("+OK Nothing is marked as deleted"));
             }
-            Verb::Noop => {
+            "NOOP" => {
                 command::nothing(argument)?;
                 self.say(format_args!("+OK"));
             }
@@ -281,7 +279,7 @@ impl Session {
             self.state = State::Listing(listing, 0);
         } else {
             let (index, entry) = self.maildrop.find(argument)?;
-            listing.one(index, entry, &mut self.output);
+            self.say(format_args!("+OK {}", listing.line(index, entry)));
         }
         Ok(())
     }
@@ -298,7 +296,7 @@ impl Session {
 
     fn retrieve(&mut self, message: &str, lines: Option<u64>) -> Outcome {
         let (_, entry) = self.maildrop.find(message)?;
-        self.state = State::Retrieve { octets: entry.size, lines };
+        self.state = State::Asked(Asked::Retrieve { octets: entry.size, lines });
         Ok(Some(Step::Ask(Ask::Retrieve(entry.id))))
     }
 
@@ -307,7 +305,7 @@ impl Session {
         command::nothing(argument)?;
         let marked = self.maildrop.marked();
         if !marked.is_empty() {
-            self.state = State::Delete;
+            self.state = State::Asked(Asked::Delete);
             return Ok(Some(Step::Ask(Ask::Delete(marked))));
         }
         self.say(format_args!("+OK Bye"));
@@ -318,43 +316,23 @@ impl Session {
     /// What stands behind STLS was sent before there was TLS, and perhaps by somebody else.
     fn stls(&mut self, argument: &str, is_last: bool) -> Outcome {
         command::nothing(argument)?;
-        if self.tls.is_some() {
-            return Err(Failure::TLS_TWICE);
-        }
-        if !self.offers_stls() {
-            return Err(Failure::NOT_OFFERED);
-        }
-        if self.user.is_some() {
-            return Err(Failure::LOGGED_IN);
-        }
-        // RFC 6856 §2.1
-        if self.is_utf8 {
-            return Err(Failure::TLS_AFTER_UTF8);
+        let refusals = [
+            (self.tls.is_some(), Failure::TLS_TWICE),
+            (!self.offers_stls(), Failure::NOT_OFFERED),
+            (self.user.is_some(), Failure::LOGGED_IN),
+            // RFC 6856 §2.1
+            (self.is_utf8, Failure::TLS_AFTER_UTF8),
+        ];
+        if let Some((_, failure)) = refusals.into_iter().find(|(holds, _)| *holds) {
+            return Err(failure);
         }
         if !is_last {
             self.state = State::Closed;
             return Err(Failure::TLS_INJECTION);
         }
         self.say(format_args!("+OK Begin TLS negotiation"));
-        self.state = State::StartTls;
+        self.state = State::Asked(Asked::StartTls);
         Ok(Some(Step::StartTls))
-    }
-
-    fn ask(&mut self) -> Option<Step> {
-        match mem::replace(&mut self.state, State::Command) {
-            State::NeedsNonce(exchange) => {
-                self.state = State::Nonce(exchange);
-                Some(Step::Ask(Ask::Nonce))
-            }
-            State::NeedsMaildrop(user) => {
-                self.state = State::Open(user.clone());
-                Some(Step::Ask(Ask::Open(user)))
-            }
-            other => {
-                self.state = other;
-                None
-            }
-        }
     }
 
     pub(super) fn say(&mut self, text: std::fmt::Arguments<'_>) {
@@ -442,7 +420,7 @@ mod tests {
     fn a_client_that_takes_a_message_is_not_silent() {
         let (mut session, now) = session();
         session.user = Some("ann".into());
-        session.state = State::Retrieve { octets: 4, lines: None };
+        session.state = State::Asked(Asked::Retrieve { octets: 4, lines: None });
         session.begin_message();
         let later = now + Duration::from_secs(300);
         assert!(session.content(b"ab", later));
@@ -465,6 +443,6 @@ mod tests {
         session.refuse(&Failure::TRY_AGAIN);
         assert_eq!(session.step(&mut &b""[..], now), Step::Read);
         assert!(session.output().is_empty());
-        assert_eq!(session.log(), Log::default());
+        assert_eq!(*session.stats(), Stats::default());
     }
 }

@@ -1,14 +1,12 @@
 //! From the store to a maildrop and back: which messages a login sees, their octets, and their end.
 
-use std::{io, sync::Arc};
-
 use super::{Delete, Inner};
 use crate::{
     id::MessageId,
     mail::Scope,
     message::{Defect, search},
     pop3::{Entry, Maildrop, sent_size},
-    store::{Error, Query, Raw, Record, Selection, mailbox_key},
+    store::{Error, Query, Record, Selection, mailbox_key},
 };
 
 impl Inner {
@@ -45,7 +43,7 @@ impl Inner {
         if !record.summary.defects.contains(&Defect::BareLf) {
             return Ok(record.summary.size);
         }
-        let Some(mut pieces) = self.pieces(scope, record.id).await? else {
+        let Some(mut pieces) = self.mail.pieces(scope, record.id).await? else {
             return Ok(record.summary.size);
         };
         let mut counted = (0, 0);
@@ -58,16 +56,6 @@ impl Inner {
         }
     }
 
-    /// The octets of a message, a piece at a time; none if it is gone.
-    pub(super) async fn pieces(
-        &self,
-        scope: &Scope,
-        id: MessageId,
-    ) -> Result<Option<Pieces>, Error> {
-        let raw = self.mail.raw(scope, id).await?;
-        Ok(raw.map(|raw| Pieces { raw, offset: 0, piece: Vec::new() }))
-    }
-
     /// Deletes what a client deleted; returns how many messages it was.
     pub(super) async fn delete(&self, scope: &Scope, ids: Vec<MessageId>) -> Result<u64, Error> {
         match self.terms.options.delete {
@@ -78,35 +66,5 @@ impl Inner {
     }
 }
 
-/// A message that is read a piece at a time.
-pub(super) struct Pieces {
-    raw: Arc<Raw>,
-    offset: u64,
-    piece: Vec<u8>,
-}
-
-impl Pieces {
-    /// The next piece; none at the end.
-    pub(super) async fn next(&mut self) -> io::Result<Option<&[u8]>> {
-        let (raw, offset) = (self.raw.clone(), self.offset);
-        let mut piece = std::mem::take(&mut self.piece);
-        piece.resize(usize::try_from(raw.len() - offset).unwrap_or(PIECE).min(PIECE), 0);
-        let read = move || {
-            let count = raw.read_at(&mut piece, offset);
-            count.map(|count| (piece, count))
-        };
-        let (piece, count) = match *self.raw {
-            Raw::Inline(_) => read()?,
-            Raw::File(..) | Raw::Pieces(_) => smol::unblock(read).await?,
-        };
-        self.piece = piece;
-        self.offset += count as u64;
-        Ok(self.piece.get(..count).filter(|piece| !piece.is_empty()))
-    }
-}
-
 /// Records read at a time.
 const PAGE: usize = 500;
-
-/// Octets read at a time.
-const PIECE: usize = 64 * 1024;

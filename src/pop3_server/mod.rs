@@ -115,20 +115,20 @@ impl FrontEnd for Inner {
         let options = self.offered.now(&context.auth, make);
         let nonce = if options.apop { context.nonce().ok() } else { None };
         let session = Session::new(options, tls, nonce, Instant::now());
-        let inner = self.clone();
-        (session, Connection { inner, client, _permit: permit, scope: None })
+        let (inner, scope) = (self.clone(), Scope::Mailbox(String::new()));
+        (session, Connection { inner, client, _permit: permit, scope })
     }
 
     fn ended(&self, connection: Connection, session: &Session, end: Ended, begun: Instant) {
-        let log = session.log();
+        let stats = session.stats();
         log::info!(
             client:% = Client(connection.client),
-            user:% = log.user.unwrap_or_default(),
+            user:% = session.user().unwrap_or_default(),
             tls:% = session.tls().map_or("", |tls| &tls.version),
-            retrieved = log.retrieved,
-            octets = log.octets,
-            deleted = log.deleted,
-            refused = log.refused,
+            retrieved = stats.retrieved,
+            octets = stats.octets,
+            deleted = stats.deleted,
+            refused = stats.refused,
             ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             end:% = end;
             "POP3 connection"
@@ -136,19 +136,17 @@ impl FrontEnd for Inner {
     }
 
     fn refused(&self, client: Option<SocketAddr>, why: TurnedAway) {
-        log::warn!(client:% = Client(client), reply = last_word(why); "POP3 connection refused");
+        let reply = self.last_word(why);
+        log::warn!(client:% = Client(client), reply = reply.trim_end(); "POP3 connection refused");
     }
 
     fn last_word(&self, why: TurnedAway) -> String {
-        format!("{}\r\n", last_word(why))
-    }
-}
-
-fn last_word(why: TurnedAway) -> &'static str {
-    match why {
-        TurnedAway::TooMany => "-ERR [SYS/TEMP] Too many connections, try again later",
-        TurnedAway::Panicked => "-ERR [SYS/TEMP] Internal error, try again later",
-        TurnedAway::Rejected(_) => "-ERR [SYS/PERM] Access denied",
+        let why = match why {
+            TurnedAway::TooMany => "[SYS/TEMP] Too many connections, try again later",
+            TurnedAway::Panicked => "[SYS/TEMP] Internal error, try again later",
+            TurnedAway::Rejected(_) => "[SYS/PERM] Access denied",
+        };
+        format!("-ERR {why}\r\n")
     }
 }
 
@@ -158,8 +156,8 @@ struct Connection {
     /// None on a Unix socket.
     client: Option<SocketAddr>,
     _permit: ClientPermit,
-    /// What it sees once somebody has logged in.
-    scope: Option<Scope>,
+    /// What it sees: until somebody has logged in, a mailbox without messages.
+    scope: Scope,
 }
 
 impl Handler<Session> for Connection {
@@ -196,14 +194,14 @@ impl Handler<Session> for Connection {
                     let scope = self.inner.scope(&user);
                     match self.inner.open(&scope).await {
                         Ok(maildrop) => {
-                            self.scope = Some(scope);
+                            self.scope = scope;
                             session.open(maildrop);
                         }
                         Err(error) => session.refuse(&self.failed(&error)),
                     }
                 }
                 Ask::Retrieve(id) => self.retrieve(session, conn, id).await?,
-                Ask::Delete(ids) => match self.delete(ids).await {
+                Ask::Delete(ids) => match inner.delete(&self.scope, ids).await {
                     Ok(count) => session.deleted(count),
                     Err(error) => session.refuse(&self.failed(&error)),
                 },
@@ -226,15 +224,12 @@ impl Connection {
         conn: &mut Conn,
         id: MessageId,
     ) -> io::Result<()> {
-        let Some(scope) = &self.scope else { return Ok(()) };
-        let mut pieces = match self.inner.pieces(scope, id).await {
-            Ok(Some(pieces)) => pieces,
-            Ok(None) => {
-                session.refuse(&Failure::GONE);
-                return Ok(());
-            }
-            Err(error) => {
-                session.refuse(&self.failed(&error));
+        let found =
+            self.inner.mail.pieces(&self.scope, id).await.map_err(|error| self.failed(&error));
+        let mut pieces = match found.and_then(|found| found.ok_or(Failure::GONE)) {
+            Ok(pieces) => pieces,
+            Err(failure) => {
+                session.refuse(&failure);
                 return Ok(());
             }
         };
@@ -258,13 +253,6 @@ impl Connection {
         }
         session.end_message();
         Ok(())
-    }
-
-    async fn delete(&self, ids: Vec<MessageId>) -> Result<u64, store::Error> {
-        match &self.scope {
-            Some(scope) => self.inner.delete(scope, ids).await,
-            None => Ok(0),
-        }
     }
 
     fn failed(&self, error: &store::Error) -> Failure {

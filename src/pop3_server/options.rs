@@ -136,23 +136,20 @@ impl Options {
             (Access::Auto, auth::Mode::Off | auth::Mode::AcceptAny) => is_shown,
             (Access::Required | Access::Auto, _) => false,
         };
-        let Self { tls, auth_needs_tls, proxy, .. } = *self;
-        let simple = self.listen.0.as_ref().map(|address| Listener {
-            key: "pop3.listen".into(),
-            address: address.clone(),
-            tls,
-            is_open: is_open(self.auth),
-            auth_needs_tls,
-            proxy,
-        });
-        let more = self.listeners.iter().enumerate().map(|(at, entry)| Listener {
-            key: format!("pop3.listeners[{at}]"),
+        let listener = |key: String, entry: &Entry| Listener {
+            key,
             address: entry.address.clone(),
-            tls: entry.tls.unwrap_or(tls),
+            tls: entry.tls.unwrap_or(self.tls),
             is_open: is_open(entry.auth.unwrap_or(self.auth)),
-            auth_needs_tls: entry.auth_needs_tls.unwrap_or(auth_needs_tls),
-            proxy: entry.proxy.unwrap_or(proxy),
+            auth_needs_tls: entry.auth_needs_tls.unwrap_or(self.auth_needs_tls),
+            proxy: entry.proxy.unwrap_or(self.proxy),
+        };
+        let simple = self.listen.0.clone().map(|address| {
+            let entry = Entry { address, tls: None, auth: None, auth_needs_tls: None, proxy: None };
+            listener("pop3.listen".into(), &entry)
         });
+        let more = self.listeners.iter().enumerate();
+        let more = more.map(|(at, entry)| listener(format!("pop3.listeners[{at}]"), entry));
         simple.into_iter().chain(more).collect()
     }
 }
