@@ -12,7 +12,6 @@ mod cards;
 mod charset;
 mod codes;
 mod content;
-mod css;
 mod date;
 pub mod decode;
 mod defects;
