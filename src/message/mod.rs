@@ -17,6 +17,7 @@ pub mod decode;
 mod defects;
 mod encoded_word;
 mod extract;
+mod field;
 pub mod file_name;
 mod header;
 pub mod html;
