@@ -18,11 +18,11 @@ use smol::Timer;
 use super::{
     LoginMode, Site, auth_http,
     error::Error,
-    guard::{self, Host},
+    host::Host,
     page,
     session::{self, Key},
     tokens::{self, Scope},
-    visitor::Visitor,
+    visitor::{self, Visitor},
     words::WORDS,
 };
 use crate::{
@@ -69,11 +69,11 @@ pub(super) async fn admit(
     }
     if let Some(field) = parts.headers.get(header::AUTHORIZATION) {
         let who = by_field(site, field, visitor).await.map_err(IntoResponse::into_response)?;
-        let may = who.may_change() || !guard::changes(&parts.method);
+        let may = who.may_change() || !visitor::changes(&parts.method);
         return if may { Ok(who) } else { Err(forbidden(READ_ONLY)) };
     }
     if let Some(key) = session_of(site, &parts.headers, host, visitor) {
-        let may = guard::names_its_page(&parts.headers) || !guard::acts(parts);
+        let may = visitor::names_its_page(&parts.headers) || !visitor::acts(parts);
         return if may { Ok(Who::Session(key)) } else { Err(forbidden(NO_ORIGIN)) };
     }
     if site.passes().is_good(&parts.method, &parts.uri) {

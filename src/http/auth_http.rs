@@ -24,7 +24,7 @@ use super::{
     Site,
     access::Access,
     error::Error,
-    guard::Host,
+    host::Host,
     list::{self, Asked},
     parameters::{Pairs, Parameters, Query},
     visitor::Visitor,

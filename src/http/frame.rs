@@ -15,7 +15,7 @@ use super::{
     access::{Access, ShownMessage},
     error::Error,
     files,
-    guard::Host,
+    host::Host,
     kept::Source,
     leaves,
     media::Viewer,

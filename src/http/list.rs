@@ -13,7 +13,7 @@ use super::{
     access::Access,
     boxes::Boxes,
     error::Error,
-    guard::Host,
+    host::Host,
     page,
     parameters::{Pairs, Parameters, Query},
     row::Row,

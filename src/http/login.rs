@@ -12,7 +12,7 @@ use axum::{
 use super::{
     LoginMode, Site, admission, body,
     error::Error,
-    guard::Host,
+    host::Host,
     page,
     parameters::{Pairs, Parameters, Query},
     session,

@@ -22,6 +22,7 @@ mod files;
 mod frame;
 mod guard;
 mod help;
+mod host;
 mod kept;
 mod leaves;
 mod list;
@@ -54,7 +55,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     auth_http::{Upstream, Upstreams},
     connection::serve_connection,
-    guard::can_be_host,
+    host::can_be_host,
     tokens::ApiToken,
 };
 use self::{kept::Kept, pass::Passes, session::Sessions};

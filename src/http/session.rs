@@ -13,7 +13,7 @@ use std::{
 use axum::http::{HeaderMap, header};
 use data_encoding::BASE64URL_NOPAD;
 
-use super::{Options, guard::Host};
+use super::{Options, host::Host};
 use crate::{
     auth::{Standing, TokenHash},
     secret::Secret,

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method, header, request::Parts};
 
 use crate::wire::network::{self, Network};
 
@@ -56,6 +56,21 @@ impl Visitor {
             may_be_nginx: is_direct && (is_near || is_believed),
         }
     }
+}
+
+/// True if the request does more than look: another site's page must not make it.
+pub(super) fn acts(parts: &Parts) -> bool {
+    changes(&parts.method) || parts.headers.contains_key(header::UPGRADE)
+}
+
+/// True if the method changes something.
+pub(super) fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// True if the request says which page made it, as all browsers do.
+pub(super) fn names_its_page(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN)
 }
 
 /// The members of a list, in all fields of this name.

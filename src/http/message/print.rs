@@ -23,7 +23,7 @@ use crate::http::{
     access::Access,
     error::Error,
     frame::{self, HEAD, Look},
-    guard::Host,
+    host::Host,
     leaves, page,
     parameters::Query,
     row::{Row, When, octets},
