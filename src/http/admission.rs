@@ -16,7 +16,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use smol::Timer;
 
 use super::{
-    LoginMode, Site, auth_http,
+    LoginMode, Site,
     error::Error,
     host::Host,
     page,
@@ -151,7 +151,7 @@ fn goes_on(site: &Site, key: &Key, is_used: bool) -> bool {
 fn is_open(parts: &Parts, visitor: &Visitor) -> bool {
     let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     match route {
-        Some("/") => auth_http::is_asked(&parts.headers, visitor),
+        Some("/") => visitor.is_nginx_asking(&parts.headers),
         Some(route) => OPEN.contains(&route),
         None => false,
     }

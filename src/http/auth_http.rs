@@ -22,10 +22,7 @@ use percent_encoding::percent_decode;
 
 use super::{
     Site,
-    access::Access,
     error::Error,
-    host::Host,
-    list::{self, Asked},
     parameters::{Pairs, Parameters, Query},
     visitor::Visitor,
 };
@@ -56,26 +53,6 @@ pub struct Upstreams {
     pub proxied: Option<Upstream>,
 }
 
-/// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
-pub(super) async fn or_list(
-    site: Access,
-    host: Extension<Host>,
-    visitor: Extension<Visitor>,
-    asked: Query<Asked>,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
-    if is_asked(&headers, &visitor) {
-        return auth_smtp(State(site.site), visitor, Query(Wanted::default()), headers).await;
-    }
-    list::list(site, host, asked, headers).await
-}
-
-/// True if it is nginx that asks at the root.
-pub(super) fn is_asked(headers: &HeaderMap, visitor: &Visitor) -> bool {
-    let asks = ["auth-method", "auth-protocol"].iter().all(|name| headers.contains_key(*name));
-    asks && visitor.may_be_nginx
-}
-
 /// What the address of `auth_http` says of this nginx.
 #[derive(Default)]
 pub(super) struct Wanted {
@@ -99,6 +76,15 @@ impl Parameters for Wanted {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self { proxy_protocol: pairs.switch("proxy_protocol")?, xtext: pairs.switch("xtext")? })
     }
+}
+
+/// `GET /`, where nginx was pointed there.
+pub(super) async fn at_root(
+    site: State<Site>,
+    visitor: Extension<Visitor>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    auth_smtp(site, visitor, Query(Wanted::default()), headers).await
 }
 
 /// `GET /auth-smtp`

@@ -1,13 +1,18 @@
 //! Every address of the web doors. These are promises: links to them outlive the version.
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::{Extension, State},
+    http::HeaderMap,
+    middleware,
+    response::Response,
     routing::{MethodFilter, get, on, post},
 };
 
 use super::{
-    Site, actions, api, archive, assets, auth_http, boxes, confirm, error::Error, files, frame,
-    guard, help, list, live, login, message, message::Tab, refusals, status, words::WORDS,
+    Site, access::Access, actions, api, archive, assets, auth_http, boxes, confirm, error::Error,
+    files, frame, guard, help, host::Host, list, list::Asked, live, login, message, message::Tab,
+    parameters::Query, refusals, status, visitor::Visitor, words::WORDS,
 };
 
 /// The table.
@@ -19,7 +24,7 @@ pub(super) fn router(site: Site) -> Router {
     };
     Router::new()
         // Pages.
-        .route("/", get(auth_http::or_list))
+        .route("/", get(list_or_auth))
         .route("/delete", get(confirm::confirm))
         .route("/help", get(help::help))
         .route("/messages", post(actions::many))
@@ -65,4 +70,18 @@ pub(super) fn router(site: Site) -> Router {
         })
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
         .with_state(site)
+}
+
+/// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
+async fn list_or_auth(
+    site: Access,
+    host: Extension<Host>,
+    visitor: Extension<Visitor>,
+    asked: Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    if visitor.is_nginx_asking(&headers) {
+        return auth_http::at_root(State(site.site), visitor, headers).await;
+    }
+    list::list(site, host, asked, headers).await
 }

@@ -56,6 +56,12 @@ impl Visitor {
             may_be_nginx: is_direct && (is_near || is_believed),
         }
     }
+
+    /// True if it is nginx that asks who may log in, wherever it asks.
+    pub(super) fn is_nginx_asking(&self, headers: &HeaderMap) -> bool {
+        let asks = ["auth-method", "auth-protocol"].iter().all(|name| headers.contains_key(*name));
+        asks && self.may_be_nginx
+    }
 }
 
 /// True if the request does more than look: another site's page must not make it.
