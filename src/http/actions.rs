@@ -13,8 +13,8 @@ use super::{
     body,
     error::Error,
     list::Asked,
+    page,
     parameters::{Pairs, Parameters},
-    status::json,
     which::Which,
     words::WORDS,
 };
@@ -60,7 +60,7 @@ pub(super) async fn many(
     let changed = act(&site, &action, selection).await?;
     let accepts = headers.get(header::ACCEPT).is_some_and(|it| it == "application/json");
     if accepts {
-        return json(&headers, &Changed { changed }).await;
+        return page::json(&headers, &Changed { changed }).await;
     }
     let emptied = !are_picked && matches!(action, Action::Delete) && which.q.is_empty();
     let Which { q, mailbox, .. } = which;

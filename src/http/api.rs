@@ -18,9 +18,8 @@ use super::{
     actions::check_tags,
     body,
     error::Error,
-    leaves, list, message,
+    leaves, list, message, page,
     parameters::{Pairs, Parameters, Query},
-    status::json,
     which::Which,
     words::WORDS,
 };
@@ -41,7 +40,8 @@ pub(super) async fn list(
 ) -> Result<Response, Error> {
     let page = found(&site, asked.list.query(asked.limit)?, Instant::now() + asked.wait).await?;
     let next = page.records.last().filter(|_| page.more).map(|record| record.id.to_string());
-    json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next }).await
+    page::json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next })
+        .await
 }
 
 /// `DELETE /api/messages`: those named in the body as `{"ids": […]}`, those that `q` and `mailbox`
@@ -63,7 +63,7 @@ pub(super) async fn delete_many(
         let bad = |error: NotAnId| Error::bad_request(error.to_string());
         Selection::Ids(ids.collect::<Result<_, _>>().map_err(bad)?)
     };
-    json(&headers, &Deleted { deleted: site.mail.delete(&site.scope, which).await? }).await
+    page::json(&headers, &Deleted { deleted: site.mail.delete(&site.scope, which).await? }).await
 }
 
 /// `GET /api/messages/{id}`, with its fields, texts and parts. Reading by a program does not mark it
@@ -80,7 +80,7 @@ pub(super) async fn one(
     whole.html = leaves::html(&loaded, &letter).await?.map(|excerpt| excerpt.text);
     whole.add_links(message::links(&loaded).await?);
     whole.add_codes(message::found_codes(&loaded));
-    json(&headers, &whole).await
+    page::json(&headers, &whole).await
 }
 
 /// `PATCH /api/messages/{id}`: what the body names is set, the rest stays.
@@ -100,7 +100,7 @@ pub(super) async fn patch(
     for change in changes {
         site.mail.change(&site.scope, Selection::Ids(vec![record.id]), change).await?;
     }
-    json(&headers, &Message::new(&site.record(&id).await?)).await
+    page::json(&headers, &Message::new(&site.record(&id).await?)).await
 }
 
 /// `DELETE /api/messages/{id}`

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
+use serde::Serialize;
 
 use super::{
     error::Error,
@@ -21,6 +22,15 @@ pub(super) async fn page(
 ) -> Result<Response, Error> {
     let html = template.render().map_err(|error| Error::internal(error.to_string()))?;
     Ok(answer(headers, "text/html; charset=utf-8", html).await)
+}
+
+/// An answer in JSON.
+pub(super) async fn json(
+    headers: &HeaderMap,
+    value: &(impl Serialize + Sync),
+) -> Result<Response, Error> {
+    let text = serde_json::to_string(value).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(answer(headers, "application/json", text + "\n").await)
 }
 
 /// A text that we made, compressed if the client takes that.

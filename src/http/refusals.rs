@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::{
     Site,
     error::Error,
+    page,
     parameters::{Pairs, Parameters, Query},
     row::When,
-    status::json,
 };
 use crate::refusals;
 
@@ -53,7 +53,7 @@ pub(super) async fn newest(
     let newest = find.among(&site);
     let list =
         List { total: site.refusals.total(), refusals: newest.iter().map(Refusal::new).collect() };
-    json(&headers, &list).await
+    page::json(&headers, &list).await
 }
 
 /// The same as programs ask for it: what they name says something.

@@ -32,7 +32,7 @@ pub(super) async fn brief(
 ) -> Result<Response, Error> {
     let mut answer = match page::wants_page(&headers) {
         true => status_page::page(&site, find, &headers).await?,
-        false => json(&headers, &Brief::new(&site).await?).await?,
+        false => page::json(&headers, &Brief::new(&site).await?).await?,
     };
     let varies = HeaderValue::from_static("Accept, Accept-Encoding");
     answer.headers_mut().insert(header::VARY, varies);
@@ -68,16 +68,7 @@ pub(super) async fn detail(site: Access, headers: HeaderMap) -> Result<Response,
         refused_by_minute: metrics.refused_lately.last(row::now_ms()).to_vec(),
         doors: metrics.doors().iter().map(|door| Door::new(door)).collect(),
     };
-    json(&headers, &detail).await
-}
-
-/// An answer in JSON.
-pub(super) async fn json(
-    headers: &HeaderMap,
-    shape: &(impl Serialize + Sync),
-) -> Result<Response, Error> {
-    let text = serde_json::to_string(shape).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(page::answer(headers, "application/json", text + "\n").await)
+    page::json(&headers, &detail).await
 }
 
 /// What a glance needs.
