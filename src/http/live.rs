@@ -11,19 +11,12 @@ use async_tungstenite::{
     tungstenite::{
         Message,
         error::ProtocolError,
-        handshake::derive_accept_key,
         protocol::{
             Role, WebSocketConfig,
             frame::{CloseFrame, coding::CloseCode},
         },
     },
 };
-use axum::{
-    extract::Extension,
-    http::{HeaderMap, StatusCode, Version, header},
-    response::{IntoResponse, Response},
-};
-use hyper::upgrade::OnUpgrade;
 use serde::Serialize;
 use smol::{
     Timer,
@@ -35,10 +28,9 @@ use smol::{
 use super::{
     Site,
     admission::Who,
-    connection::{Io, Patient, Switch},
-    error::Error,
-    parameters::{Pairs, Parameters, Query},
     row::Row,
+    timeout_stream::{Io, TimeoutStream},
+    upgrade::{Asked, Request},
 };
 use crate::{
     bus::{Event, Heard},
@@ -48,64 +40,6 @@ use crate::{
     panics::{self, Panicked},
     store::Counts,
 };
-
-/// A connection that is to become a websocket.
-pub(super) struct Request {
-    upgrade: OnUpgrade,
-    asked: Asked,
-    who: Who,
-}
-
-/// What the client knows already.
-pub(super) struct Asked {
-    /// The epoch of its event number.
-    epoch: String,
-    /// The number of the last event that it knows.
-    after: Option<u64>,
-}
-
-impl Parameters for Asked {
-    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        let epoch = pairs.text("epoch")?.unwrap_or_default();
-        Ok(Self { epoch, after: pairs.number("after", 0)? })
-    }
-}
-
-/// `GET /ws`: the handshake (RFC 6455 §4.2).
-pub(super) async fn upgrade(
-    Query(asked): Query<Asked>,
-    Extension(switch): Extension<Switch>,
-    Extension(who): Extension<Who>,
-    headers: HeaderMap,
-    mut request: axum::extract::Request,
-) -> Result<Response, Error> {
-    let has = |name, token: &str| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|list| list.split(',')).any(|it| it.trim().eq_ignore_ascii_case(token))
-    };
-    if !has(header::UPGRADE, "websocket") || !has(header::CONNECTION, "upgrade") {
-        let text = "This address speaks WebSocket only.";
-        let error = Error::new(StatusCode::UPGRADE_REQUIRED, text);
-        return Ok(([(header::UPGRADE, "websocket")], error).into_response());
-    }
-    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        let error = Error::bad_request("The version of WebSocket must be 13.");
-        return Ok(([(header::SEC_WEBSOCKET_VERSION, "13")], error).into_response());
-    }
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let (Some(upgrade), Some(key), Version::HTTP_11) =
-        (upgrade, headers.get(header::SEC_WEBSOCKET_KEY), request.version())
-    else {
-        return Err(Error::bad_request("The WebSocket handshake is incomplete."));
-    };
-    let answer = [
-        (header::UPGRADE, "websocket".to_owned()),
-        (header::CONNECTION, "Upgrade".to_owned()),
-        (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
-    ];
-    switch.ask(Request { upgrade, asked, who });
-    Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
-}
 
 /// Serves the websocket to its end.
 pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
@@ -146,7 +80,7 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
 }
 
 struct Client<'a> {
-    socket: WebSocketStream<Patient>,
+    socket: WebSocketStream<TimeoutStream>,
     events: Watch,
     /// What may be told.
     scope: Scope,

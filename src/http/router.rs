@@ -11,8 +11,8 @@ use axum::{
 
 use super::{
     Site, access::Access, actions, api, archive, assets, auth_http, boxes, confirm, error::Error,
-    files, frame, guard, help, host::Host, list, list::Asked, live, login, message, message::Tab,
-    parameters::Query, refusals, status, visitor::Visitor, words::WORDS,
+    files, frame, guard, help, host::Host, list, list::Asked, login, message, message::Tab,
+    parameters::Query, refusals, status, upgrade, visitor::Visitor, words::WORDS,
 };
 
 /// The table.
@@ -53,7 +53,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/api/messages", get(api::list).delete(api::delete_many))
         .route("/api/messages/{id}", get(api::one).patch(api::patch).delete(api::delete))
         .route("/api/refusals", get(refusals::newest))
-        .route("/ws", on(MethodFilter::GET, live::upgrade))
+        .route("/ws", on(MethodFilter::GET, upgrade::upgrade))
         .route("/ping", get("pong\n"))
         .route("/livez", get("alive\n"))
         .route("/readyz", get(status::ready))
