@@ -12,7 +12,7 @@ use super::{
     access::Access,
     body,
     error::Error,
-    list::Asked,
+    list_params::ListParams,
     page,
     parameters::{Pairs, Parameters},
     which::Which,
@@ -64,7 +64,7 @@ pub(super) async fn many(
     }
     let emptied = !are_picked && matches!(action, Action::Delete) && which.q.is_empty();
     let Which { q, mailbox, .. } = which;
-    let list = Asked { q, mailbox, before, ..Asked::default() };
+    let list = ListParams { q, mailbox, before, ..ListParams::default() };
     Ok(see_other(if emptied { "/".to_owned() } else { list.link("/") }))
 }
 

@@ -18,7 +18,9 @@ use super::{
     actions::check_tags,
     body,
     error::Error,
-    leaves, list, message, page,
+    leaves,
+    list_params::ListParams,
+    message, page,
     parameters::{Pairs, Parameters, Query},
     which::Which,
     words::WORDS,
@@ -35,7 +37,7 @@ use crate::{
 /// test asks once instead of again and again.
 pub(super) async fn list(
     site: Access,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ApiListParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let page = found(&site, asked.list.query(asked.limit)?, Instant::now() + asked.wait).await?;
@@ -113,15 +115,15 @@ pub(super) async fn delete(site: Access, Path(id): Path<String>) -> Result<Respo
 }
 
 /// Which list, how much of it, and how long to wait for the first of it.
-pub(super) struct Asked {
-    list: list::Asked,
+pub(super) struct ApiListParams {
+    list: ListParams,
     limit: usize,
     wait: Duration,
 }
 
-impl Parameters for Asked {
+impl Parameters for ApiListParams {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        let list = list::Asked::take_whole(pairs)?;
+        let list = ListParams::take_whole(pairs)?;
         let limit = pairs.number("limit", 1)?.map_or(FEW, |limit| limit.min(MANY as u64) as usize);
         let wait = pairs.number("wait", 0)?.unwrap_or(0).min(LONGEST_WAIT);
         Ok(Self { list, limit, wait: Duration::from_secs(wait) })
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_ever() {
-        let wait = |query: &str| read::<Asked>(query.as_bytes()).unwrap().wait.as_secs();
+        let wait = |query: &str| read::<ApiListParams>(query.as_bytes()).unwrap().wait.as_secs();
         assert_eq!((wait(""), wait("wait=7"), wait("wait=9999")), (0, 7, LONGEST_WAIT));
     }
 }

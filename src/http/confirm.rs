@@ -8,7 +8,8 @@ use axum::{http::HeaderMap, response::Response};
 use super::{
     access::Access,
     error::Error,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
     parameters::Query,
     which::Which,
@@ -30,21 +31,22 @@ pub(super) async fn confirm(
     let until_ms = now.as_millis();
     // What cannot be searched for cannot be deleted either, so say it before the question.
     let selection = which.selection()?;
-    let asked = Asked { q: which.q.clone(), mailbox: which.mailbox.clone(), ..Asked::default() };
-    let shell = Shell::new(&site, asked).await?;
+    let asked =
+        ListParams { q: which.q.clone(), mailbox: which.mailbox.clone(), ..ListParams::default() };
+    let layout = Layout::new(&site, asked).await?;
     let count = match selection {
         Selection::Matching(filter) => {
             let (search, mailbox) = filter.into_parts();
             count(&site, search, mailbox).await?
         }
-        Selection::All | Selection::Ids(_) => shell.counts.messages,
+        Selection::All | Selection::Ids(_) => layout.counts.messages,
     };
     let words = &WORDS.shell;
     let messages = match count {
         MOST_COUNTED.. => words.more_than.with(&grouped(MOST_COUNTED)),
         count => words.messages.of(count),
     };
-    let page = ConfirmPage { w: WORDS, shell: &shell, which: &which, count, messages, until_ms };
+    let page = ConfirmPage { w: WORDS, layout: &layout, which: &which, count, messages, until_ms };
     page::page(&headers, &page).await
 }
 
@@ -70,7 +72,7 @@ async fn count(
 #[template(path = "confirm.html")]
 struct ConfirmPage<'a> {
     w: &'static Words,
-    shell: &'a Shell,
+    layout: &'a Layout,
     which: &'a Which,
     /// How many messages will be deleted.
     count: u64,

@@ -6,20 +6,21 @@ use axum::{http::HeaderMap, response::Response};
 use super::{
     access::Access,
     error::Error,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
     words::{WORDS, Words},
 };
 
 /// `GET /help`
 pub(super) async fn help(site: Access, headers: HeaderMap) -> Result<Response, Error> {
-    let shell = Shell::new(&site, Asked::default()).await?;
-    page::page(&headers, &HelpPage { w: WORDS, shell: &shell }).await
+    let layout = Layout::new(&site, ListParams::default()).await?;
+    page::page(&headers, &HelpPage { w: WORDS, layout: &layout }).await
 }
 
 #[derive(Template)]
 #[template(path = "help.html")]
 struct HelpPage<'a> {
     w: &'static Words,
-    shell: &'a Shell,
+    layout: &'a Layout,
 }

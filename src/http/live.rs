@@ -30,7 +30,7 @@ use super::{
     admission::Who,
     row::Row,
     timeout_stream::{Io, TimeoutStream},
-    upgrade::{Asked, Request},
+    upgrade::{FeedParams, Request},
 };
 use crate::{
     bus::{Event, Heard},
@@ -110,7 +110,7 @@ enum Wake {
 type WsError = async_tungstenite::tungstenite::Error;
 
 impl Client<'_> {
-    async fn run(&mut self, asked: &Asked) -> Result<(), WsError> {
+    async fn run(&mut self, asked: &FeedParams) -> Result<(), WsError> {
         self.hello(asked).await?;
         loop {
             let wake = self.wake().await;
@@ -147,7 +147,7 @@ impl Client<'_> {
         }
     }
 
-    async fn hello(&mut self, asked: &Asked) -> Result<(), WsError> {
+    async fn hello(&mut self, asked: &FeedParams) -> Result<(), WsError> {
         let site = self.site;
         self.counts = site.mail.counts(&self.scope).await.unwrap_or_default();
         let is_known = asked.epoch == site.epoch;

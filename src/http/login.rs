@@ -22,11 +22,11 @@ use super::{
 use crate::{secret::Secret, wire::sasl::Credentials};
 
 /// Where to go after the login.
-pub(super) struct Asked {
+pub(super) struct LoginParams {
     to: String,
 }
 
-impl Parameters for Asked {
+impl Parameters for LoginParams {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self { to: pairs.text("to")?.unwrap_or_default() })
     }
@@ -35,7 +35,7 @@ impl Parameters for Asked {
 /// `GET /login`
 pub(super) async fn form(
     State(site): State<Site>,
-    Query(Asked { to }): Query<Asked>,
+    Query(LoginParams { to }): Query<LoginParams>,
     Extension(host): Extension<Host>,
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,

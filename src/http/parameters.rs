@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    struct Asked {
+    struct Sample {
         text: Option<String>,
         shown: String,
         number: Option<u64>,
@@ -252,7 +252,7 @@ mod tests {
         every: Vec<String>,
     }
 
-    impl Parameters for Asked {
+    impl Parameters for Sample {
         fn take(pairs: &mut Pairs) -> Result<Self, Error> {
             Ok(Self {
                 text: pairs.text("text")?,
@@ -270,7 +270,7 @@ mod tests {
     fn what_is_asked_for_is_taken() {
         let query = b"text=a+b%21&shown=&number=7&flag&one=1&choice=dark&every=x&every=y";
         let every = vec!["x".to_owned(), "y".to_owned()];
-        let asked = Asked {
+        let asked = Sample {
             text: Some("a b!".to_owned()),
             shown: String::new(),
             number: Some(7),
@@ -279,8 +279,8 @@ mod tests {
             choice: Some("dark"),
             every,
         };
-        assert_eq!(read::<Asked>(query).unwrap(), asked);
-        assert_eq!(read::<Asked>(b"").unwrap().text, None);
+        assert_eq!(read::<Sample>(query).unwrap(), asked);
+        assert_eq!(read::<Sample>(b"").unwrap().text, None);
     }
 
     #[test]
@@ -309,7 +309,7 @@ mod tests {
             ("every=x&every=", "every"),
             ("text=%ff", "UTF-8"),
         ] {
-            let error = read::<Asked>(query.as_bytes()).unwrap_err();
+            let error = read::<Sample>(query.as_bytes()).unwrap_err();
             assert_eq!(error.status, 400, "{query}");
             assert!(error.external.contains(named), "{query}: {}", error.external);
         }

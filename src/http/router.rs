@@ -10,9 +10,9 @@ use axum::{
 };
 
 use super::{
-    Site, access::Access, actions, api, archive, assets, auth_http, boxes, confirm, error::Error,
-    files, frame, guard, help, host::Host, list, list::Asked, login, message, message::Tab,
-    parameters::Query, refusals, status, upgrade, visitor::Visitor, words::WORDS,
+    Site, access::Access, actions, api, archive, assets, auth_http, confirm, error::Error, files,
+    frame, guard, help, host::Host, list, list_params::ListParams, login, message, message::Tab,
+    parameters::Query, refusals, sidebar, status, upgrade, visitor::Visitor, words::WORDS,
 };
 
 /// The table.
@@ -30,7 +30,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/messages", post(actions::many))
         // Pieces of pages, for the scripts.
         .route("/rows", get(list::rows))
-        .route("/boxes", get(boxes::boxes))
+        .route("/boxes", get(sidebar::sidebar))
         .route("/messages/{id}", tab(None).post(actions::one))
         .route("/messages/{id}/html", tab(Some(Tab::Html)))
         .route("/messages/{id}/text", tab(Some(Tab::Text)))
@@ -77,7 +77,7 @@ async fn list_or_auth(
     site: Access,
     host: Extension<Host>,
     visitor: Extension<Visitor>,
-    asked: Query<Asked>,
+    asked: Query<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     if visitor.is_nginx_asking(&headers) {

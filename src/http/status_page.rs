@@ -13,7 +13,8 @@ use super::{
     access::Access,
     chart::Chart,
     error::Error,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
     refusals::Find,
     row::{self, When},
@@ -27,14 +28,14 @@ pub(super) async fn page(
     find: Find,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let shell = Shell::new(site, Asked::default()).await?;
+    let layout = Layout::new(site, ListParams::default()).await?;
     let (w, metrics, now_ms) = (WORDS, &site.metrics, row::now_ms());
     let received = metrics.received_lately.last(now_ms);
     let refused = metrics.refused_lately.last(now_ms);
     let found = find.among(site);
     let template = StatusPage {
         w,
-        facts: facts(site, &shell),
+        facts: facts(site, &layout),
         chart: Chart::new(&received, &refused, now_ms),
         chart_says: [
             w.status.received.of(received.iter().map(|it| u64::from(*it)).sum::<u64>()),
@@ -47,7 +48,7 @@ pub(super) async fn page(
         found: found.len() as u64,
         refusals_total: site.refusals.total(),
         find: find.find,
-        shell: &shell,
+        layout: &layout,
     };
     page::page(headers, &template).await
 }
@@ -56,7 +57,7 @@ pub(super) async fn page(
 #[template(path = "status.html")]
 struct StatusPage<'a> {
     w: &'static Words,
-    shell: &'a Shell,
+    layout: &'a Layout,
     facts: Vec<Fact>,
     chart: Chart,
     /// What the chart shows, in words.
@@ -114,8 +115,8 @@ struct RefusalRow {
     hint: &'static str,
 }
 
-fn facts(site: &Site, shell: &Shell) -> Vec<Fact> {
-    let (w, counts, metrics) = (&WORDS.status, &shell.counts, &site.metrics);
+fn facts(site: &Site, layout: &Layout) -> Vec<Fact> {
+    let (w, counts, metrics) = (&WORDS.status, &layout.counts, &site.metrics);
     let kind = match site.store_kind {
         store::Kind::Sqlite => w.sqlite,
         store::Kind::Memory => w.memory,

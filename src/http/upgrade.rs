@@ -22,19 +22,19 @@ use super::{
 /// A connection that is to become a websocket.
 pub(super) struct Request {
     pub(super) upgrade: OnUpgrade,
-    pub(super) asked: Asked,
+    pub(super) asked: FeedParams,
     pub(super) who: Who,
 }
 
 /// What the client knows already.
-pub(super) struct Asked {
+pub(super) struct FeedParams {
     /// The epoch of its event number.
     pub(super) epoch: String,
     /// The number of the last event that it knows.
     pub(super) after: Option<u64>,
 }
 
-impl Parameters for Asked {
+impl Parameters for FeedParams {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         let epoch = pairs.text("epoch")?.unwrap_or_default();
         Ok(Self { epoch, after: pairs.number("after", 0)? })
@@ -43,7 +43,7 @@ impl Parameters for Asked {
 
 /// `GET /ws`: the handshake (RFC 6455 §4.2).
 pub(super) async fn upgrade(
-    Query(asked): Query<Asked>,
+    Query(asked): Query<FeedParams>,
     Extension(slot): Extension<UpgradeSlot>,
     Extension(who): Extension<Who>,
     headers: HeaderMap,

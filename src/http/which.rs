@@ -5,7 +5,7 @@
 
 use super::{
     error::Error,
-    list::address,
+    list_params::address,
     parameters::{Pairs, Parameters},
     words::WORDS,
 };

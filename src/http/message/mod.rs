@@ -23,7 +23,8 @@ use super::{
     admission::Who,
     error::Error,
     frame::Look,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
     parameters::{Pairs, Parameters, Query},
     row::{Row, When, octets},
@@ -116,12 +117,12 @@ async fn answer(
     panel: Panel,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let shell = Shell::new(site, Asked::default()).await?;
+    let layout = Layout::new(site, ListParams::default()).await?;
     let record = &loaded.record;
     let message = MessagePage {
         w: WORDS,
         m: &WORDS.message,
-        shell: &shell,
+        layout: &layout,
         row: Row::new(record),
         people: facts::people(record),
         facts: facts::groups(record),
@@ -144,7 +145,7 @@ async fn answer(
 struct MessagePage<'a> {
     w: &'static Words,
     m: &'static message::Words,
-    shell: &'a Shell,
+    layout: &'a Layout,
     row: Row,
     people: Vec<People<'a>>,
     facts: [Group; 3],

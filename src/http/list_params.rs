@@ -1,0 +1,134 @@
+//! What a list is asked for, and the addresses that ask so.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    error::Error,
+    parameters::{Pairs, Parameters},
+    words::WORDS,
+};
+use crate::{
+    message::search::{self, SearchError, Test},
+    store::{self, mailbox_key},
+};
+
+/// What a list is asked for, as it stands in the address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ListParams {
+    /// A search.
+    pub(super) q: String,
+    /// A recipient.
+    pub(super) mailbox: String,
+    /// Only older messages than this one.
+    pub(super) before: String,
+    /// The message that is open beside the list, and perhaps its tab: `{id}` or `{id}/headers`.
+    pub(super) open: String,
+}
+
+/// As the list's own address has it: the form of the search sends its fields also when they are empty.
+impl Parameters for ListParams {
+    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self {
+            q: pairs.shown("q")?,
+            mailbox: pairs.shown_mailbox()?,
+            before: pairs.text("before")?.unwrap_or_default(),
+            open: pairs.text("open")?.unwrap_or_default(),
+        })
+    }
+}
+
+impl ListParams {
+    /// As programs ask for a list: what they name says something.
+    pub(super) fn take_whole(pairs: &mut Pairs) -> Result<Self, Error> {
+        Ok(Self {
+            q: pairs.text("q")?.unwrap_or_default(),
+            mailbox: pairs.mailbox()?.unwrap_or_default(),
+            before: pairs.text("before")?.unwrap_or_default(),
+            open: String::new(),
+        })
+    }
+
+    /// A page of it.
+    pub(super) fn query(&self, limit: usize) -> Result<store::Query, Error> {
+        let filter = self.filter().map_err(|error| Error::bad_request(error.to_string()));
+        let (search, mailbox) = filter?;
+        let before = match self.before.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?),
+        };
+        Ok(store::Query { search, mailbox, before, limit })
+    }
+
+    /// The address that shows it, below this path.
+    pub(super) fn link(&self, path: &str) -> String {
+        let Self { q, mailbox, before, open } = self;
+        address(path, &[("q", q), ("mailbox", mailbox), ("before", before), ("open", open)])
+    }
+
+    /// The address of the question before all that it shows is deleted.
+    pub(super) fn delete_link(&self) -> String {
+        let all = if self.q.is_empty() && self.mailbox.is_empty() { "1" } else { "" };
+        address("/delete", &[("q", &self.q), ("mailbox", &self.mailbox), ("all", all)])
+    }
+
+    /// The same list from its newest message on.
+    pub(super) fn whole(&self) -> Self {
+        Self { q: self.q.clone(), mailbox: self.mailbox.clone(), ..Self::default() }
+    }
+
+    /// The same list without the search.
+    pub(super) fn everything(&self) -> Self {
+        Self { q: String::new(), ..self.whole() }
+    }
+
+    pub(super) fn filter(&self) -> Result<(search::Query, Option<String>), SearchError> {
+        let mailbox = Some(mailbox_key(&self.mailbox)).filter(|mailbox| !mailbox.is_empty());
+        let search = match self.q.as_str() {
+            "" => search::Query::default(),
+            q => search::Query::parse(q)?,
+        };
+        Ok((search, mailbox))
+    }
+
+    /// How a script keeps this list up to date: by adding rows, or by asking for them.
+    pub(super) fn live(&self) -> &'static str {
+        if self.q.is_empty() { "rows" } else { "search" }
+    }
+
+    /// The words that are looked for, so that a script can mark them in the rows; one that is the
+    /// beginning of others ends with an asterisk.
+    pub(super) fn hits(&self) -> String {
+        let mut hits = Vec::new();
+        for term in search::Query::parse(&self.q).unwrap_or_default().terms {
+            if let (Test::Words { words, prefix, .. }, false) = (term.test, term.negated) {
+                let last = words.len();
+                let ended = |(at, word)| if prefix && at + 1 == last { word + "*" } else { word };
+                hits.extend(words.into_iter().enumerate().map(ended));
+            }
+        }
+        hits.join(" ")
+    }
+}
+
+/// An address below this path with those of the parameters that say something.
+pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
+    let mut address = path.to_owned();
+    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+        let mark = if address.contains('?') { '&' } else { '?' };
+        let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+        address.push_str(&format!("{mark}{name}={value}"));
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_are_what_is_looked_for() {
+        let hits = |q: &str| ListParams { q: q.into(), ..ListParams::default() }.hits();
+        assert_eq!(hits("from:Ann -spam \"weekly rep\"* is:read"), "ann weekly rep*");
+        assert_eq!(hits("larger:elephant"), "");
+    }
+}
