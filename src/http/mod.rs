@@ -36,6 +36,8 @@ mod parameters;
 mod pass;
 mod range;
 mod refusals;
+mod render;
+mod render_params;
 mod router;
 mod row;
 mod session;

@@ -14,19 +14,19 @@ use crate::refusals;
 
 /// Which refusals are wanted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Find {
+pub(super) struct RefusalFilter {
     /// Those in which this text stands, in any case; empty for all.
     pub(super) find: String,
 }
 
 /// As the form on the status page sends it.
-impl Parameters for Find {
+impl Parameters for RefusalFilter {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self { find: pairs.shown("find")? })
     }
 }
 
-impl Find {
+impl RefusalFilter {
     /// Those of the last ones that are wanted, newest first.
     pub(super) fn among(&self, site: &Site) -> Vec<refusals::Refusal> {
         let wanted = self.find.trim().to_lowercase();
@@ -57,11 +57,11 @@ pub(super) async fn newest(
 }
 
 /// The same as programs ask for it: what they name says something.
-pub(super) struct Stated(Find);
+pub(super) struct Stated(RefusalFilter);
 
 impl Parameters for Stated {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        Ok(Self(Find { find: pairs.text("find")?.unwrap_or_default() }))
+        Ok(Self(RefusalFilter { find: pairs.text("find")?.unwrap_or_default() }))
     }
 }
 

@@ -7,8 +7,8 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    access::Access, error::Error, page, parameters::Query, refusals::Find, row, status_page,
-    words::WORDS,
+    access::Access, error::Error, page, parameters::Query, refusals::RefusalFilter, row,
+    status_page, words::WORDS,
 };
 use crate::{log, metrics, panics};
 
@@ -27,7 +27,7 @@ pub(super) async fn ready(site: Access) -> Result<&'static str, Error> {
 /// `GET /status`: a page for who wants pages, the most important numbers in JSON for others.
 pub(super) async fn brief(
     site: Access,
-    Query(find): Query<Find>,
+    Query(find): Query<RefusalFilter>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let mut answer = match page::wants_page(&headers) {

@@ -16,7 +16,7 @@ use super::{
     layout::Layout,
     list_params::ListParams,
     page,
-    refusals::Find,
+    refusals::RefusalFilter,
     row::{self, When},
     words::{WORDS, Words, grouped},
 };
@@ -25,7 +25,7 @@ use crate::{metrics::Door, refusals, store};
 /// The page for this search among the refusals.
 pub(super) async fn page(
     site: &Access,
-    find: Find,
+    find: RefusalFilter,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let layout = Layout::new(site, ListParams::default()).await?;

@@ -22,11 +22,11 @@ use super::{
     access::{Access, ShownMessage},
     admission::Who,
     error::Error,
-    frame::Look,
     layout::Layout,
     list_params::ListParams,
     page,
     parameters::{Pairs, Parameters, Query},
+    render_params::RenderParams,
     row::{Row, When, octets},
     words::{WORDS, Words, message},
 };
@@ -48,8 +48,8 @@ pub(super) enum Tab {
 }
 
 /// How to show it.
-pub(super) struct How {
-    look: Look,
+pub(super) struct ViewParams {
+    look: RenderParams,
     /// `page=2` of the source.
     page: String,
     /// `raw=1`: the header as it came.
@@ -60,10 +60,10 @@ pub(super) struct How {
     filter: String,
 }
 
-impl Parameters for How {
+impl Parameters for ViewParams {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self {
-            look: Look::take(pairs)?,
+            look: RenderParams::take(pairs)?,
             page: pairs.text("page")?.unwrap_or_default(),
             raw: pairs.one("raw")?,
             whole: pairs.one("whole")?,
@@ -76,7 +76,7 @@ impl Parameters for How {
 pub(super) async fn show(
     site: Access,
     Path(id): Path<String>,
-    Query(how): Query<How>,
+    Query(how): Query<ViewParams>,
     Extension(who): Extension<Who>,
     method: Method,
     headers: HeaderMap,
@@ -101,7 +101,7 @@ pub(super) async fn show(
 pub(super) async fn show_part(
     site: Access,
     Path((id, number)): Path<(String, String)>,
-    Query(how): Query<How>,
+    Query(how): Query<ViewParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let loaded = site.load_prefix_with(&id, &number).await?;

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    How, Tab,
+    Tab, ViewParams,
     pieces::{self, Attached, Piece},
 };
 use crate::{
     http::{
         access::ShownMessage,
         error::Error,
-        frame::{self, Look, Rendered},
+        kept::Rendered,
         leaves::{self, MOST_LEAVES},
         media::Viewer,
+        render,
+        render_params::{self, RenderParams},
         row::octets,
         words::WORDS,
     },
@@ -44,7 +46,11 @@ pub(super) enum Panel {
 
 impl Panel {
     /// What a tab shows.
-    pub(super) async fn new(loaded: &ShownMessage, tab: Tab, how: &How) -> Result<Self, Error> {
+    pub(super) async fn new(
+        loaded: &ShownMessage,
+        tab: Tab,
+        how: &ViewParams,
+    ) -> Result<Self, Error> {
         let (words, outline) = (&WORDS.message, &loaded.scanned.outline);
         let letter = loaded.letter();
         let id = loaded.record.id;
@@ -80,7 +86,7 @@ impl Panel {
     pub(super) async fn part(
         loaded: &ShownMessage,
         number: usize,
-        how: &How,
+        how: &ViewParams,
     ) -> Result<Self, Error> {
         Ok(Self::Part(Box::new(PartView::new(loaded, number, how).await?)))
     }
@@ -92,7 +98,7 @@ pub(super) struct Preview {
     page: String,
     /// The address of what the frame shows.
     pub(super) frame: String,
-    pub(super) look: Look,
+    pub(super) look: RenderParams,
     pub(super) blocked: u64,
     pub(super) hosts: String,
     pub(super) trackers: Vec<Tracker>,
@@ -108,7 +114,13 @@ pub(super) struct Preview {
 }
 
 impl Preview {
-    fn new(rendered: Rendered, number: usize, look: &Look, page: String, frame: String) -> Self {
+    fn new(
+        rendered: Rendered,
+        number: usize,
+        look: &RenderParams,
+        page: String,
+        frame: String,
+    ) -> Self {
         let Sanitised { blocked_remote, blocked_hosts, is_text, taken, has_dark, .. } =
             rendered.sanitised;
         Self {
@@ -129,7 +141,7 @@ impl Preview {
 
     /// The widths to choose from, and what they are called.
     pub(super) fn widths(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let widths = frame::WIDTHS.into_iter().map(|width| (width, width));
+        let widths = render_params::WIDTHS.into_iter().map(|width| (width, width));
         widths.chain([(FULL, WORDS.message.html.full)])
     }
 
@@ -146,7 +158,7 @@ impl Preview {
 
     /// The scheme chosen.
     pub(super) fn scheme(&self) -> &'static str {
-        frame::scheme_name(self.look.scheme)
+        render_params::scheme_name(self.look.scheme)
     }
 
     /// What was taken out, in words.
@@ -158,20 +170,20 @@ impl Preview {
 
     /// The same page with remote content or without.
     pub(super) fn with_remote(&self, remote: bool) -> String {
-        self.link(&Look { remote, ..self.look.clone() })
+        self.link(&RenderParams { remote, ..self.look.clone() })
     }
 
     /// The same page, as wide as that.
     pub(super) fn with_width(&self, width: &str) -> String {
-        self.link(&Look { width: frame::width(width), ..self.look.clone() })
+        self.link(&RenderParams { width: render_params::width(width), ..self.look.clone() })
     }
 
     /// The same page in other colours.
     pub(super) fn with_scheme(&self, scheme: &str) -> String {
-        self.link(&Look { scheme: frame::scheme(scheme), ..self.look.clone() })
+        self.link(&RenderParams { scheme: render_params::scheme(scheme), ..self.look.clone() })
     }
 
-    fn link(&self, look: &Look) -> String {
+    fn link(&self, look: &RenderParams) -> String {
         format!("{}{}", self.page, look.page_query())
     }
 
@@ -301,7 +313,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    async fn new(loaded: &ShownMessage, how: &How) -> Result<Self, Error> {
+    async fn new(loaded: &ShownMessage, how: &ViewParams) -> Result<Self, Error> {
         let page = how.page.parse().unwrap_or(1).max(1);
         let text = loaded.source(page).await?.ok_or_else(Error::no_page)?;
         Ok(Self { text, page, pages: loaded.source_pages() })
@@ -318,7 +330,7 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    async fn new(loaded: &ShownMessage, number: usize, how: &How) -> Result<Self, Error> {
+    async fn new(loaded: &ShownMessage, number: usize, how: &ViewParams) -> Result<Self, Error> {
         let part = loaded.scanned.outline.parts.get(number).ok_or_else(Error::no_page)?;
         let mut headers = Self {
             fields: Vec::new(),
@@ -417,7 +429,7 @@ pub(super) enum PartBody {
 }
 
 impl PartView {
-    async fn new(loaded: &ShownMessage, number: usize, how: &How) -> Result<Self, Error> {
+    async fn new(loaded: &ShownMessage, number: usize, how: &ViewParams) -> Result<Self, Error> {
         let outline = &loaded.scanned.outline;
         let part = outline.parts.get(number).ok_or_else(Error::no_page)?;
         let page = format!("/messages/{}/parts/{number}/view", loaded.record.id);
@@ -430,7 +442,7 @@ impl PartView {
             Viewer::Pdf if loaded.is_quiet_pdf(number).await? => PartBody::Pdf,
             Viewer::Pdf => PartBody::ActingPdf,
             Viewer::Html => {
-                let mut view = preview(frame::rendered(loaded, number, &how.look).await?);
+                let mut view = preview(render::rendered(loaded, number, &how.look).await?);
                 view.is_amp = part.content_type == "text/x-amp-html";
                 PartBody::Html(view)
             }
@@ -456,7 +468,7 @@ impl PartView {
 async fn letter_body(
     loaded: &ShownMessage,
     number: usize,
-    how: &How,
+    how: &ViewParams,
     preview: impl Fn(Rendered) -> Preview,
     own: Option<&Part>,
 ) -> Result<PartBody, Error> {
@@ -497,7 +509,7 @@ const SHORT_QUOTE: u64 = 4;
 /// Deepest quoting that looks different.
 const DEEPEST_QUOTE: usize = 5;
 
-/// What the width is called that is none of [`frame::WIDTHS`].
+/// What the width is called that is none of [`render_params::WIDTHS`].
 const FULL: &str = "full";
 
 #[cfg(test)]

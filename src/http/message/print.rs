@@ -22,10 +22,11 @@ use super::{
 use crate::http::{
     access::Access,
     error::Error,
-    frame::{self, HEAD, Look},
+    frame::{self, HEAD},
     host::Host,
     leaves, page,
     parameters::Query,
+    render_params::RenderParams,
     row::{Row, When, octets},
     words::{WORDS, message},
 };
@@ -34,13 +35,13 @@ use crate::http::{
 pub(in crate::http) async fn print(
     site: Access,
     Path(id): Path<String>,
-    Query(look): Query<Look>,
+    Query(look): Query<RenderParams>,
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let loaded = site.load_prefix(&id).await?;
     let letter = loaded.letter();
-    let look = Look { scheme: Default::default(), ..look };
+    let look = RenderParams { scheme: Default::default(), ..look };
     let (mut mail, mut text, mut is_cut) = (None, String::new(), false);
     if letter.html(&loaded.scanned.outline).is_some() {
         let rendered = leaves::rendered(&loaded, &letter, &look).await?;
