@@ -1,4 +1,8 @@
-//! Keeps house: file headers, the import table of ARCHITECTURE.md, purity, the changelog.
+//! Keeps house: file headers, the import table of ARCHITECTURE.md, purity, the changelog; and in `circles`,
+//! that files beside each other do not use each other in a circle.
+
+mod circles;
+mod paths;
 
 use std::{
     collections::BTreeMap,
