@@ -26,7 +26,7 @@ use super::{
     words::WORDS,
 };
 use crate::{
-    auth::{Denied, Standing},
+    auth::{CredentialVersion, Denied},
     mail,
     secret::Secret,
     wire::sasl::Credentials,
@@ -40,7 +40,7 @@ pub(super) enum Who {
     /// A browser whose user logged in.
     Session(Key),
     /// A program that named a user and the password.
-    User(String, Standing),
+    User(String, CredentialVersion),
     /// A program with a token.
     Program(Scope),
 }
@@ -99,15 +99,16 @@ pub(super) async fn log_in(
     site: &Site,
     visitor: &Visitor,
     credentials: Credentials,
-) -> Result<Standing, Error> {
+) -> Result<CredentialVersion, Error> {
     let client = visitor.client.map_or_else(|| "unix".to_owned(), |client| client.to_string());
     let user = credentials.user.clone();
     let denied = match site.auth.log_in(visitor.client, credentials).await {
-        Ok(standing) => return Ok(standing),
+        Ok(version) => return Ok(version),
         Err(denied) => denied,
     };
     // A name that is nobody's may be a password in the wrong field.
-    let user = if site.auth.standing(&user).is_some() { user } else { "unknown".to_owned() };
+    let user =
+        if site.auth.credential_version(&user).is_some() { user } else { "unknown".to_owned() };
     match denied {
         Denied::Refused(wait) => {
             site.metrics.logins_failed.add(1);
@@ -130,7 +131,7 @@ impl Site {
     pub(super) fn still_admits(&self, who: &Who) -> bool {
         match who {
             Who::Anybody | Who::Program(_) => true,
-            Who::User(user, standing) => self.auth.standing(user) == Some(*standing),
+            Who::User(user, version) => self.auth.credential_version(user) == Some(*version),
             Who::Session(key) => goes_on(self, key, false),
         }
     }
@@ -139,7 +140,7 @@ impl Site {
 /// A session whose user is gone or has another password ends here.
 fn goes_on(site: &Site, key: &Key, is_used: bool) -> bool {
     let Some(session) = site.sessions().find(key, Instant::now(), is_used) else { return false };
-    let is_same = site.auth.standing(&session.user) == Some(session.standing);
+    let is_same = site.auth.credential_version(&session.user) == Some(session.version);
     if !is_same {
         site.sessions().end(key);
         log::info!(user:% = session.user; "session ended: its user is gone or has changed");
@@ -182,8 +183,8 @@ async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result
     let text = String::from_utf8(octets).map_err(|_| wrong())?;
     let (user, password) = text.split_once(':').ok_or_else(wrong)?;
     let password = Secret::new(password.to_owned());
-    let standing = log_in(site, visitor, Credentials { user: user.to_owned(), password }).await?;
-    Ok(Who::User(user.to_owned(), standing))
+    let version = log_in(site, visitor, Credentials { user: user.to_owned(), password }).await?;
+    Ok(Who::User(user.to_owned(), version))
 }
 
 /// The way to the login for who looks at pages, 401 for scripts and programs.

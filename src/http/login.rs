@@ -60,8 +60,8 @@ pub(super) async fn log_in(
     }
     let Form { user, password, to } = body::form(&site, request).await?;
     let credentials = Credentials { user: user.clone(), password: Secret::new(password) };
-    let standing = match admission::log_in(&site, &visitor, credentials).await {
-        Ok(standing) => standing,
+    let version = match admission::log_in(&site, &visitor, credentials).await {
+        Ok(version) => version,
         Err(error) => {
             let problem = Some(&*error.external);
             let template = LoginPage { w: WORDS, user: &user, to: &to, problem };
@@ -74,7 +74,7 @@ pub(super) async fn log_in(
     if let Some(key) = admission::session_of(&site, &headers, &host, &visitor) {
         site.sessions().end(&key);
     }
-    let began = site.sessions().begin(user.clone(), standing, Instant::now());
+    let began = site.sessions().begin(user.clone(), version, Instant::now());
     let token = began.map_err(Error::internal)?;
     log::info!(user:% = user; "logged in");
     let cookie =
