@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{LoginMode, Site, admission::Who, error::Error, kept::Kept, pass::Passes};
+use super::{LoginMode, Site, authn::Principal, error::Error, kept::Kept, pass::Passes};
 use crate::{
     id::MessageId,
     mail::{LoadedMessage, Scope},
@@ -31,9 +31,9 @@ impl FromRequestParts<Site> for Access {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Error> {
-        let who = parts.extensions.get::<Who>();
-        let who = who.ok_or_else(|| Error::internal("a request that nobody let in"))?;
-        Ok(Self { site: site.clone(), scope: who.scope() })
+        let principal = parts.extensions.get::<Principal>();
+        let principal = principal.ok_or_else(|| Error::internal("a request that nobody let in"))?;
+        Ok(Self { site: site.clone(), scope: principal.scope() })
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Piece {
 
 impl Parameters for Piece {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        // A part is saved unless it is shown, and `admission` has looked at the pass.
+        // A part is saved unless it is shown, and `authn` has looked at the pass.
         pairs.flag("download")?;
         pairs.text("pass")?;
         Ok(Self { inline: pairs.flag("inline")? })

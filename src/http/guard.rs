@@ -5,7 +5,7 @@
 //! send no Origin and may pass, unless they show the cookie of a session, which is a browser's.
 //!
 //! There are no CSRF tokens. Every browser since 2020 says with a POST or a websocket where it comes
-//! from, and a session's request that does not say so is refused (`admission`), so a token would only
+//! from, and a session's request that does not say so is refused (`authn`), so a token would only
 //! prove the same again, in every form.
 //!
 //! There is no HSTS either: it holds for all ports of a name, and on localhost or a shared host would
@@ -23,7 +23,7 @@ use axum::{
 };
 
 use super::{
-    Site, admission,
+    Site, authn,
     error::Error,
     host::{self, Host},
     page, parameters,
@@ -61,10 +61,10 @@ async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Respon
         return Err(Error::internal("a request without a connection").into_response());
     };
     let visitor = Visitor::new(peer, &parts.headers, &site.options.proxies);
-    let who = admission::admit(site, parts, host, &visitor).await?;
+    let principal = authn::admit(site, parts, host, &visitor).await?;
     parts.extensions.insert(host.clone());
     parts.extensions.insert(visitor);
-    parts.extensions.insert(who);
+    parts.extensions.insert(principal);
     Ok(())
 }
 

@@ -27,7 +27,7 @@ use smol::{
 
 use super::{
     Site,
-    admission::Who,
+    authn::Principal,
     row::Row,
     timeout_stream::{Io, TimeoutStream},
     upgrade::{FeedParams, Request},
@@ -55,10 +55,10 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let io = parts.io.into_inner();
     let socket =
         WebSocketStream::from_partially_read(io, parts.read_buf.into(), Role::Server, Some(config));
-    let (now, scope) = (Instant::now(), request.who.scope());
+    let (now, scope) = (Instant::now(), request.principal.scope());
     let mut client = Client {
         socket: socket.await,
-        who: &request.who,
+        principal: &request.principal,
         events: site.mail.watch(&scope, None),
         scope,
         site,
@@ -86,7 +86,7 @@ struct Client<'a> {
     scope: Scope,
     site: &'a Site,
     /// Who was let in, and may have logged out since.
-    who: &'a Who,
+    principal: &'a Principal,
     counts: Counts,
     counts_sent: Instant,
     /// When to look whether the totals changed, once something happened.
@@ -114,7 +114,7 @@ impl Client<'_> {
         self.hello(asked).await?;
         loop {
             let wake = self.wake().await;
-            if !self.site.still_admits(self.who) {
+            if !self.site.still_admits(self.principal) {
                 return self.goodbye(Some(CloseCode::Library(LOGGED_OUT))).await;
             }
             match wake {

@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::{
-    LoginMode, Site, admission, body,
+    LoginMode, Site, authn, body,
     error::Error,
     host::Host,
     page,
@@ -41,7 +41,7 @@ pub(super) async fn form(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let is_off = site.options.login == LoginMode::Off;
-    if is_off || admission::session_of(&site, &headers, &host, &visitor).is_some() {
+    if is_off || authn::session_of(&site, &headers, &host, &visitor).is_some() {
         return Ok(see_other(local(&to)));
     }
     page::page(&headers, &LoginPage { w: WORDS, user: "", to: &to, problem: None }).await
@@ -60,7 +60,7 @@ pub(super) async fn log_in(
     }
     let Form { user, password, to } = body::form(&site, request).await?;
     let credentials = Credentials { user: user.clone(), password: Secret::new(password) };
-    let version = match admission::log_in(&site, &visitor, credentials).await {
+    let version = match authn::log_in(&site, &visitor, credentials).await {
         Ok(version) => version,
         Err(error) => {
             let problem = Some(&*error.external);
@@ -71,7 +71,7 @@ pub(super) async fn log_in(
         }
     };
     // A session that was there is given up: the cookie of before is worth nothing after.
-    if let Some(key) = admission::session_of(&site, &headers, &host, &visitor) {
+    if let Some(key) = authn::session_of(&site, &headers, &host, &visitor) {
         site.sessions().end(&key);
     }
     let began = site.sessions().begin(user.clone(), version, Instant::now());
@@ -89,7 +89,7 @@ pub(super) async fn log_out(
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if let Some(key) = admission::session_of(&site, &headers, &host, &visitor) {
+    if let Some(key) = authn::session_of(&site, &headers, &host, &visitor) {
         site.sessions().end(&key);
     }
     let nothing = Secret::new(String::new());

@@ -6,11 +6,11 @@
 
 mod access;
 mod actions;
-mod admission;
 mod api;
 mod archive;
 mod assets;
 mod auth_http;
+mod authn;
 mod body;
 mod chart;
 mod confirm;

@@ -18,8 +18,8 @@ use super::{
 /// The table.
 pub(super) fn router(site: Site) -> Router {
     let tab = |tab| {
-        get(move |site, id, how, who, method, headers| {
-            message::show(site, id, how, who, method, headers, tab)
+        get(move |site, id, how, principal, method, headers| {
+            message::show(site, id, how, principal, method, headers, tab)
         })
     };
     Router::new()

@@ -14,7 +14,7 @@ use axum::{
 use hyper::upgrade::OnUpgrade;
 
 use super::{
-    admission::Who,
+    authn::Principal,
     error::Error,
     parameters::{Pairs, Parameters, Query},
 };
@@ -23,7 +23,7 @@ use super::{
 pub(super) struct Request {
     pub(super) upgrade: OnUpgrade,
     pub(super) asked: FeedParams,
-    pub(super) who: Who,
+    pub(super) principal: Principal,
 }
 
 /// What the client knows already.
@@ -45,7 +45,7 @@ impl Parameters for FeedParams {
 pub(super) async fn upgrade(
     Query(asked): Query<FeedParams>,
     Extension(slot): Extension<UpgradeSlot>,
-    Extension(who): Extension<Who>,
+    Extension(principal): Extension<Principal>,
     headers: HeaderMap,
     mut request: axum::extract::Request,
 ) -> Result<Response, Error> {
@@ -73,7 +73,7 @@ pub(super) async fn upgrade(
         (header::CONNECTION, "Upgrade".to_owned()),
         (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
     ];
-    slot.ask(Request { upgrade, asked, who });
+    slot.ask(Request { upgrade, asked, principal });
     Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
 }
 

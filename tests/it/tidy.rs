@@ -172,7 +172,7 @@ fn http_says_once_whose_mail_it_shows() {
     let sources = sources();
     let web = sources.iter().filter(|(path, _)| module(path) == "http");
     let scopes: usize = web.map(|(_, text)| text.matches("Scope::All").count()).sum();
-    assert_eq!(scopes, 1, "Who::scope is the place");
+    assert_eq!(scopes, 1, "Principal::scope is the place");
 }
 
 #[test]

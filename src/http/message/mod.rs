@@ -20,7 +20,7 @@ use self::{
 pub(super) use self::{panel::links, print::print};
 use super::{
     access::{Access, ShownMessage},
-    admission::Who,
+    authn::Principal,
     error::Error,
     layout::Layout,
     list_params::ListParams,
@@ -77,7 +77,7 @@ pub(super) async fn show(
     site: Access,
     Path(id): Path<String>,
     Query(how): Query<ViewParams>,
-    Extension(who): Extension<Who>,
+    Extension(principal): Extension<Principal>,
     method: Method,
     headers: HeaderMap,
     tab: Option<Tab>,
@@ -85,7 +85,7 @@ pub(super) async fn show(
     let mut loaded = if how.whole { site.load(&id).await? } else { site.load_prefix(&id).await? };
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
     let is_reading = method == Method::GET && !is_prefetch(&headers);
-    if !loaded.record.read && is_reading && who.may_change() {
+    if !loaded.record.read && is_reading && principal.may_change() {
         site.mail
             .change(&site.scope, Selection::Ids(vec![loaded.record.id]), Change::Read(true))
             .await?;

@@ -34,7 +34,7 @@ use crate::{
 
 /// Who was let in.
 #[derive(Clone, Debug)]
-pub(super) enum Who {
+pub(super) enum Principal {
     /// Whoever it is: nobody was asked.
     Anybody,
     /// A browser whose user logged in.
@@ -45,7 +45,7 @@ pub(super) enum Who {
     Program(Scope),
 }
 
-impl Who {
+impl Principal {
     /// False for who may only look: not even that somebody looked is then kept.
     pub(super) fn may_change(&self) -> bool {
         !matches!(self, Self::Program(Scope::Read))
@@ -63,21 +63,22 @@ pub(super) async fn admit(
     parts: &Parts,
     host: &Host,
     visitor: &Visitor,
-) -> Result<Who, Response> {
+) -> Result<Principal, Response> {
     if site.options.login == LoginMode::Off || is_open(parts, visitor) {
-        return Ok(Who::Anybody);
+        return Ok(Principal::Anybody);
     }
     if let Some(field) = parts.headers.get(header::AUTHORIZATION) {
-        let who = by_field(site, field, visitor).await.map_err(IntoResponse::into_response)?;
-        let may = who.may_change() || !visitor::changes(&parts.method);
-        return if may { Ok(who) } else { Err(forbidden(READ_ONLY)) };
+        let principal =
+            by_field(site, field, visitor).await.map_err(IntoResponse::into_response)?;
+        let may = principal.may_change() || !visitor::changes(&parts.method);
+        return if may { Ok(principal) } else { Err(forbidden(READ_ONLY)) };
     }
     if let Some(key) = session_of(site, &parts.headers, host, visitor) {
         let may = visitor::names_its_page(&parts.headers) || !visitor::acts(parts);
-        return if may { Ok(Who::Session(key)) } else { Err(forbidden(NO_ORIGIN)) };
+        return if may { Ok(Principal::Session(key)) } else { Err(forbidden(NO_ORIGIN)) };
     }
     if site.passes().is_good(&parts.method, &parts.uri) {
-        return Ok(Who::Anybody);
+        return Ok(Principal::Anybody);
     }
     Err(ask(parts))
 }
@@ -128,11 +129,11 @@ pub(super) async fn log_in(
 
 impl Site {
     /// True as long as whoever was let in may stay: a live feed outlives its request.
-    pub(super) fn still_admits(&self, who: &Who) -> bool {
-        match who {
-            Who::Anybody | Who::Program(_) => true,
-            Who::User(user, version) => self.auth.credential_version(user) == Some(*version),
-            Who::Session(key) => goes_on(self, key, false),
+    pub(super) fn still_admits(&self, principal: &Principal) -> bool {
+        match principal {
+            Principal::Anybody | Principal::Program(_) => true,
+            Principal::User(user, version) => self.auth.credential_version(user) == Some(*version),
+            Principal::Session(key) => goes_on(self, key, false),
         }
     }
 }
@@ -160,7 +161,7 @@ fn is_open(parts: &Parts, visitor: &Visitor) -> bool {
 
 /// `Authorization` (RFC 7617, RFC 6750). Basic is taken when it comes, as from `curl -u`, but never
 /// asked for: a browser would put its own box over our page.
-async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result<Who, Error> {
+async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result<Principal, Error> {
     let wrong = || Error::new(StatusCode::UNAUTHORIZED, "These credentials cannot be read.");
     let (scheme, value) =
         field.to_str().ok().and_then(|it| it.split_once(' ')).ok_or_else(wrong)?;
@@ -168,7 +169,7 @@ async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = Secret::new(value.to_owned());
         if let Some((_, scope)) = tokens::find(&site.options, &token) {
-            return Ok(Who::Program(scope));
+            return Ok(Principal::Program(scope));
         }
         // Tokens are not counted, for nobody guesses one and a forgotten script would shut its whole
         // machine out; but who tries is not to try fast.
@@ -184,7 +185,7 @@ async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result
     let (user, password) = text.split_once(':').ok_or_else(wrong)?;
     let password = Secret::new(password.to_owned());
     let version = log_in(site, visitor, Credentials { user: user.to_owned(), password }).await?;
-    Ok(Who::User(user.to_owned(), version))
+    Ok(Principal::User(user.to_owned(), version))
 }
 
 /// The way to the login for who looks at pages, 401 for scripts and programs.
