@@ -22,9 +22,9 @@ use percent_encoding::percent_decode;
 
 use super::{
     Site,
+    client_info::ClientInfo,
     error::Error,
     parameters::{Pairs, Parameters, Query},
-    visitor::Visitor,
 };
 use crate::{
     auth::Mode,
@@ -81,20 +81,20 @@ impl Parameters for Wanted {
 /// `GET /`, where nginx was pointed there.
 pub(super) async fn at_root(
     site: State<Site>,
-    visitor: Extension<Visitor>,
+    client: Extension<ClientInfo>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    auth_smtp(site, visitor, Query(Wanted::default()), headers).await
+    auth_smtp(site, client, Query(Wanted::default()), headers).await
 }
 
 /// `GET /auth-smtp`
 pub(super) async fn auth_smtp(
     State(site): State<Site>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(client): Extension<ClientInfo>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if !visitor.may_be_nginx {
+    if !client.may_be_nginx {
         let text = "Only nginx is answered here, on this machine or in http.proxies.";
         return Err(Error::new(StatusCode::FORBIDDEN, text));
     }
@@ -103,7 +103,7 @@ pub(super) async fn auth_smtp(
     let upstreams = if is_pop3 { &site.pop3_upstreams } else { &site.upstreams };
     let upstream = if wanted.is_proxied() { upstreams.proxied } else { upstreams.direct };
     // Whoever leaves out who its client is, is its client.
-    let client = client(&headers).or(visitor.client);
+    let client = named_client(&headers).or(client.address);
     let asked = Question { site: &site, headers: &headers, client, is_pop3, wanted: &wanted };
     Ok(match asked.verdict(upstream).await {
         Ok((upstream, login)) => {
@@ -266,7 +266,7 @@ impl Question<'_> {
 }
 
 /// Who logs in at nginx.
-fn client(headers: &HeaderMap) -> Option<IpAddr> {
+fn named_client(headers: &HeaderMap) -> Option<IpAddr> {
     headers.get("client-ip")?.to_str().ok()?.parse().ok()
 }
 

@@ -17,12 +17,12 @@ use smol::Timer;
 
 use super::{
     LoginMode, Site,
+    client_info::{self, ClientInfo},
     error::Error,
     host::Host,
     page,
     session::{self, Key},
     tokens::{self, Scope},
-    visitor::{self, Visitor},
     words::WORDS,
 };
 use crate::{
@@ -62,19 +62,18 @@ pub(super) async fn admit(
     site: &Site,
     parts: &Parts,
     host: &Host,
-    visitor: &Visitor,
+    client: &ClientInfo,
 ) -> Result<Principal, Response> {
-    if site.options.login == LoginMode::Off || is_open(parts, visitor) {
+    if site.options.login == LoginMode::Off || is_open(parts, client) {
         return Ok(Principal::Anybody);
     }
     if let Some(field) = parts.headers.get(header::AUTHORIZATION) {
-        let principal =
-            by_field(site, field, visitor).await.map_err(IntoResponse::into_response)?;
-        let may = principal.may_change() || !visitor::changes(&parts.method);
+        let principal = by_field(site, field, client).await.map_err(IntoResponse::into_response)?;
+        let may = principal.may_change() || !client_info::changes(&parts.method);
         return if may { Ok(principal) } else { Err(forbidden(READ_ONLY)) };
     }
-    if let Some(key) = session_of(site, &parts.headers, host, visitor) {
-        let may = visitor::names_its_page(&parts.headers) || !visitor::acts(parts);
+    if let Some(key) = session_of(site, &parts.headers, host, client) {
+        let may = client_info::names_its_page(&parts.headers) || !client_info::acts(parts);
         return if may { Ok(Principal::Session(key)) } else { Err(forbidden(NO_ORIGIN)) };
     }
     if site.passes().is_good(&parts.method, &parts.uri) {
@@ -88,9 +87,9 @@ pub(super) fn session_of(
     site: &Site,
     headers: &HeaderMap,
     host: &Host,
-    visitor: &Visitor,
+    client: &ClientInfo,
 ) -> Option<Key> {
-    let token = session::cookie(headers, host, visitor.is_secure)?;
+    let token = session::cookie(headers, host, client.is_secure)?;
     let key = site.sessions().key(&token);
     goes_on(site, &key, true).then_some(key)
 }
@@ -98,12 +97,12 @@ pub(super) fn session_of(
 /// Checks a name and a password, says so in the log, and lets a failure wait.
 pub(super) async fn log_in(
     site: &Site,
-    visitor: &Visitor,
+    client: &ClientInfo,
     credentials: Credentials,
 ) -> Result<CredentialVersion, Error> {
-    let client = visitor.client.map_or_else(|| "unix".to_owned(), |client| client.to_string());
+    let address = client.address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
     let user = credentials.user.clone();
-    let denied = match site.auth.log_in(visitor.client, credentials).await {
+    let denied = match site.auth.log_in(client.address, credentials).await {
         Ok(version) => return Ok(version),
         Err(denied) => denied,
     };
@@ -113,12 +112,12 @@ pub(super) async fn log_in(
     match denied {
         Denied::Refused(wait) => {
             site.metrics.logins_failed.add(1);
-            log::warn!(client:% = client, user:% = user; "web login refused");
+            log::warn!(client:% = address, user:% = user; "web login refused");
             Timer::after(wait).await;
             Err(Error::new(StatusCode::UNAUTHORIZED, WORDS.login.refused))
         }
         Denied::TooMany => {
-            log::warn!(client:% = client, user:% = user; "web login not looked at: too many failed");
+            log::warn!(client:% = address, user:% = user; "web login not looked at: too many failed");
             Err(Error::new(StatusCode::TOO_MANY_REQUESTS, WORDS.login.too_many))
         }
         Denied::Unavailable => {
@@ -150,10 +149,10 @@ fn goes_on(site: &Site, key: &Key, is_used: bool) -> bool {
 }
 
 /// What anybody may ask for.
-fn is_open(parts: &Parts, visitor: &Visitor) -> bool {
+fn is_open(parts: &Parts, client: &ClientInfo) -> bool {
     let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     match route {
-        Some("/") => visitor.is_nginx_asking(&parts.headers),
+        Some("/") => client.is_nginx_asking(&parts.headers),
         Some(route) => OPEN.contains(&route),
         None => false,
     }
@@ -161,7 +160,11 @@ fn is_open(parts: &Parts, visitor: &Visitor) -> bool {
 
 /// `Authorization` (RFC 7617, RFC 6750). Basic is taken when it comes, as from `curl -u`, but never
 /// asked for: a browser would put its own box over our page.
-async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result<Principal, Error> {
+async fn by_field(
+    site: &Site,
+    field: &HeaderValue,
+    client: &ClientInfo,
+) -> Result<Principal, Error> {
     let wrong = || Error::new(StatusCode::UNAUTHORIZED, "These credentials cannot be read.");
     let (scheme, value) =
         field.to_str().ok().and_then(|it| it.split_once(' ')).ok_or_else(wrong)?;
@@ -184,7 +187,7 @@ async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result
     let text = String::from_utf8(octets).map_err(|_| wrong())?;
     let (user, password) = text.split_once(':').ok_or_else(wrong)?;
     let password = Secret::new(password.to_owned());
-    let version = log_in(site, visitor, Credentials { user: user.to_owned(), password }).await?;
+    let version = log_in(site, client, Credentials { user: user.to_owned(), password }).await?;
     Ok(Principal::User(user.to_owned(), version))
 }
 

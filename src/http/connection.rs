@@ -14,7 +14,9 @@ use smol::future::FutureExt;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower_service::Service;
 
-use super::{Web, guard, live, timeout_stream::TimeoutStream, upgrade::UpgradeSlot, visitor::Peer};
+use super::{
+    Web, client_info::Peer, guard, live, timeout_stream::TimeoutStream, upgrade::UpgradeSlot,
+};
 use crate::net::{Socket, Stream, tls::Certificates};
 
 /// Serves one connection to its end. When shutdown begins, the answer under way is finished, an idle
@@ -27,7 +29,7 @@ pub async fn serve_connection(
 ) {
     let site = &web.site;
     let _open = site.metrics.http_connections_now.hold();
-    let visitor = Peer { address: peer.map(|peer| peer.ip()), is_tls: certificates.is_some() };
+    let peer_info = Peer { address: peer.map(|peer| peer.ip()), is_tls: certificates.is_some() };
     let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
     let stream = match certificates {
         None => Stream::clear(socket),
@@ -48,7 +50,7 @@ pub async fn serve_connection(
     let slot = UpgradeSlot::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(slot.clone());
-        request.extensions_mut().insert(visitor);
+        request.extensions_mut().insert(peer_info);
         async move {
             if speaks_clear_to_tls {
                 return Ok(guard::to_https(request.into_parts().0, &site.options.public_hosts));

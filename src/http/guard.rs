@@ -24,10 +24,10 @@ use axum::{
 
 use super::{
     Site, authn,
+    client_info::{ClientInfo, Peer, acts},
     error::Error,
     host::{self, Host},
     page, parameters,
-    visitor::{Peer, Visitor, acts},
     words::WORDS,
 };
 use crate::panics::{self, Panicked};
@@ -60,10 +60,10 @@ async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Respon
     let Some(peer) = parts.extensions.get::<Peer>().copied() else {
         return Err(Error::internal("a request without a connection").into_response());
     };
-    let visitor = Visitor::new(peer, &parts.headers, &site.options.proxies);
-    let principal = authn::admit(site, parts, host, &visitor).await?;
+    let client = ClientInfo::new(peer, &parts.headers, &site.options.proxies);
+    let principal = authn::admit(site, parts, host, &client).await?;
     parts.extensions.insert(host.clone());
-    parts.extensions.insert(visitor);
+    parts.extensions.insert(client);
     parts.extensions.insert(principal);
     Ok(())
 }

@@ -11,12 +11,12 @@ use axum::{
 
 use super::{
     LoginMode, Site, authn, body,
+    client_info::ClientInfo,
     error::Error,
     host::Host,
     page,
     parameters::{Pairs, Parameters, Query},
     session,
-    visitor::Visitor,
     words::{WORDS, Words},
 };
 use crate::{secret::Secret, wire::sasl::Credentials};
@@ -37,11 +37,11 @@ pub(super) async fn form(
     State(site): State<Site>,
     Query(LoginParams { to }): Query<LoginParams>,
     Extension(host): Extension<Host>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let is_off = site.options.login == LoginMode::Off;
-    if is_off || authn::session_of(&site, &headers, &host, &visitor).is_some() {
+    if is_off || authn::session_of(&site, &headers, &host, &client).is_some() {
         return Ok(see_other(local(&to)));
     }
     page::page(&headers, &LoginPage { w: WORDS, user: "", to: &to, problem: None }).await
@@ -51,7 +51,7 @@ pub(super) async fn form(
 pub(super) async fn log_in(
     State(site): State<Site>,
     Extension(host): Extension<Host>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
@@ -60,7 +60,7 @@ pub(super) async fn log_in(
     }
     let Form { user, password, to } = body::form(&site, request).await?;
     let credentials = Credentials { user: user.clone(), password: Secret::new(password) };
-    let version = match authn::log_in(&site, &visitor, credentials).await {
+    let version = match authn::log_in(&site, &client, credentials).await {
         Ok(version) => version,
         Err(error) => {
             let problem = Some(&*error.external);
@@ -71,14 +71,13 @@ pub(super) async fn log_in(
         }
     };
     // A session that was there is given up: the cookie of before is worth nothing after.
-    if let Some(key) = authn::session_of(&site, &headers, &host, &visitor) {
+    if let Some(key) = authn::session_of(&site, &headers, &host, &client) {
         site.sessions().end(&key);
     }
     let began = site.sessions().begin(user.clone(), version, Instant::now());
     let token = began.map_err(Error::internal)?;
     log::info!(user:% = user; "logged in");
-    let cookie =
-        session::set_cookie(&token, &host, visitor.is_secure, site.options.session_seconds);
+    let cookie = session::set_cookie(&token, &host, client.is_secure, site.options.session_seconds);
     with_cookie(see_other(local(&to)), &cookie)
 }
 
@@ -86,14 +85,14 @@ pub(super) async fn log_in(
 pub(super) async fn log_out(
     State(site): State<Site>,
     Extension(host): Extension<Host>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if let Some(key) = authn::session_of(&site, &headers, &host, &visitor) {
+    if let Some(key) = authn::session_of(&site, &headers, &host, &client) {
         site.sessions().end(&key);
     }
     let nothing = Secret::new(String::new());
-    let cookie = session::set_cookie(&nothing, &host, visitor.is_secure, 0);
+    let cookie = session::set_cookie(&nothing, &host, client.is_secure, 0);
     with_cookie(see_other("/login"), &cookie)
 }
 

@@ -10,9 +10,10 @@ use axum::{
 };
 
 use super::{
-    Site, access::Access, actions, api, archive, assets, auth_http, confirm, error::Error, files,
-    frame, guard, help, host::Host, list, list_params::ListParams, login, message, message::Tab,
-    parameters::Query, refusals, sidebar, status, upgrade, visitor::Visitor, words::WORDS,
+    Site, access::Access, actions, api, archive, assets, auth_http, client_info::ClientInfo,
+    confirm, error::Error, files, frame, guard, help, host::Host, list, list_params::ListParams,
+    login, message, message::Tab, parameters::Query, refusals, sidebar, status, upgrade,
+    words::WORDS,
 };
 
 /// The table.
@@ -76,12 +77,12 @@ pub(super) fn router(site: Site) -> Router {
 async fn list_or_auth(
     site: Access,
     host: Extension<Host>,
-    visitor: Extension<Visitor>,
+    client: Extension<ClientInfo>,
     asked: Query<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if visitor.is_nginx_asking(&headers) {
-        return auth_http::at_root(State(site.site), visitor, headers).await;
+    if client.is_nginx_asking(&headers) {
+        return auth_http::at_root(State(site.site), client, headers).await;
     }
     list::list(site, host, asked, headers).await
 }
