@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{LoginMode, Site, authn::Principal, error::Error, kept::Kept, pass::Passes};
+use super::{LoginMode, Site, authn::Principal, error::Error, kept::Kept, signed_urls::SignedUrls};
 use crate::{
     id::MessageId,
     mail::{LoadedMessage, Scope},
@@ -41,7 +41,7 @@ impl FromRequestParts<Site> for Access {
 pub(super) struct ShownMessage {
     loaded: LoadedMessage,
     /// For the links to its pictures, where somebody has to log in.
-    pub(super) passes: Option<Passes>,
+    pub(super) signed_urls: Option<SignedUrls>,
     /// Its HTML, if that was made safe a moment ago.
     pub(super) kept: Arc<Kept>,
 }
@@ -104,8 +104,9 @@ impl Access {
 
     fn shown(&self, loaded: Option<LoadedMessage>) -> Result<ShownMessage, Error> {
         let loaded = loaded.ok_or_else(Error::no_message)?;
-        let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
-        Ok(ShownMessage { loaded, passes, kept: self.kept().clone() })
+        let signed_urls =
+            (self.options.login != LoginMode::Off).then(|| self.signed_urls().clone());
+        Ok(ShownMessage { loaded, signed_urls, kept: self.kept().clone() })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who may in where `http.login` is "required": sessions, names with passwords, tokens, passes.
+//! Who may in where `http.login` is "required": sessions, names with passwords, tokens, signed URLs.
 //!
 //! A page is answered with the way to the login, everything else with 401. What proves nothing about a
 //! person (health checks, our own stylesheet, nginx's question) stays open. The list of what is open is
@@ -76,7 +76,7 @@ pub(super) async fn admit(
         let may = client_info::names_its_page(&parts.headers) || !client_info::acts(parts);
         return if may { Ok(Principal::Session(key)) } else { Err(forbidden(NO_ORIGIN)) };
     }
-    if site.passes().is_good(&parts.method, &parts.uri) {
+    if site.signed_urls().is_good(&parts.method, &parts.uri) {
         return Ok(Principal::Anybody);
     }
     Err(ask(parts))

@@ -44,7 +44,7 @@ pub(super) struct Piece {
 
 impl Parameters for Piece {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        // A part is saved unless it is shown, and `authn` has looked at the pass.
+        // A part is saved unless it is shown, and `authn` has looked at the signature.
         pairs.flag("download")?;
         pairs.text("pass")?;
         Ok(Self { inline: pairs.flag("inline")? })
@@ -171,7 +171,7 @@ pub(super) fn path(loaded: &ShownMessage, number: usize) -> String {
 /// The same for a picture in a frame, whose origin is nobody's: it comes without the cookie of a session.
 pub(super) fn picture(loaded: &ShownMessage, number: usize) -> String {
     let path = path(loaded, number);
-    let stamp = loaded.passes.as_ref().map(|passes| passes.stamp(&path));
+    let stamp = loaded.signed_urls.as_ref().map(|signed_urls| signed_urls.stamp(&path));
     format!("{path}?inline{}", stamp.unwrap_or_default())
 }
 

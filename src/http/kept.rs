@@ -1,7 +1,7 @@
 //! HTML that was made safe a moment ago. A page tells what was taken out of a message, and then its frame
 //! shows the rest: what the one made, the other finds here.
 //!
-//! A message never changes, but links to its pictures do (`pass`), so nothing is kept for long. Whose it is
+//! A message never changes, but links to its pictures do (`signed_urls`), so nothing is kept for long. Whose it is
 //! says the scan that it was made from: it is of one message in one store, and once nobody keeps it, nothing
 //! that was made of it is found any more.
 

@@ -34,7 +34,6 @@ mod media;
 mod message;
 mod page;
 mod parameters;
-mod pass;
 mod range;
 mod refusals;
 mod render;
@@ -43,6 +42,7 @@ mod router;
 mod row;
 mod session;
 mod sidebar;
+mod signed_urls;
 mod status;
 mod status_page;
 mod timeout_stream;
@@ -64,7 +64,7 @@ pub use self::{
     host::can_be_host,
     tokens::ApiToken,
 };
-use self::{kept::Kept, pass::Passes, session::Sessions};
+use self::{kept::Kept, session::Sessions, signed_urls::SignedUrls};
 use crate::{
     auth::Auth, limits, mail::Mail, metrics::Metrics, net::Address, policy::Policy,
     refusals::Refusals, shutdown::Shutdown, store, wire::network::Network,
@@ -118,7 +118,7 @@ struct Site(Arc<Inner>);
 struct Inner {
     app: App,
     sessions: Sessions,
-    passes: Passes,
+    signed_urls: SignedUrls,
     kept: Arc<Kept>,
 }
 
@@ -216,8 +216,12 @@ impl Web {
     /// The doors of this house.
     pub fn new(app: App) -> Self {
         let sessions = Sessions::new(&app.options);
-        let site =
-            Site(Arc::new(Inner { app, sessions, passes: Passes::new(), kept: Arc::default() }));
+        let site = Site(Arc::new(Inner {
+            app,
+            sessions,
+            signed_urls: SignedUrls::new(),
+            kept: Arc::default(),
+        }));
         let router = router::router(site.clone());
         Self { site, router }
     }
@@ -228,8 +232,8 @@ impl Site {
         &self.0.sessions
     }
 
-    fn passes(&self) -> &Passes {
-        &self.0.passes
+    fn signed_urls(&self) -> &SignedUrls {
+        &self.0.signed_urls
     }
 
     fn kept(&self) -> &Arc<Kept> {
