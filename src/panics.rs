@@ -71,7 +71,7 @@ pub async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
 
 /// Does what lives as long as the service. After a panic it begins again, with a pause: such a task must
 /// neither end silently nor spin.
-pub async fn keep_going<F: Future<Output = ()>>(name: &'static str, begin: impl Fn() -> F) {
+pub async fn supervise<F: Future<Output = ()>>(name: &'static str, begin: impl Fn() -> F) {
     let scope = Scope::only(name);
     while within(scope, Box::pin(catch(begin()))).await.is_err() {
         log::error!(task = name; "it begins again");
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_task_that_panics_begins_again() {
         let rounds = AtomicU64::new(0);
-        block_on(keep_going("test", || async {
+        block_on(supervise("test", || async {
             assert!(rounds.fetch_add(1, Ordering::SeqCst) > 0, "on purpose");
         }));
         assert_eq!(rounds.into_inner(), 2);

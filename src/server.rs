@@ -185,19 +185,19 @@ impl House {
     /// What goes on beside the connections.
     fn services(&self, reload: Reload) -> Vec<Task<()>> {
         if let Some(often) = notify::watchdog() {
-            let alive = panics::keep_going("watchdog", move || stay_alive(often));
+            let alive = panics::supervise("watchdog", move || stay_alive(often));
             self.executor.spawn(alive).detach();
         }
         let (mail, shutdown) = (self.mail.clone(), self.context.shutdown.clone());
         let options = self.config.retention.clone();
-        let retention = panics::keep_going("retention", move || {
+        let retention = panics::supervise("retention", move || {
             retention::run(options.clone(), mail.clone(), shutdown.clone())
         });
         let context = self.context.clone();
         let reload =
-            panics::keep_going("reload", move || reload_files(context.clone(), reload.clone()));
+            panics::supervise("reload", move || reload_files(context.clone(), reload.clone()));
         let (mail, shutdown) = (self.mail.clone(), self.context.shutdown.clone());
-        let feed = panics::keep_going("feed", move || {
+        let feed = panics::supervise("feed", move || {
             let (mail, shutdown) = (mail.clone(), shutdown.clone());
             async move { mail.publish_remote(shutdown).await }
         });
@@ -263,7 +263,7 @@ impl House {
     {
         let (listener, tasks) = (Arc::new(listener), self.tasks.clone());
         let shutdown = self.context.shutdown.clone();
-        self.executor.spawn(panics::keep_going(kind, move || {
+        self.executor.spawn(panics::supervise(kind, move || {
             net::serve(kind, listener.clone(), tasks.clone(), shutdown.clone(), handle.clone())
         }))
     }
