@@ -15,8 +15,8 @@ use super::{
     list_params::ListParams,
     page,
     parameters::{Pairs, Parameters},
+    strings::STRINGS,
     which::Which,
-    words::WORDS,
 };
 use crate::{
     id::MessageId,
@@ -48,12 +48,12 @@ pub(super) async fn many(
     let Form { action, ids, which, before, until } = body::form(&site, request).await?;
     let are_picked = ids.is_some();
     let selection = match ids {
-        Some(_) if which.all => return Err(Error::bad_request(WORDS.errors.ids_and_more)),
+        Some(_) if which.all => return Err(Error::bad_request(STRINGS.errors.ids_and_more)),
         // The search is then only the way back.
         Some(ids) => Selection::Ids(ids),
         // A list from there on is no selection, and must not become all that the search finds.
         None if !before.is_empty() => {
-            return Err(Error::bad_request(WORDS.errors.before_and_more));
+            return Err(Error::bad_request(STRINGS.errors.before_and_more));
         }
         None => as_asked(&site, which.selection()?, until).await?,
     };
@@ -114,15 +114,15 @@ pub(super) async fn check_tags(site: &Access, changes: &[Change]) -> Result<(), 
         return Ok(());
     }
     if wanted.iter().any(String::is_empty) {
-        return Err(Error::bad_request(WORDS.errors.tag_nameless));
+        return Err(Error::bad_request(STRINGS.errors.tag_nameless));
     }
     if wanted.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
-        return Err(Error::bad_request(WORDS.errors.tag_too_long));
+        return Err(Error::bad_request(STRINGS.errors.tag_too_long));
     }
     let known = site.mail.tags(&site.scope).await?;
     let is_new = |tag: &&String| known.iter().all(|it| it.name != **tag);
     if known.len() + wanted.iter().filter(is_new).count() > MOST_TAGS {
-        return Err(Error::bad_request(WORDS.errors.too_many_tags.with(&MOST_TAGS.to_string())));
+        return Err(Error::bad_request(STRINGS.errors.too_many_tags.with(&MOST_TAGS.to_string())));
     }
     Ok(())
 }
@@ -157,7 +157,7 @@ impl Parameters for Form {
         let only = match pairs.text("only")?.as_deref() {
             None => false,
             Some("picked") => true,
-            Some(_) => return Err(Error::bad_request(WORDS.errors.bad_form)),
+            Some(_) => return Err(Error::bad_request(STRINGS.errors.bad_form)),
         };
         // The button of a row: it says what to do and with which, whatever else is picked.
         let action = match pairs.text("one")? {
@@ -201,18 +201,18 @@ impl Action {
             "star" => Change::Starred(true),
             "unstar" => Change::Starred(false),
             "tag" | "untag" if tag_key(&tag).is_empty() => {
-                return Err(Error::bad_request(WORDS.errors.tag_nameless));
+                return Err(Error::bad_request(STRINGS.errors.tag_nameless));
             }
             "tag" => Change::Tag(tag),
             "untag" => Change::Untag(tag),
             "delete" => return Ok(Self::Delete),
-            _ => return Err(Error::bad_request(WORDS.errors.bad_form)),
+            _ => return Err(Error::bad_request(STRINGS.errors.bad_form)),
         }))
     }
 }
 
 fn parse(id: &str) -> Result<MessageId, Error> {
-    id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))
+    id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))
 }
 
 /// Most tags of all messages together, and characters of each.

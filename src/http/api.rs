@@ -22,8 +22,8 @@ use super::{
     list_params::ListParams,
     message, page,
     parameters::{Pairs, Parameters, Query},
+    strings::STRINGS,
     which::Which,
-    words::WORDS,
 };
 use crate::{
     id::{MessageId, NotAnId},
@@ -58,7 +58,7 @@ pub(super) async fn delete_many(
     let which = if octets.is_empty() {
         which.selection()?
     } else if which.all || !which.is_silent() {
-        return Err(Error::bad_request(WORDS.errors.ids_and_more));
+        return Err(Error::bad_request(STRINGS.errors.ids_and_more));
     } else {
         let Ids { ids } = parse(&octets)?;
         let ids = ids.iter().map(|id| id.parse::<MessageId>());
@@ -94,7 +94,7 @@ pub(super) async fn patch(
 ) -> Result<Response, Error> {
     let patch: Patch = parse(&body::collect(&site, request).await?)?;
     if matches!(patch, Patch { read: None, starred: None, tags: None }) {
-        return Err(Error::bad_request(WORDS.errors.no_change));
+        return Err(Error::bad_request(STRINGS.errors.no_change));
     }
     let record = site.record(&id).await?;
     let changes = patch.changes(&record);
@@ -199,7 +199,7 @@ impl Patch {
 fn parse<'a, T: Deserialize<'a>>(octets: &'a [u8]) -> Result<T, Error> {
     // An array would be taken for the values of the fields in their order.
     if octets.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Error::bad_request(WORDS.errors.no_object));
+        return Err(Error::bad_request(STRINGS.errors.no_object));
     }
     serde_json::from_slice(octets)
         .map_err(|error| Error::bad_request(format!("The JSON cannot be read: {error}.")))

@@ -15,7 +15,7 @@ use super::{
     disposition,
     error::Error,
     files::{self, fence, set},
-    words::WORDS,
+    strings::STRINGS,
     zip::{self, Zip},
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(super) async fn attachments(site: Access, Path(id): Path<String>) -> Result<
     }
     let length: u64 = parts.iter().map(|file| file.length).sum();
     if length > zip::MOST_OCTETS {
-        let text = WORDS.errors.zip_too_large;
+        let text = STRINGS.errors.zip_too_large;
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, text));
     }
     let zip = Zip::new(loaded.record.envelope.received_ms);

@@ -22,8 +22,8 @@ use super::{
     host::Host,
     page,
     session::{self, Key},
+    strings::STRINGS,
     tokens::{self, Scope},
-    words::WORDS,
 };
 use crate::{
     auth::{CredentialVersion, Denied},
@@ -114,14 +114,14 @@ pub(super) async fn log_in(
             site.metrics.logins_failed.add(1);
             log::warn!(client:% = address, user:% = user; "web login refused");
             Timer::after(wait).await;
-            Err(Error::new(StatusCode::UNAUTHORIZED, WORDS.login.refused))
+            Err(Error::new(StatusCode::UNAUTHORIZED, STRINGS.login.refused))
         }
         Denied::TooMany => {
             log::warn!(client:% = address, user:% = user; "web login not looked at: too many failed");
-            Err(Error::new(StatusCode::TOO_MANY_REQUESTS, WORDS.login.too_many))
+            Err(Error::new(StatusCode::TOO_MANY_REQUESTS, STRINGS.login.too_many))
         }
         Denied::Unavailable => {
-            Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, WORDS.login.unavailable))
+            Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, STRINGS.login.unavailable))
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     error::Error,
     parameters::{self, Parameters},
     row,
-    words::WORDS,
+    strings::STRINGS,
 };
 use crate::{mail::CHUNK, message::Extract, store::Raw};
 
@@ -30,7 +30,7 @@ pub(super) async fn form<T: Parameters>(site: &Site, request: Request) -> Result
 pub(super) async fn collect(site: &Site, request: Request) -> Result<Bytes, Error> {
     let limit = site.options.max_body;
     let too_long = || {
-        let text = WORDS.errors.too_long.with(&row::octets(limit as u64));
+        let text = STRINGS.errors.too_long.with(&row::octets(limit as u64));
         Error::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     };
     // Who announces too much need not send it first.
@@ -46,8 +46,8 @@ pub(super) async fn collect(site: &Site, request: Request) -> Result<Bytes, Erro
     match whole.or(too_late).await {
         Some(Ok(whole)) => Ok(whole.to_bytes()),
         Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
-        Some(Err(_)) => Err(Error::bad_request(WORDS.errors.ended_early)),
-        None => Err(Error::new(StatusCode::REQUEST_TIMEOUT, WORDS.errors.too_slow)),
+        Some(Err(_)) => Err(Error::bad_request(STRINGS.errors.ended_early)),
+        None => Err(Error::new(StatusCode::REQUEST_TIMEOUT, STRINGS.errors.too_slow)),
     }
 }
 

@@ -12,8 +12,8 @@ use super::{
     list_params::ListParams,
     page,
     parameters::Query,
+    strings::{STRINGS, Strings, grouped},
     which::Which,
-    words::{WORDS, Words, grouped},
 };
 use crate::{
     message::search,
@@ -41,12 +41,13 @@ pub(super) async fn confirm(
         }
         Selection::All | Selection::Ids(_) => layout.counts.messages,
     };
-    let words = &WORDS.shell;
+    let strings = &STRINGS.layout;
     let messages = match count {
-        MOST_COUNTED.. => words.more_than.with(&grouped(MOST_COUNTED)),
-        count => words.messages.of(count),
+        MOST_COUNTED.. => strings.more_than.with(&grouped(MOST_COUNTED)),
+        count => strings.messages.of(count),
     };
-    let page = ConfirmPage { w: WORDS, layout: &layout, which: &which, count, messages, until_ms };
+    let page =
+        ConfirmPage { w: STRINGS, layout: &layout, which: &which, count, messages, until_ms };
     page::page(&headers, &page).await
 }
 
@@ -71,7 +72,7 @@ async fn count(
 #[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmPage<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     layout: &'a Layout,
     which: &'a Which,
     /// How many messages will be deleted.

@@ -28,7 +28,7 @@ use super::{
     error::Error,
     host::{self, Host},
     page, parameters,
-    words::WORDS,
+    strings::STRINGS,
 };
 use crate::panics::{self, Panicked};
 
@@ -73,7 +73,7 @@ async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Respon
 pub(super) fn to_https(parts: Parts, public_hosts: &[String]) -> Response {
     let is_looking = matches!(parts.method, Method::GET | Method::HEAD);
     let found = host::of(&parts, public_hosts).and_then(|host| {
-        let text = WORDS.errors.only_https;
+        let text = STRINGS.errors.only_https;
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         match is_looking && !host.0.is_empty() && path.starts_with('/') {
             true => Ok(format!("https://{}{path}", host.0)),
@@ -100,7 +100,7 @@ async fn run(next: Next, request: Request) -> Response {
 fn check(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
     let host = host::of(parts, public_hosts)?;
     if acts(parts) && !is_ours(&parts.headers, &host) {
-        return Err(Error::new(StatusCode::FORBIDDEN, WORDS.errors.foreign_page));
+        return Err(Error::new(StatusCode::FORBIDDEN, STRINGS.errors.foreign_page));
     }
     Ok(host)
 }

@@ -9,18 +9,18 @@ use super::{
     layout::Layout,
     list_params::ListParams,
     page,
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 
 /// `GET /help`
 pub(super) async fn help(site: Access, headers: HeaderMap) -> Result<Response, Error> {
     let layout = Layout::new(&site, ListParams::default()).await?;
-    page::page(&headers, &HelpPage { w: WORDS, layout: &layout }).await
+    page::page(&headers, &HelpPage { w: STRINGS, layout: &layout }).await
 }
 
 #[derive(Template)]
 #[template(path = "help.html")]
 struct HelpPage<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     layout: &'a Layout,
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use axum::http::{StatusCode, Version, header, request::Parts, uri::Authority};
 
-use super::{error::Error, words::WORDS};
+use super::{error::Error, strings::STRINGS};
 
 /// The checked authority under which the client reached us: a host that is ours, perhaps with a port.
 /// Empty for a client of HTTP/1.0 that named none.
@@ -35,7 +35,7 @@ pub(super) fn of(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> 
     if !is_ours {
         return Err(Error::new(
             StatusCode::MISDIRECTED_REQUEST,
-            WORDS.errors.foreign_host.with(&name),
+            STRINGS.errors.foreign_host.with(&name),
         ));
     }
     Ok(Host(match authority.port_u16() {

@@ -17,7 +17,7 @@ use super::{
     parameters::{Pairs, Parameters, Query},
     row::Row,
     sidebar::Sidebar,
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 use crate::{message::search::SearchError, store::Page};
 
@@ -42,7 +42,7 @@ pub(super) async fn list(
     });
     let sidebar = Sidebar::new(&site, asked).await?;
     let list = ListPage {
-        w: WORDS,
+        w: STRINGS,
         rows: found.records.iter().map(Row::new).collect(),
         blank: Row::default(),
         older,
@@ -71,14 +71,14 @@ pub(super) async fn rows(
         Wanted::Named(ids) => {
             let mut records = Vec::new();
             for id in ids.split(',').take(MOST_NAMED) {
-                let id = id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?;
+                let id = id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))?;
                 records.extend(site.mail.get(&site.scope, id).await?);
             }
             Page { records, more: false }
         }
     };
     let rows: Vec<_> = found.records.iter().map(Row::new).collect();
-    page::page(&headers, &RowsPiece { w: WORDS, rows, more: found.more }).await
+    page::page(&headers, &RowsPiece { w: STRINGS, rows, more: found.more }).await
 }
 
 /// Which rows.
@@ -95,7 +95,7 @@ impl Parameters for Wanted {
         match pairs.text("ids")? {
             None => Ok(Self::Of(asked)),
             Some(ids) if asked.link("").is_empty() => Ok(Self::Named(ids)),
-            Some(_) => Err(Error::bad_request(WORDS.errors.ids_and_more)),
+            Some(_) => Err(Error::bad_request(STRINGS.errors.ids_and_more)),
         }
     }
 }
@@ -114,14 +114,14 @@ impl Trouble {
         let (before, rest) = q.split_at(start);
         let (here, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
         let [before, here, after] = [before, here, after].map(str::to_owned);
-        Self { why: WORDS.shell.problem(&error.problem), before, here, after }
+        Self { why: STRINGS.layout.problem(&error.problem), before, here, after }
     }
 }
 
 #[derive(Template)]
 #[template(path = "list.html")]
 struct ListPage<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     layout: &'a Layout,
     /// Why the search means nothing.
     trouble: Option<Trouble>,
@@ -139,7 +139,7 @@ struct ListPage<'a> {
 #[derive(Template)]
 #[template(path = "rows.html")]
 struct RowsPiece {
-    w: &'static Words,
+    w: &'static Strings,
     rows: Vec<Row>,
     /// Older ones follow.
     more: bool,

@@ -5,7 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     error::Error,
     parameters::{Pairs, Parameters},
-    words::WORDS,
+    strings::STRINGS,
 };
 use crate::{
     message::search::{self, SearchError, Test},
@@ -54,7 +54,7 @@ impl ListParams {
         let (search, mailbox) = filter?;
         let before = match self.before.as_str() {
             "" => None,
-            id => Some(id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?),
+            id => Some(id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))?),
         };
         Ok(store::Query { search, mailbox, before, limit })
     }

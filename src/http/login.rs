@@ -17,7 +17,7 @@ use super::{
     page,
     parameters::{Pairs, Parameters, Query},
     session,
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 use crate::{secret::Secret, wire::sasl::Credentials};
 
@@ -44,7 +44,7 @@ pub(super) async fn form(
     if is_off || authn::session_of(&site, &headers, &host, &client).is_some() {
         return Ok(see_other(local(&to)));
     }
-    page::page(&headers, &LoginPage { w: WORDS, user: "", to: &to, problem: None }).await
+    page::page(&headers, &LoginPage { w: STRINGS, user: "", to: &to, problem: None }).await
 }
 
 /// `POST /login`
@@ -64,7 +64,7 @@ pub(super) async fn log_in(
         Ok(version) => version,
         Err(error) => {
             let problem = Some(&*error.external);
-            let template = LoginPage { w: WORDS, user: &user, to: &to, problem };
+            let template = LoginPage { w: STRINGS, user: &user, to: &to, problem };
             let mut answer = page::page(&headers, &template).await?;
             *answer.status_mut() = error.status;
             return Ok(answer);
@@ -124,7 +124,7 @@ struct Form {
 /// Whoever fills in nothing hears that this is nobody's password.
 impl Parameters for Form {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        let unread = || Error::bad_request(WORDS.errors.bad_form);
+        let unread = || Error::bad_request(STRINGS.errors.bad_form);
         Ok(Self {
             user: pairs.written("user")?.ok_or_else(unread)?,
             password: pairs.written("password")?.ok_or_else(unread)?,
@@ -136,7 +136,7 @@ impl Parameters for Form {
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     user: &'a str,
     to: &'a str,
     problem: Option<&'a str>,

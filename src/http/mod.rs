@@ -45,12 +45,12 @@ mod sidebar;
 mod signed_urls;
 mod status;
 mod status_page;
+mod strings;
 mod timeout_stream;
 mod tokens;
 mod upgrade;
 mod visible;
 mod which;
-mod words;
 mod zip;
 
 use std::{collections::BTreeMap, net::SocketAddr, ops::Deref, sync::Arc, time::Instant};

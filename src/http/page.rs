@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     error::Error,
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 
 /// A page from a template.
@@ -64,7 +64,7 @@ pub(super) fn wants_page(headers: &HeaderMap) -> bool {
 pub(super) fn finish(mut answer: Response, wants_page: bool) -> Response {
     let Some(error) = answer.extensions_mut().remove::<Error>() else { return answer };
     let status = error.status;
-    let template = ErrorPage { w: WORDS, status, text: &error.external };
+    let template = ErrorPage { w: STRINGS, status, text: &error.external };
     if let (true, Ok(html)) = (wants_page, template.render()) {
         // The headers of the answer stay (Allow of a 405), only the body changes.
         let (mut head, _) = answer.into_parts();
@@ -97,7 +97,7 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     status: StatusCode,
     text: &'a str,
 }

@@ -12,8 +12,8 @@ use axum::{
 use super::{
     Site, access::Access, actions, api, archive, assets, auth_http, client_info::ClientInfo,
     confirm, error::Error, files, frame, guard, help, host::Host, list, list_params::ListParams,
-    login, message, message::Tab, parameters::Query, refusals, sidebar, status, upgrade,
-    words::WORDS,
+    login, message, message::Tab, parameters::Query, refusals, sidebar, status, strings::STRINGS,
+    upgrade,
 };
 
 /// The table.
@@ -67,7 +67,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/favicon.ico", get(assets::favicon))
         .fallback(|| async { Error::no_page() })
         .method_not_allowed_fallback(|| async {
-            Error::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, WORDS.errors.wrong_method)
+            Error::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, STRINGS.errors.wrong_method)
         })
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
         .with_state(site)

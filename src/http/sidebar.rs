@@ -13,7 +13,7 @@ use super::{
     list_params::ListParams,
     page,
     parameters::{Pairs, Parameters, Query},
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 use crate::{
     message::search,
@@ -28,7 +28,7 @@ pub(super) async fn sidebar(
 ) -> Result<Response, Error> {
     let layout = Layout::new(&site, asked).await?;
     let sidebar = Sidebar::new(&site, &layout.asked).await?;
-    page::page(&headers, &SidebarPiece { w: WORDS, layout: &layout, sidebar: &sidebar }).await
+    page::page(&headers, &SidebarPiece { w: STRINGS, layout: &layout, sidebar: &sidebar }).await
 }
 
 /// The list that the page shows.
@@ -147,7 +147,7 @@ fn searching(q: String) -> ListParams {
 #[derive(Template)]
 #[template(path = "sidebar.html")]
 struct SidebarPiece<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     layout: &'a Layout,
     sidebar: &'a Sidebar,
 }

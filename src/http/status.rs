@@ -8,14 +8,14 @@ use serde::Serialize;
 
 use super::{
     access::Access, error::Error, page, parameters::Query, refusals::RefusalFilter, row,
-    status_page, words::WORDS,
+    status_page, strings::STRINGS,
 };
 use crate::{log, metrics, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
 pub(super) async fn ready(site: Access) -> Result<&'static str, Error> {
     if site.shutdown.has_begun() {
-        let text = WORDS.errors.closing;
+        let text = STRINGS.errors.closing;
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     // A store that has stopped taking mail still tells what it has.

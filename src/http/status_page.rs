@@ -18,7 +18,7 @@ use super::{
     page,
     refusals::RefusalFilter,
     row::{self, When},
-    words::{WORDS, Words, grouped},
+    strings::{STRINGS, Strings, grouped},
 };
 use crate::{metrics::Door, refusals, store};
 
@@ -29,7 +29,7 @@ pub(super) async fn page(
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let layout = Layout::new(site, ListParams::default()).await?;
-    let (w, metrics, now_ms) = (WORDS, &site.metrics, row::now_ms());
+    let (w, metrics, now_ms) = (STRINGS, &site.metrics, row::now_ms());
     let received = metrics.received_lately.last(now_ms);
     let refused = metrics.refused_lately.last(now_ms);
     let found = find.among(site);
@@ -56,7 +56,7 @@ pub(super) async fn page(
 #[derive(Template)]
 #[template(path = "status.html")]
 struct StatusPage<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     layout: &'a Layout,
     facts: Vec<Fact>,
     chart: Chart,
@@ -116,7 +116,7 @@ struct RefusalRow {
 }
 
 fn facts(site: &Site, layout: &Layout) -> Vec<Fact> {
-    let (w, counts, metrics) = (&WORDS.status, &layout.counts, &site.metrics);
+    let (w, counts, metrics) = (&STRINGS.status, &layout.counts, &site.metrics);
     let kind = match site.store_kind {
         store::Kind::Sqlite => w.sqlite,
         store::Kind::Memory => w.memory,
@@ -133,7 +133,7 @@ fn facts(site: &Site, layout: &Layout) -> Vec<Fact> {
     };
     let fact = |id, name, value, note| Fact { id, name, value, note };
     vec![
-        fact("stored", w.stored, grouped(counts.messages), WORDS.shell.unread.of(counts.unread)),
+        fact("stored", w.stored, grouped(counts.messages), STRINGS.layout.unread.of(counts.unread)),
         fact("size", w.size, row::octets(counts.bytes), on_disk),
         fact("store", w.store, kind.to_owned(), String::new()),
         fact("index", w.index, lag, String::new()),
@@ -155,7 +155,7 @@ fn facts(site: &Site, layout: &Layout) -> Vec<Fact> {
 }
 
 fn limits(site: &Site) -> Vec<Limit> {
-    let (w, metrics, limits) = (&WORDS.status, &site.metrics, &site.limits);
+    let (w, metrics, limits) = (&STRINGS.status, &site.metrics, &site.limits);
     let limit = |id, name, key, now: u64, most: u64, reached| Limit {
         id,
         name,
@@ -194,7 +194,7 @@ fn limits(site: &Site) -> Vec<Limit> {
 
 /// The two largest units: `3 days 4 hours`.
 fn uptime(since: Duration) -> String {
-    let (w, seconds) = (&WORDS.status, since.as_secs());
+    let (w, seconds) = (&STRINGS.status, since.as_secs());
     let units = [
         (seconds / 86_400, w.days),
         (seconds / 3_600 % 24, w.hours),
@@ -218,13 +218,13 @@ impl DoorRow {
 
 impl Reply {
     fn new((text, count): (String, u64)) -> Self {
-        Self { hint: WORDS.status.hint(&text), count: grouped(count), text }
+        Self { hint: STRINGS.status.hint(&text), count: grouped(count), text }
     }
 }
 
 impl RefusalRow {
     fn new(refusal: &refusals::Refusal) -> Self {
-        let unix = || WORDS.status.unix_socket.to_owned();
+        let unix = || STRINGS.status.unix_socket.to_owned();
         Self {
             at: When::new(refusal.at_ms),
             client: refusal.client.map_or_else(unix, |client| client.ip().to_string()),
@@ -232,7 +232,7 @@ impl RefusalRow {
             text: refusal.text.clone(),
             sender: refusal.sender.clone(),
             recipient: refusal.recipient.clone(),
-            hint: WORDS.status.hint(&refusal.text),
+            hint: STRINGS.status.hint(&refusal.text),
         }
     }
 }

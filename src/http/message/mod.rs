@@ -28,7 +28,7 @@ use super::{
     parameters::{Pairs, Parameters, Query},
     render_params::RenderParams,
     row::{Row, When, octets},
-    words::{WORDS, Words, message},
+    strings::{STRINGS, Strings, message},
 };
 use crate::{
     message::{Code, Defect, Protection, codes, protections, search},
@@ -120,8 +120,8 @@ async fn answer(
     let layout = Layout::new(site, ListParams::default()).await?;
     let record = &loaded.record;
     let message = MessagePage {
-        w: WORDS,
-        m: &WORDS.message,
+        w: STRINGS,
+        m: &STRINGS.message,
         layout: &layout,
         row: Row::new(record),
         people: facts::people(record),
@@ -143,8 +143,8 @@ async fn answer(
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage<'a> {
-    w: &'static Words,
-    m: &'static message::Words,
+    w: &'static Strings,
+    m: &'static message::Strings,
     layout: &'a Layout,
     row: Row,
     people: Vec<People<'a>>,

@@ -16,7 +16,7 @@ use crate::{
         render,
         render_params::{self, RenderParams},
         row::octets,
-        words::WORDS,
+        strings::STRINGS,
     },
     mail::{self, Excerpt, MOST_SHOWN},
     message::{
@@ -51,7 +51,7 @@ impl Panel {
         tab: Tab,
         how: &ViewParams,
     ) -> Result<Self, Error> {
-        let (words, outline) = (&WORDS.message, &loaded.scanned.outline);
+        let (strings, outline) = (&STRINGS.message, &loaded.scanned.outline);
         let letter = loaded.letter();
         let id = loaded.record.id;
         Ok(match tab {
@@ -62,14 +62,14 @@ impl Panel {
                         (format!("/messages/{id}/html"), format!("/messages/{id}/frame"));
                     Self::Html(Preview::new(rendered, number, &how.look, page, frame))
                 }
-                None => Self::Nothing(words.html.none),
+                None => Self::Nothing(strings.html.none),
             },
             Tab::Markup => match leaves::html(loaded, &letter).await? {
                 Some(excerpt) => Self::Markup(excerpt),
-                None => Self::Nothing(words.html.none),
+                None => Self::Nothing(strings.html.none),
             },
             Tab::Text => match text_leaves(loaded, &letter).await? {
-                leaves if leaves.is_empty() => Self::Nothing(words.text.none),
+                leaves if leaves.is_empty() => Self::Nothing(strings.text.none),
                 leaves => Self::Text(leaves),
             },
             Tab::Source => Self::Source(Source::new(loaded, how).await?),
@@ -142,13 +142,13 @@ impl Preview {
     /// The widths to choose from, and what they are called.
     pub(super) fn widths(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let widths = render_params::WIDTHS.into_iter().map(|width| (width, width));
-        widths.chain([(FULL, WORDS.message.html.full)])
+        widths.chain([(FULL, STRINGS.message.html.full)])
     }
 
     /// The schemes of colours to choose from.
     pub(super) fn schemes(&self) -> [(&'static str, &'static str); 3] {
-        let words = &WORDS.message.html;
-        [("light", words.light), ("dark", words.dark), ("forced", words.forced)]
+        let strings = &STRINGS.message.html;
+        [("light", strings.light), ("dark", strings.dark), ("forced", strings.forced)]
     }
 
     /// The width chosen, in pixels, or `full`.
@@ -164,7 +164,7 @@ impl Preview {
     /// What was taken out, in words.
     pub(super) fn taken(&self) -> String {
         let taken =
-            self.taken.iter().map(|(&what, &count)| (WORDS.message.html.taken)(what, count));
+            self.taken.iter().map(|(&what, &count)| (STRINGS.message.html.taken)(what, count));
         taken.collect::<Vec<_>>().join(", ")
     }
 
@@ -190,8 +190,8 @@ impl Preview {
     /// Why a picture looks like a tracker, in words.
     pub(super) fn why(&self, tracker: &Tracker) -> String {
         let signs: Vec<_> =
-            tracker.signs.iter().map(|&sign| (WORDS.message.html.sign)(sign)).collect();
-        WORDS.message.html.why.with(&signs.join(", "))
+            tracker.signs.iter().map(|&sign| (STRINGS.message.html.sign)(sign)).collect();
+        STRINGS.message.html.why.with(&signs.join(", "))
     }
 }
 

@@ -28,7 +28,7 @@ use crate::http::{
     parameters::Query,
     render_params::RenderParams,
     row::{Row, When, octets},
-    words::{WORDS, message},
+    strings::{STRINGS, message},
 };
 
 /// `GET /messages/{id}/print`
@@ -51,7 +51,7 @@ pub(in crate::http) async fn print(
     }
     let record = &loaded.record;
     let paper = Paper {
-        m: &WORDS.message,
+        m: &STRINGS.message,
         row: Row::new(record),
         people: facts::people(record),
         sent: record.summary.date_ms.map(When::new),
@@ -74,7 +74,7 @@ pub(in crate::http) async fn print(
 #[derive(Template)]
 #[template(path = "print.html")]
 struct Paper<'a> {
-    m: &'static message::Words,
+    m: &'static message::Strings,
     row: Row,
     people: Vec<People<'a>>,
     sent: Option<When>,
