@@ -204,9 +204,9 @@ impl House {
         vec![self.executor.spawn(retention), self.executor.spawn(reload), self.executor.spawn(feed)]
     }
 
-    fn web(&self, bound: &Bound) -> http::Web {
+    fn web(&self, bound: &Bound) -> http::HttpServer {
         let (config, context) = (&self.config, &self.context);
-        http::Web::new(http::App {
+        http::HttpServer::new(http::Dependencies {
             mail: self.mail.clone(),
             auth: context.auth.clone(),
             metrics: context.metrics.clone(),
@@ -233,7 +233,7 @@ impl House {
         }
     }
 
-    fn serve_http(&self, listener: Listener, web: http::Web) -> Task<()> {
+    fn serve_http(&self, listener: Listener, web: http::HttpServer) -> Task<()> {
         let most = self.config.limits.http_connections as u64;
         let metrics = self.context.metrics.clone();
         let counts = metrics.open_door(http_url(&listener, &self.config.http));

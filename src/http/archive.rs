@@ -25,8 +25,11 @@ use crate::{
 };
 
 /// `GET /messages/{id}/attachments.zip`
-pub(super) async fn attachments(site: Access, Path(id): Path<String>) -> Result<Response, Error> {
-    let loaded = site.load(&id).await?;
+pub(super) async fn attachments(
+    context: Access,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let loaded = context.load(&id).await?;
     let outline = &loaded.scanned.outline;
     let numbers = loaded.letter().attachments;
     let parts: VecDeque<_> =
@@ -50,7 +53,7 @@ pub(super) async fn attachments(site: Access, Path(id): Path<String>) -> Result<
     set(&mut answer, header::CONTENT_TYPE, "application/zip")?;
     let name = disposition::attachment(&format!("attachments-{id}.zip"));
     set(&mut answer, header::CONTENT_DISPOSITION, &name)?;
-    fence(&mut answer, &site)?;
+    fence(&mut answer, &context)?;
     Ok(answer)
 }
 

@@ -21,7 +21,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use percent_encoding::percent_decode;
 
 use super::{
-    Site,
+    HttpContext,
     client_info::ClientInfo,
     error::Error,
     parameters::{Pairs, Parameters, Query},
@@ -80,16 +80,16 @@ impl Parameters for Wanted {
 
 /// `GET /`, where nginx was pointed there.
 pub(super) async fn at_root(
-    site: State<Site>,
+    context: State<HttpContext>,
     client: Extension<ClientInfo>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    auth_smtp(site, client, Query(Wanted::default()), headers).await
+    auth_smtp(context, client, Query(Wanted::default()), headers).await
 }
 
 /// `GET /auth-smtp`
 pub(super) async fn auth_smtp(
-    State(site): State<Site>,
+    State(context): State<HttpContext>,
     Extension(client): Extension<ClientInfo>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
@@ -100,11 +100,11 @@ pub(super) async fn auth_smtp(
     }
     let protocol = headers.get("auth-protocol").map(HeaderValue::as_bytes).unwrap_or_default();
     let is_pop3 = protocol.eq_ignore_ascii_case(b"pop3");
-    let upstreams = if is_pop3 { &site.pop3_upstreams } else { &site.upstreams };
+    let upstreams = if is_pop3 { &context.pop3_upstreams } else { &context.upstreams };
     let upstream = if wanted.is_proxied() { upstreams.proxied } else { upstreams.direct };
     // Whoever leaves out who its client is, is its client.
     let client = named_client(&headers).or(client.address);
-    let asked = Question { site: &site, headers: &headers, client, is_pop3, wanted: &wanted };
+    let asked = Question { context: &context, headers: &headers, client, is_pop3, wanted: &wanted };
     Ok(match asked.verdict(upstream).await {
         Ok((upstream, login)) => {
             let server = reachable(upstream.address.ip()).to_string();
@@ -151,7 +151,7 @@ impl From<Reply> for Refusal {
 
 /// What nginx asks.
 struct Question<'a> {
-    site: &'a Site,
+    context: &'a HttpContext,
     headers: &'a HeaderMap,
     client: Option<IpAddr>,
     is_pop3: bool,
@@ -172,7 +172,7 @@ impl Question<'_> {
             );
             return Err(NO_UPSTREAM.into());
         };
-        let policy = &self.site.policy;
+        let policy = &self.context.policy;
         // SMTP would not hear its password either.
         if self.client.is_some_and(|client| policy.turns_away(client)) {
             return Err(Reply::CLIENT_REJECTED.into());
@@ -209,7 +209,7 @@ impl Question<'_> {
     }
 
     async fn login(&self, mode: Mode, claim: Claim) -> Result<(), Refusal> {
-        let (auth, metrics) = (&self.site.auth, &self.site.metrics);
+        let (auth, metrics) = (&self.context.auth, &self.context.metrics);
         let user = claim.user().to_owned();
         if auth.is_blocked(self.client, Instant::now()) {
             return Err(PUT_OFF.into());

@@ -16,7 +16,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use smol::Timer;
 
 use super::{
-    LoginMode, Site,
+    HttpContext, LoginMode,
     client_info::{self, ClientInfo},
     error::Error,
     host::Host,
@@ -59,24 +59,25 @@ impl Principal {
 
 /// Who asks, or what they are answered instead.
 pub(super) async fn admit(
-    site: &Site,
+    context: &HttpContext,
     parts: &Parts,
     host: &Host,
     client: &ClientInfo,
 ) -> Result<Principal, Response> {
-    if site.options.login == LoginMode::Off || is_open(parts, client) {
+    if context.options.login == LoginMode::Off || is_open(parts, client) {
         return Ok(Principal::Anybody);
     }
     if let Some(field) = parts.headers.get(header::AUTHORIZATION) {
-        let principal = by_field(site, field, client).await.map_err(IntoResponse::into_response)?;
+        let principal =
+            by_field(context, field, client).await.map_err(IntoResponse::into_response)?;
         let may = principal.may_change() || !client_info::changes(&parts.method);
         return if may { Ok(principal) } else { Err(forbidden(READ_ONLY)) };
     }
-    if let Some(key) = session_of(site, &parts.headers, host, client) {
+    if let Some(key) = session_of(context, &parts.headers, host, client) {
         let may = client_info::names_its_page(&parts.headers) || !client_info::acts(parts);
         return if may { Ok(Principal::Session(key)) } else { Err(forbidden(NO_ORIGIN)) };
     }
-    if site.signed_urls().is_good(&parts.method, &parts.uri) {
+    if context.signed_urls().is_good(&parts.method, &parts.uri) {
         return Ok(Principal::Anybody);
     }
     Err(ask(parts))
@@ -84,34 +85,34 @@ pub(super) async fn admit(
 
 /// The session that this request's cookie names, if it goes on.
 pub(super) fn session_of(
-    site: &Site,
+    context: &HttpContext,
     headers: &HeaderMap,
     host: &Host,
     client: &ClientInfo,
 ) -> Option<Key> {
     let token = session::cookie(headers, host, client.is_secure)?;
-    let key = site.sessions().key(&token);
-    goes_on(site, &key, true).then_some(key)
+    let key = context.sessions().key(&token);
+    goes_on(context, &key, true).then_some(key)
 }
 
 /// Checks a name and a password, says so in the log, and lets a failure wait.
 pub(super) async fn log_in(
-    site: &Site,
+    context: &HttpContext,
     client: &ClientInfo,
     credentials: Credentials,
 ) -> Result<CredentialVersion, Error> {
     let address = client.address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
     let user = credentials.user.clone();
-    let denied = match site.auth.log_in(client.address, credentials).await {
+    let denied = match context.auth.log_in(client.address, credentials).await {
         Ok(version) => return Ok(version),
         Err(denied) => denied,
     };
     // A name that is nobody's may be a password in the wrong field.
     let user =
-        if site.auth.credential_version(&user).is_some() { user } else { "unknown".to_owned() };
+        if context.auth.credential_version(&user).is_some() { user } else { "unknown".to_owned() };
     match denied {
         Denied::Refused(wait) => {
-            site.metrics.logins_failed.add(1);
+            context.metrics.logins_failed.add(1);
             log::warn!(client:% = address, user:% = user; "web login refused");
             Timer::after(wait).await;
             Err(Error::new(StatusCode::UNAUTHORIZED, STRINGS.login.refused))
@@ -126,7 +127,7 @@ pub(super) async fn log_in(
     }
 }
 
-impl Site {
+impl HttpContext {
     /// True as long as whoever was let in may stay: a live feed outlives its request.
     pub(super) fn still_admits(&self, principal: &Principal) -> bool {
         match principal {
@@ -138,11 +139,11 @@ impl Site {
 }
 
 /// A session whose user is gone or has another password ends here.
-fn goes_on(site: &Site, key: &Key, is_used: bool) -> bool {
-    let Some(session) = site.sessions().find(key, Instant::now(), is_used) else { return false };
-    let is_same = site.auth.credential_version(&session.user) == Some(session.version);
+fn goes_on(context: &HttpContext, key: &Key, is_used: bool) -> bool {
+    let Some(session) = context.sessions().find(key, Instant::now(), is_used) else { return false };
+    let is_same = context.auth.credential_version(&session.user) == Some(session.version);
     if !is_same {
-        site.sessions().end(key);
+        context.sessions().end(key);
         log::info!(user:% = session.user; "session ended: its user is gone or has changed");
     }
     is_same
@@ -161,7 +162,7 @@ fn is_open(parts: &Parts, client: &ClientInfo) -> bool {
 /// `Authorization` (RFC 7617, RFC 6750). Basic is taken when it comes, as from `curl -u`, but never
 /// asked for: a browser would put its own box over our page.
 async fn by_field(
-    site: &Site,
+    context: &HttpContext,
     field: &HeaderValue,
     client: &ClientInfo,
 ) -> Result<Principal, Error> {
@@ -171,12 +172,12 @@ async fn by_field(
     let value = value.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = Secret::new(value.to_owned());
-        if let Some((_, scope)) = tokens::find(&site.options, &token) {
+        if let Some((_, scope)) = tokens::find(&context.options, &token) {
             return Ok(Principal::Program(scope));
         }
         // Tokens are not counted, for nobody guesses one and a forgotten script would shut its whole
         // machine out; but who tries is not to try fast.
-        site.metrics.logins_failed.add(1);
+        context.metrics.logins_failed.add(1);
         Timer::after(WRONG_TOKEN).await;
         return Err(Error::new(StatusCode::UNAUTHORIZED, "There is no such token."));
     }
@@ -187,7 +188,7 @@ async fn by_field(
     let text = String::from_utf8(octets).map_err(|_| wrong())?;
     let (user, password) = text.split_once(':').ok_or_else(wrong)?;
     let password = Secret::new(password.to_owned());
-    let version = log_in(site, client, Credentials { user: user.to_owned(), password }).await?;
+    let version = log_in(context, client, Credentials { user: user.to_owned(), password }).await?;
     Ok(Principal::User(user.to_owned(), version))
 }
 

@@ -23,7 +23,7 @@ use crate::{
 /// `GET /delete`: asks before everything that a list shows is deleted, and says how many messages that
 /// are.
 pub(super) async fn confirm(
-    site: Access,
+    context: Access,
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -33,11 +33,11 @@ pub(super) async fn confirm(
     let selection = which.selection()?;
     let asked =
         ListParams { q: which.q.clone(), mailbox: which.mailbox.clone(), ..ListParams::default() };
-    let layout = Layout::new(&site, asked).await?;
+    let layout = Layout::new(&context, asked).await?;
     let count = match selection {
         Selection::Matching(filter) => {
             let (search, mailbox) = filter.into_parts();
-            count(&site, search, mailbox).await?
+            count(&context, search, mailbox).await?
         }
         Selection::All | Selection::Ids(_) => layout.counts.messages,
     };
@@ -53,14 +53,14 @@ pub(super) async fn confirm(
 
 /// How many messages match, as far as anybody counts.
 async fn count(
-    site: &Access,
+    context: &Access,
     search: search::Query,
     mailbox: Option<String>,
 ) -> Result<u64, Error> {
     let mut query = store::Query { search, mailbox, before: None, limit: AT_ONCE };
     let mut count = 0;
     loop {
-        let page = site.mail.list(&site.scope, query.clone()).await?;
+        let page = context.mail.list(&context.scope, query.clone()).await?;
         count += page.records.len() as u64;
         query.before = page.records.last().map(|record| record.id);
         if !page.more || count >= MOST_COUNTED {

@@ -15,7 +15,7 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower_service::Service;
 
 use super::{
-    Web, client_info::Peer, guard, live, timeout_stream::TimeoutStream, upgrade::UpgradeSlot,
+    HttpServer, client_info::Peer, guard, live, timeout_stream::TimeoutStream, upgrade::UpgradeSlot,
 };
 use crate::net::{Socket, Stream, tls::Certificates};
 
@@ -25,10 +25,10 @@ pub async fn serve_connection(
     socket: Socket,
     peer: Option<SocketAddr>,
     certificates: Option<&Certificates>,
-    web: &Web,
+    server: &HttpServer,
 ) {
-    let site = &web.site;
-    let _open = site.metrics.http_connections_now.hold();
+    let context = &server.context;
+    let _open = context.metrics.http_connections_now.hold();
     let peer_info = Peer { address: peer.map(|peer| peer.ip()), is_tls: certificates.is_some() };
     let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
     let stream = match certificates {
@@ -45,7 +45,7 @@ pub async fn serve_connection(
         }
     };
     let speaks_clear_to_tls = certificates.is_some() && !stream.is_encrypted();
-    let io = FuturesIo::new(TimeoutStream::new(stream, &site.options));
+    let io = FuturesIo::new(TimeoutStream::new(stream, &context.options));
 
     let slot = UpgradeSlot::default();
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -53,22 +53,22 @@ pub async fn serve_connection(
         request.extensions_mut().insert(peer_info);
         async move {
             if speaks_clear_to_tls {
-                return Ok(guard::to_https(request.into_parts().0, &site.options.public_hosts));
+                return Ok(guard::to_https(request.into_parts().0, &context.options.public_hosts));
             }
-            web.router.clone().call(request).await
+            server.router.clone().call(request).await
         }
     });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(SmolTimer::new())
-            .header_read_timeout(Duration::from_secs(site.options.header_seconds))
+            .header_read_timeout(Duration::from_secs(context.options.header_seconds))
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEADER)
             .serve_connection(io, service)
             .with_upgrades()
     );
     let shutdown = async {
-        site.shutdown.begun().await;
+        context.shutdown.begun().await;
         None
     };
     let ended = match async { Some(connection.as_mut().await) }.or(shutdown).await {
@@ -83,7 +83,7 @@ pub async fn serve_connection(
         Err(error) => log::debug!("{peer}: {error}"),
     }
     if let Some(request) = slot.take() {
-        live::serve(request, site, &peer).await;
+        live::serve(request, context, &peer).await;
     }
 }
 

@@ -16,26 +16,26 @@ use super::{
 
 /// `GET /messages/{id}/frame`
 pub(super) async fn whole(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
     Query(look): Query<RenderParams>,
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let loaded = site.load_prefix(&id).await?;
+    let loaded = context.load_prefix(&id).await?;
     let rendered = leaves::rendered(&loaded, &loaded.letter(), &look).await?;
     answer(rendered, &look, &host, &headers).await
 }
 
 /// `GET /messages/{id}/parts/{part}/frame`: the same for any part that is HTML, or a message with HTML.
 pub(super) async fn part(
-    site: Access,
+    context: Access,
     Path((id, number)): Path<(String, String)>,
     Query(look): Query<RenderParams>,
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let loaded = site.load_prefix_with(&id, &number).await?;
+    let loaded = context.load_prefix_with(&id, &number).await?;
     let (number, part) = loaded.part(&number)?;
     let rendered = match Viewer::of(part) {
         Viewer::Html => render::rendered(&loaded, number, &look).await?,

@@ -23,7 +23,7 @@ use axum::{
 };
 
 use super::{
-    Site, authn,
+    HttpContext, authn,
     client_info::{ClientInfo, Peer, acts},
     error::Error,
     host::{self, Host},
@@ -33,12 +33,16 @@ use super::{
 use crate::panics::{self, Panicked};
 
 /// Checks a request, lets it through, and gives the answer the headers that every answer has.
-pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
-    site.metrics.http_requests.add(1);
+pub(super) async fn guard(
+    State(context): State<HttpContext>,
+    request: Request,
+    next: Next,
+) -> Response {
+    context.metrics.http_requests.add(1);
     let (mut parts, body) = request.into_parts();
     let wants_page = page::wants_page(&parts.headers);
-    let (host, answer) = match check(&parts, &site.options.public_hosts) {
-        Ok(host) => match admit(&site, &mut parts, &host).await {
+    let (host, answer) = match check(&parts, &context.options.public_hosts) {
+        Ok(host) => match admit(&context, &mut parts, &host).await {
             Ok(()) => {
                 let answer = match parameters::check(&parts) {
                     Ok(()) => run(next, Request::from_parts(parts, body)).await,
@@ -56,12 +60,12 @@ pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next
 }
 
 /// Sees who asks, and leaves for the handlers what was found.
-async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Response> {
+async fn admit(context: &HttpContext, parts: &mut Parts, host: &Host) -> Result<(), Response> {
     let Some(peer) = parts.extensions.get::<Peer>().copied() else {
         return Err(Error::internal("a request without a connection").into_response());
     };
-    let client = ClientInfo::new(peer, &parts.headers, &site.options.proxies);
-    let principal = authn::admit(site, parts, host, &client).await?;
+    let client = ClientInfo::new(peer, &parts.headers, &context.options.proxies);
+    let principal = authn::admit(context, parts, host, &client).await?;
     parts.extensions.insert(host.clone());
     parts.extensions.insert(client);
     parts.extensions.insert(principal);

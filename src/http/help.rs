@@ -13,8 +13,8 @@ use super::{
 };
 
 /// `GET /help`
-pub(super) async fn help(site: Access, headers: HeaderMap) -> Result<Response, Error> {
-    let layout = Layout::new(&site, ListParams::default()).await?;
+pub(super) async fn help(context: Access, headers: HeaderMap) -> Result<Response, Error> {
+    let layout = Layout::new(&context, ListParams::default()).await?;
     page::page(&headers, &HelpPage { w: STRINGS, layout: &layout }).await
 }
 

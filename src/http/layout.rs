@@ -17,10 +17,17 @@ pub(super) struct Layout {
 
 impl Layout {
     /// What stands around a page about this.
-    pub(super) async fn new(site: &Access, asked: ListParams) -> Result<Self, Error> {
-        let seen = site.mail.next_event() - 1;
-        let counts = site.mail.counts(&site.scope).await?;
-        let asks_who = site.options.login != LoginMode::Off;
-        Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version, asks_who })
+    pub(super) async fn new(context: &Access, asked: ListParams) -> Result<Self, Error> {
+        let seen = context.mail.next_event() - 1;
+        let counts = context.mail.counts(&context.scope).await?;
+        let asks_who = context.options.login != LoginMode::Off;
+        Ok(Self {
+            asked,
+            counts,
+            epoch: context.epoch.clone(),
+            seen,
+            version: context.version,
+            asks_who,
+        })
     }
 }

@@ -23,24 +23,24 @@ use crate::{message::search::SearchError, store::Page};
 
 /// `GET /`
 pub(super) async fn list(
-    site: Access,
+    context: Access,
     Extension(host): Extension<Host>,
     Query(asked): Query<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     // The event number is taken first: an event between here and the list is then told twice, and
     // the script knows the row already. The other order could lose one.
-    let layout = Layout::new(&site, asked).await?;
+    let layout = Layout::new(&context, asked).await?;
     let asked = &layout.asked;
     let (found, trouble) = match asked.filter() {
-        Ok(_) => (site.mail.list(&site.scope, asked.query(PAGE_ROWS)?).await?, None),
+        Ok(_) => (context.mail.list(&context.scope, asked.query(PAGE_ROWS)?).await?, None),
         Err(error) => (NOTHING, Some(Trouble::new(&asked.q, error))),
     };
     let older = found.records.last().filter(|_| found.more).map(|last| {
         let before = last.id.to_string();
         ListParams { before, ..asked.whole() }.link("/")
     });
-    let sidebar = Sidebar::new(&site, asked).await?;
+    let sidebar = Sidebar::new(&context, asked).await?;
     let list = ListPage {
         w: STRINGS,
         rows: found.records.iter().map(Row::new).collect(),
@@ -48,8 +48,8 @@ pub(super) async fn list(
         older,
         sidebar: &sidebar,
         hits: asked.hits(),
-        smtp: smtp_address(&site, &host),
-        smtp_port: site.smtp.port(),
+        smtp: smtp_address(&context, &host),
+        smtp_port: context.smtp.port(),
         layout: &layout,
         trouble,
     };
@@ -62,17 +62,17 @@ pub(super) async fn list(
 
 /// `GET /rows`: a piece of a list, or the messages of these ids as a list shows them now.
 pub(super) async fn rows(
-    site: Access,
+    context: Access,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let found = match wanted {
-        Wanted::Of(asked) => site.mail.list(&site.scope, asked.query(PAGE_ROWS)?).await?,
+        Wanted::Of(asked) => context.mail.list(&context.scope, asked.query(PAGE_ROWS)?).await?,
         Wanted::Named(ids) => {
             let mut records = Vec::new();
             for id in ids.split(',').take(MOST_NAMED) {
                 let id = id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))?;
-                records.extend(site.mail.get(&site.scope, id).await?);
+                records.extend(context.mail.get(&context.scope, id).await?);
             }
             Page { records, more: false }
         }
@@ -146,10 +146,10 @@ struct RowsPiece {
 }
 
 /// Where to send mail, as seen from the browser: the host alone, and with its port.
-fn smtp_address(site: &Access, Host(host): &Host) -> (String, String) {
-    let port = site.smtp.port();
-    if !site.smtp.ip().is_unspecified() {
-        return (site.smtp.ip().to_string(), site.smtp.to_string());
+fn smtp_address(context: &Access, Host(host): &Host) -> (String, String) {
+    let port = context.smtp.port();
+    if !context.smtp.ip().is_unspecified() {
+        return (context.smtp.ip().to_string(), context.smtp.to_string());
     }
     // Bound to every address: the one that the browser uses is among them.
     let is_port = |tail: &str| tail.bytes().all(|byte| byte.is_ascii_digit());

@@ -26,7 +26,7 @@ use smol::{
 };
 
 use super::{
-    Site,
+    HttpContext,
     authn::Principal,
     row::Row,
     timeout_stream::{Io, TimeoutStream},
@@ -42,10 +42,10 @@ use crate::{
 };
 
 /// Serves the websocket to its end.
-pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
+pub(super) async fn serve(request: Request, context: &HttpContext, peer: &str) {
     let Ok(upgraded) = request.upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<Io>() else { return };
-    let _open = site.metrics.websockets_now.hold();
+    let _open = context.metrics.websockets_now.hold();
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
@@ -59,13 +59,13 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let mut client = Client {
         socket: socket.await,
         principal: &request.principal,
-        events: site.mail.watch(&scope, None),
+        events: context.mail.watch(&scope, None),
         scope,
-        site,
+        context,
         counts: Counts::default(),
         counts_sent: now,
         counts_due: None,
-        next_ping: now + Duration::from_secs(site.options.ping_seconds),
+        next_ping: now + Duration::from_secs(context.options.ping_seconds),
         next_events: None,
         timer: DeadlineTimer::default(),
         is_heard: true,
@@ -84,7 +84,7 @@ struct Client<'a> {
     events: Watch,
     /// What may be told.
     scope: Scope,
-    site: &'a Site,
+    context: &'a HttpContext,
     /// Who was let in, and may have logged out since.
     principal: &'a Principal,
     counts: Counts,
@@ -114,7 +114,7 @@ impl Client<'_> {
         self.hello(asked).await?;
         loop {
             let wake = self.wake().await;
-            if !self.site.still_admits(self.principal) {
+            if !self.context.still_admits(self.principal) {
                 return self.goodbye(Some(CloseCode::Library(LOGGED_OUT))).await;
             }
             match wake {
@@ -148,17 +148,17 @@ impl Client<'_> {
     }
 
     async fn hello(&mut self, asked: &FeedParams) -> Result<(), WsError> {
-        let site = self.site;
-        self.counts = site.mail.counts(&self.scope).await.unwrap_or_default();
-        let is_known = asked.epoch == site.epoch;
+        let context = self.context;
+        self.counts = context.mail.counts(&self.scope).await.unwrap_or_default();
+        let is_known = asked.epoch == context.epoch;
         let next = match asked.after {
             Some(after) if is_known => after.saturating_add(1),
-            _ => site.mail.next_event(),
+            _ => context.mail.next_event(),
         };
         // From the very number that is named, so that nothing falls in between.
-        self.events = site.mail.watch(&self.scope, Some(next));
+        self.events = context.mail.watch(&self.scope, Some(next));
         let counts = Totals::new(&self.counts);
-        self.send(&Frame::Hello { epoch: &site.epoch, next, counts }).await?;
+        self.send(&Frame::Hello { epoch: &context.epoch, next, counts }).await?;
         if !is_known && !asked.epoch.is_empty() {
             self.send(&Frame::Missed { next }).await?;
         }
@@ -172,7 +172,7 @@ impl Client<'_> {
         let (events, socket, timer) = (&mut self.events, &mut self.socket, &mut self.timer);
         // Shutdown first, the bus last: a flood of events must not keep us from hearing the rest.
         async {
-            self.site.shutdown.begun().await;
+            self.context.shutdown.begun().await;
             Wake::Shutdown
         }
         .or(async { Wake::Peer(socket.next().await) })
@@ -197,7 +197,7 @@ impl Client<'_> {
             self.counts_due = None;
             self.counts_sent = now;
             // A store that fails now may answer after the next change.
-            if let Ok(counts) = self.site.mail.counts(&self.scope).await
+            if let Ok(counts) = self.context.mail.counts(&self.scope).await
                 && counts != self.counts
             {
                 self.counts = counts;
@@ -209,7 +209,7 @@ impl Client<'_> {
                 return Ok(false);
             }
             self.is_heard = false;
-            self.next_ping = now + Duration::from_secs(self.site.options.ping_seconds);
+            self.next_ping = now + Duration::from_secs(self.context.options.ping_seconds);
             self.socket.send(Message::Ping(Default::default())).await?;
         }
         Ok(true)
@@ -217,7 +217,7 @@ impl Client<'_> {
 
     /// Lets more events come together, unless there is another frame of them already.
     fn rest(&mut self, next: u64) {
-        if self.site.mail.next_event() < next + MOST_EVENTS as u64 {
+        if self.context.mail.next_event() < next + MOST_EVENTS as u64 {
             self.next_events = Some(Instant::now() + EVENTS_APART);
         }
     }

@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::{
-    LoginMode, Site, authn, body,
+    HttpContext, LoginMode, authn, body,
     client_info::ClientInfo,
     error::Error,
     host::Host,
@@ -34,14 +34,14 @@ impl Parameters for LoginParams {
 
 /// `GET /login`
 pub(super) async fn form(
-    State(site): State<Site>,
+    State(context): State<HttpContext>,
     Query(LoginParams { to }): Query<LoginParams>,
     Extension(host): Extension<Host>,
     Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let is_off = site.options.login == LoginMode::Off;
-    if is_off || authn::session_of(&site, &headers, &host, &client).is_some() {
+    let is_off = context.options.login == LoginMode::Off;
+    if is_off || authn::session_of(&context, &headers, &host, &client).is_some() {
         return Ok(see_other(local(&to)));
     }
     page::page(&headers, &LoginPage { w: STRINGS, user: "", to: &to, problem: None }).await
@@ -49,18 +49,18 @@ pub(super) async fn form(
 
 /// `POST /login`
 pub(super) async fn log_in(
-    State(site): State<Site>,
+    State(context): State<HttpContext>,
     Extension(host): Extension<Host>,
     Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
-    if site.options.login == LoginMode::Off {
+    if context.options.login == LoginMode::Off {
         return Err(Error::no_page());
     }
-    let Form { user, password, to } = body::form(&site, request).await?;
+    let Form { user, password, to } = body::form(&context, request).await?;
     let credentials = Credentials { user: user.clone(), password: Secret::new(password) };
-    let version = match authn::log_in(&site, &client, credentials).await {
+    let version = match authn::log_in(&context, &client, credentials).await {
         Ok(version) => version,
         Err(error) => {
             let problem = Some(&*error.external);
@@ -71,25 +71,26 @@ pub(super) async fn log_in(
         }
     };
     // A session that was there is given up: the cookie of before is worth nothing after.
-    if let Some(key) = authn::session_of(&site, &headers, &host, &client) {
-        site.sessions().end(&key);
+    if let Some(key) = authn::session_of(&context, &headers, &host, &client) {
+        context.sessions().end(&key);
     }
-    let began = site.sessions().begin(user.clone(), version, Instant::now());
+    let began = context.sessions().begin(user.clone(), version, Instant::now());
     let token = began.map_err(Error::internal)?;
     log::info!(user:% = user; "logged in");
-    let cookie = session::set_cookie(&token, &host, client.is_secure, site.options.session_seconds);
+    let cookie =
+        session::set_cookie(&token, &host, client.is_secure, context.options.session_seconds);
     with_cookie(see_other(local(&to)), &cookie)
 }
 
 /// `POST /logout`: the session ends here, whatever the browser keeps.
 pub(super) async fn log_out(
-    State(site): State<Site>,
+    State(context): State<HttpContext>,
     Extension(host): Extension<Host>,
     Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if let Some(key) = authn::session_of(&site, &headers, &host, &client) {
-        site.sessions().end(&key);
+    if let Some(key) = authn::session_of(&context, &headers, &host, &client) {
+        context.sessions().end(&key);
     }
     let nothing = Secret::new(String::new());
     let cookie = session::set_cookie(&nothing, &host, client.is_secure, 0);

@@ -70,8 +70,8 @@ use crate::{
     refusals::Refusals, shutdown::Shutdown, store, wire::network::Network,
 };
 
-/// What the doors need of the house.
-pub struct App {
+/// What the server is made with.
+pub struct Dependencies {
     /// What is shown and changed.
     pub mail: Mail,
     /// Who may log in, for nginx's auth_http.
@@ -104,19 +104,19 @@ pub struct App {
     pub shutdown: Shutdown,
 }
 
-/// The doors, ready to serve connections. Cheap to clone.
+/// Serves connections. Cheap to clone.
 #[derive(Clone)]
-pub struct Web {
-    site: Site,
+pub struct HttpServer {
+    context: HttpContext,
     router: Router,
 }
 
-/// What every handler can reach: the [`App`], and who is logged in.
+/// What every handler can reach: the [`Dependencies`], and who is logged in.
 #[derive(Clone)]
-struct Site(Arc<Inner>);
+struct HttpContext(Arc<Inner>);
 
 struct Inner {
-    app: App,
+    dependencies: Dependencies,
     sessions: Sessions,
     signed_urls: SignedUrls,
     kept: Arc<Kept>,
@@ -212,22 +212,22 @@ impl Default for Options {
     }
 }
 
-impl Web {
-    /// The doors of this house.
-    pub fn new(app: App) -> Self {
-        let sessions = Sessions::new(&app.options);
-        let site = Site(Arc::new(Inner {
-            app,
+impl HttpServer {
+    /// A server made with these.
+    pub fn new(dependencies: Dependencies) -> Self {
+        let sessions = Sessions::new(&dependencies.options);
+        let context = HttpContext(Arc::new(Inner {
+            dependencies,
             sessions,
             signed_urls: SignedUrls::new(),
             kept: Arc::default(),
         }));
-        let router = router::router(site.clone());
-        Self { site, router }
+        let router = router::router(context.clone());
+        Self { context, router }
     }
 }
 
-impl Site {
+impl HttpContext {
     fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }
@@ -241,10 +241,10 @@ impl Site {
     }
 }
 
-impl Deref for Site {
-    type Target = App;
+impl Deref for HttpContext {
+    type Target = Dependencies;
 
-    fn deref(&self) -> &App {
-        &self.0.app
+    fn deref(&self) -> &Dependencies {
+        &self.0.dependencies
     }
 }

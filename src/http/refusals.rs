@@ -4,7 +4,7 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use serde::Serialize;
 
 use super::{
-    Site,
+    HttpContext,
     error::Error,
     page,
     parameters::{Pairs, Parameters, Query},
@@ -28,10 +28,10 @@ impl Parameters for RefusalFilter {
 
 impl RefusalFilter {
     /// Those of the last ones that are wanted, newest first.
-    pub(super) fn among(&self, site: &Site) -> Vec<refusals::Refusal> {
+    pub(super) fn among(&self, context: &HttpContext) -> Vec<refusals::Refusal> {
         let wanted = self.find.trim().to_lowercase();
         let has = |text: &str| text.to_lowercase().contains(&wanted);
-        let mut newest = site.refusals.newest();
+        let mut newest = context.refusals.newest();
         newest.retain(|refusal| {
             wanted.is_empty()
                 || has(&refusal.text)
@@ -46,13 +46,15 @@ impl RefusalFilter {
 
 /// `GET /api/refusals`: the last ones, newest first.
 pub(super) async fn newest(
-    State(site): State<Site>,
+    State(context): State<HttpContext>,
     Query(Stated(find)): Query<Stated>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let newest = find.among(&site);
-    let list =
-        List { total: site.refusals.total(), refusals: newest.iter().map(Refusal::new).collect() };
+    let newest = find.among(&context);
+    let list = List {
+        total: context.refusals.total(),
+        refusals: newest.iter().map(Refusal::new).collect(),
+    };
     page::json(&headers, &list).await
 }
 

@@ -10,17 +10,17 @@ use axum::{
 };
 
 use super::{
-    Site, access::Access, actions, api, archive, assets, auth_http, client_info::ClientInfo,
+    HttpContext, access::Access, actions, api, archive, assets, auth_http, client_info::ClientInfo,
     confirm, error::Error, files, frame, guard, help, host::Host, list, list_params::ListParams,
     login, message, message::Tab, parameters::Query, refusals, sidebar, status, strings::STRINGS,
     upgrade,
 };
 
 /// The table.
-pub(super) fn router(site: Site) -> Router {
+pub(super) fn router(context: HttpContext) -> Router {
     let tab = |tab| {
-        get(move |site, id, how, principal, method, headers| {
-            message::show(site, id, how, principal, method, headers, tab)
+        get(move |context, id, how, principal, method, headers| {
+            message::show(context, id, how, principal, method, headers, tab)
         })
     };
     Router::new()
@@ -69,20 +69,20 @@ pub(super) fn router(site: Site) -> Router {
         .method_not_allowed_fallback(|| async {
             Error::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, STRINGS.errors.wrong_method)
         })
-        .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
-        .with_state(site)
+        .layer(middleware::from_fn_with_state(context.clone(), guard::guard))
+        .with_state(context)
 }
 
 /// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
 async fn list_or_auth(
-    site: Access,
+    access: Access,
     host: Extension<Host>,
     client: Extension<ClientInfo>,
     asked: Query<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     if client.is_nginx_asking(&headers) {
-        return auth_http::at_root(State(site.site), client, headers).await;
+        return auth_http::at_root(State(access.context), client, headers).await;
     }
-    list::list(site, host, asked, headers).await
+    list::list(access, host, asked, headers).await
 }

@@ -22,12 +22,12 @@ use crate::{
 
 /// `GET /boxes`: the column alone, for a page that is open while mail arrives.
 pub(super) async fn sidebar(
-    site: Access,
+    context: Access,
     Query(Here(asked)): Query<Here>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let layout = Layout::new(&site, asked).await?;
-    let sidebar = Sidebar::new(&site, &layout.asked).await?;
+    let layout = Layout::new(&context, asked).await?;
+    let sidebar = Sidebar::new(&context, &layout.asked).await?;
     page::page(&headers, &SidebarPiece { w: STRINGS, layout: &layout, sidebar: &sidebar }).await
 }
 
@@ -71,11 +71,12 @@ pub(super) struct Link {
 
 impl Sidebar {
     /// The column beside this list.
-    pub(super) async fn new(site: &Access, asked: &ListParams) -> Result<Self, store::Error> {
-        let mut mailboxes = site.mail.mailboxes(&site.scope, None, MOST_MAILBOXES + 1).await?;
+    pub(super) async fn new(context: &Access, asked: &ListParams) -> Result<Self, store::Error> {
+        let mut mailboxes =
+            context.mail.mailboxes(&context.scope, None, MOST_MAILBOXES + 1).await?;
         let has_more = mailboxes.len() > MOST_MAILBOXES;
         mailboxes.truncate(MOST_MAILBOXES);
-        let mut tags = site.mail.tags(&site.scope).await?;
+        let mut tags = context.mail.tags(&context.scope).await?;
         tags.truncate(MOST_TAGS);
         Ok(Self {
             domains: domains(mailboxes, has_more, asked),

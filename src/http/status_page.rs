@@ -9,7 +9,7 @@ use askama::Template;
 use axum::{http::HeaderMap, response::Response};
 
 use super::{
-    Site,
+    HttpContext,
     access::Access,
     chart::Chart,
     error::Error,
@@ -24,29 +24,29 @@ use crate::{metrics::Door, refusals, store};
 
 /// The page for this search among the refusals.
 pub(super) async fn page(
-    site: &Access,
+    context: &Access,
     find: RefusalFilter,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let layout = Layout::new(site, ListParams::default()).await?;
-    let (w, metrics, now_ms) = (STRINGS, &site.metrics, row::now_ms());
+    let layout = Layout::new(context, ListParams::default()).await?;
+    let (w, metrics, now_ms) = (STRINGS, &context.metrics, row::now_ms());
     let received = metrics.received_lately.last(now_ms);
     let refused = metrics.refused_lately.last(now_ms);
-    let found = find.among(site);
+    let found = find.among(context);
     let template = StatusPage {
         w,
-        facts: facts(site, &layout),
+        facts: facts(context, &layout),
         chart: Chart::new(&received, &refused, now_ms),
         chart_says: [
             w.status.received.of(received.iter().map(|it| u64::from(*it)).sum::<u64>()),
             w.status.refused.of(refused.iter().map(|it| u64::from(*it)).sum::<u64>()),
         ],
         doors: metrics.doors().iter().map(|door| DoorRow::new(door)).collect(),
-        limits: limits(site),
-        replies: site.refusals.by_reply().into_iter().take(REPLIES).map(Reply::new).collect(),
+        limits: limits(context),
+        replies: context.refusals.by_reply().into_iter().take(REPLIES).map(Reply::new).collect(),
         refusals: found.iter().take(REFUSALS).map(RefusalRow::new).collect(),
         found: found.len() as u64,
-        refusals_total: site.refusals.total(),
+        refusals_total: context.refusals.total(),
         find: find.find,
         layout: &layout,
     };
@@ -115,9 +115,9 @@ struct RefusalRow {
     hint: &'static str,
 }
 
-fn facts(site: &Site, layout: &Layout) -> Vec<Fact> {
-    let (w, counts, metrics) = (&STRINGS.status, &layout.counts, &site.metrics);
-    let kind = match site.store_kind {
+fn facts(context: &HttpContext, layout: &Layout) -> Vec<Fact> {
+    let (w, counts, metrics) = (&STRINGS.status, &layout.counts, &context.metrics);
+    let kind = match context.store_kind {
         store::Kind::Sqlite => w.sqlite,
         store::Kind::Memory => w.memory,
         store::Kind::Mongodb => w.mongodb,
@@ -150,12 +150,12 @@ fn facts(site: &Site, layout: &Layout) -> Vec<Fact> {
             w.dropped.of(metrics.messages_dropped.value()),
         ),
         fact("logins", w.logins_failed, grouped(metrics.logins_failed.value()), String::new()),
-        fact("uptime", w.uptime, uptime(site.started.elapsed()), site.version.to_owned()),
+        fact("uptime", w.uptime, uptime(context.started.elapsed()), context.version.to_owned()),
     ]
 }
 
-fn limits(site: &Site) -> Vec<Limit> {
-    let (w, metrics, limits) = (&STRINGS.status, &site.metrics, &site.limits);
+fn limits(context: &HttpContext) -> Vec<Limit> {
+    let (w, metrics, limits) = (&STRINGS.status, &context.metrics, &context.limits);
     let limit = |id, name, key, now: u64, most: u64, reached| Limit {
         id,
         name,

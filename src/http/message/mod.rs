@@ -74,7 +74,7 @@ impl Parameters for ViewParams {
 
 /// `GET /messages/{id}` and its tabs.
 pub(super) async fn show(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
     Query(how): Query<ViewParams>,
     Extension(principal): Extension<Principal>,
@@ -82,42 +82,44 @@ pub(super) async fn show(
     headers: HeaderMap,
     tab: Option<Tab>,
 ) -> Result<Response, Error> {
-    let mut loaded = if how.whole { site.load(&id).await? } else { site.load_prefix(&id).await? };
+    let mut loaded =
+        if how.whole { context.load(&id).await? } else { context.load_prefix(&id).await? };
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
     let is_reading = method == Method::GET && !is_prefetch(&headers);
     if !loaded.record.read && is_reading && principal.may_change() {
-        site.mail
-            .change(&site.scope, Selection::Ids(vec![loaded.record.id]), Change::Read(true))
+        context
+            .mail
+            .change(&context.scope, Selection::Ids(vec![loaded.record.id]), Change::Read(true))
             .await?;
         loaded.mark_read();
     }
     let has_html = loaded.letter().html(&loaded.scanned.outline).is_some();
     let tab = tab.unwrap_or(if has_html { Tab::Html } else { Tab::Text });
     let panel = Panel::new(&loaded, tab, &how).await?;
-    answer(&site, &loaded, tab, panel, &headers).await
+    answer(&context, &loaded, tab, panel, &headers).await
 }
 
 /// `GET /messages/{id}/parts/{part}/view`
 pub(super) async fn show_part(
-    site: Access,
+    context: Access,
     Path((id, number)): Path<(String, String)>,
     Query(how): Query<ViewParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let loaded = site.load_prefix_with(&id, &number).await?;
+    let loaded = context.load_prefix_with(&id, &number).await?;
     let (number, _) = loaded.part(&number)?;
     let panel = Panel::part(&loaded, number, &how).await?;
-    answer(&site, &loaded, Tab::Parts, panel, &headers).await
+    answer(&context, &loaded, Tab::Parts, panel, &headers).await
 }
 
 async fn answer(
-    site: &Access,
+    context: &Access,
     loaded: &ShownMessage,
     tab: Tab,
     panel: Panel,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let layout = Layout::new(site, ListParams::default()).await?;
+    let layout = Layout::new(context, ListParams::default()).await?;
     let record = &loaded.record;
     let message = MessagePage {
         w: STRINGS,
@@ -131,7 +133,7 @@ async fn answer(
         protections: protections(&loaded.scanned.outline, &loaded.scanned.text),
         defects: &record.summary.defects,
         attached: Attached::new(loaded, None),
-        older: older(site, record).await?,
+        older: older(context, record).await?,
         has_html: loaded.letter().html(&loaded.scanned.outline).is_some(),
         read: loaded.read.map(octets),
         tab,
@@ -169,12 +171,12 @@ pub(super) fn found_codes(loaded: &ShownMessage) -> Vec<Code> {
     codes(std::iter::once(subject).chain(loaded.scanned.texts()))
 }
 
-async fn older(site: &Access, record: &Record) -> Result<Option<String>, Error> {
+async fn older(context: &Access, record: &Record) -> Result<Option<String>, Error> {
     let search = search::Query::default();
     let query = store::Query { search, mailbox: None, before: Some(record.id), limit: 1 };
-    Ok(site
+    Ok(context
         .mail
-        .list(&site.scope, query)
+        .list(&context.scope, query)
         .await?
         .records
         .first()

@@ -33,13 +33,13 @@ use crate::http::{
 
 /// `GET /messages/{id}/print`
 pub(in crate::http) async fn print(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
     Query(look): Query<RenderParams>,
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let loaded = site.load_prefix(&id).await?;
+    let loaded = context.load_prefix(&id).await?;
     let letter = loaded.letter();
     let look = RenderParams { scheme: Default::default(), ..look };
     let (mut mail, mut text, mut is_cut) = (None, String::new(), false);
