@@ -19,7 +19,10 @@ use super::{
     sidebar::Sidebar,
     strings::{STRINGS, Strings},
 };
-use crate::{message::search::SearchError, store::Page};
+use crate::{
+    message::search::{self, SearchError, Test},
+    store::Page,
+};
 
 /// `GET /`
 pub(super) async fn list(
@@ -32,9 +35,13 @@ pub(super) async fn list(
     // the script knows the row already. The other order could lose one.
     let layout = Layout::new(&context, asked).await?;
     let asked = &layout.asked;
-    let (found, trouble) = match asked.filter() {
-        Ok(_) => (context.mail.list(&context.scope, asked.query(PAGE_ROWS)?).await?, None),
-        Err(error) => (NOTHING, Some(Trouble::new(&asked.q, error))),
+    let (found, hits, trouble) = match asked.search() {
+        Ok(search) => {
+            let hits = hits(&search);
+            let query = asked.query_of(search, PAGE_ROWS)?;
+            (context.mail.list(&context.scope, query).await?, hits, None)
+        }
+        Err(error) => (NOTHING, String::new(), Some(Trouble::new(&asked.q, error))),
     };
     let older = found.records.last().filter(|_| found.more).map(|last| {
         let before = last.id.to_string();
@@ -47,7 +54,7 @@ pub(super) async fn list(
         blank: Row::default(),
         older,
         sidebar: &sidebar,
-        hits: asked.hits(),
+        hits,
         smtp: smtp_address(&context, &host),
         smtp_port: context.smtp.port(),
         layout: &layout,
@@ -100,6 +107,21 @@ impl Parameters for Wanted {
     }
 }
 
+/// The words that are looked for, so that a script can mark them in the rows; one that is the beginning of
+/// others ends with an asterisk.
+fn hits(search: &search::Query) -> String {
+    let mut hits = Vec::new();
+    for term in &search.terms {
+        if let (Test::Words { words, prefix, .. }, false) = (&term.test, term.negated) {
+            hits.extend(words.iter().cloned());
+            if let (Some(last), true) = (hits.last_mut(), *prefix) {
+                last.push('*');
+            }
+        }
+    }
+    hits.join(" ")
+}
+
 /// A search that cannot be understood: why, and the search taken apart around the trouble.
 struct Trouble {
     why: String,
@@ -129,7 +151,7 @@ struct ListPage<'a> {
     blank: Row,
     older: Option<String>,
     sidebar: &'a Sidebar,
-    /// See [`ListParams::hits`].
+    /// See [`hits`].
     hits: String,
     /// Host to send mail to, and the same with its port.
     smtp: (String, String),
@@ -171,7 +193,13 @@ const NOTHING: Page = Page { records: Vec::new(), more: false };
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::search;
+
+    #[test]
+    fn hits_are_what_is_looked_for() {
+        let hits = |q: &str| hits(&search::Query::parse(q).unwrap_or_default());
+        assert_eq!(hits("from:Ann -spam \"weekly rep\"* is:read"), "ann weekly rep*");
+        assert_eq!(hits("larger:elephant"), "");
+    }
 
     #[test]
     fn trouble_is_shown_where_it_is() {

@@ -8,7 +8,7 @@ use super::{
     strings::STRINGS,
 };
 use crate::{
-    message::search::{self, SearchError, Test},
+    message::search::{self, SearchError},
     store::{self, mailbox_key},
 };
 
@@ -50,8 +50,17 @@ impl ListParams {
 
     /// A page of it.
     pub(super) fn query(&self, limit: usize) -> Result<store::Query, Error> {
-        let filter = self.filter().map_err(|error| Error::bad_request(error.to_string()));
-        let (search, mailbox) = filter?;
+        let search = self.search().map_err(|error| Error::bad_request(error.to_string()));
+        self.query_of(search?, limit)
+    }
+
+    /// A page of it, where its search was read already.
+    pub(super) fn query_of(
+        &self,
+        search: search::Query,
+        limit: usize,
+    ) -> Result<store::Query, Error> {
+        let mailbox = Some(mailbox_key(&self.mailbox)).filter(|mailbox| !mailbox.is_empty());
         let before = match self.before.as_str() {
             "" => None,
             id => Some(id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))?),
@@ -81,32 +90,17 @@ impl ListParams {
         Self { q: String::new(), ..self.whole() }
     }
 
-    pub(super) fn filter(&self) -> Result<(search::Query, Option<String>), SearchError> {
-        let mailbox = Some(mailbox_key(&self.mailbox)).filter(|mailbox| !mailbox.is_empty());
-        let search = match self.q.as_str() {
-            "" => search::Query::default(),
-            q => search::Query::parse(q)?,
-        };
-        Ok((search, mailbox))
+    /// What is looked for.
+    pub(super) fn search(&self) -> Result<search::Query, SearchError> {
+        match self.q.as_str() {
+            "" => Ok(search::Query::default()),
+            q => search::Query::parse(q),
+        }
     }
 
     /// How a script keeps this list up to date: by adding rows, or by asking for them.
     pub(super) fn live(&self) -> &'static str {
         if self.q.is_empty() { "rows" } else { "search" }
-    }
-
-    /// The words that are looked for, so that a script can mark them in the rows; one that is the
-    /// beginning of others ends with an asterisk.
-    pub(super) fn hits(&self) -> String {
-        let mut hits = Vec::new();
-        for term in search::Query::parse(&self.q).unwrap_or_default().terms {
-            if let (Test::Words { words, prefix, .. }, false) = (term.test, term.negated) {
-                let last = words.len();
-                let ended = |(at, word)| if prefix && at + 1 == last { word + "*" } else { word };
-                hits.extend(words.into_iter().enumerate().map(ended));
-            }
-        }
-        hits.join(" ")
     }
 }
 
@@ -119,16 +113,4 @@ pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
         address.push_str(&format!("{mark}{name}={value}"));
     }
     address
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hits_are_what_is_looked_for() {
-        let hits = |q: &str| ListParams { q: q.into(), ..ListParams::default() }.hits();
-        assert_eq!(hits("from:Ann -spam \"weekly rep\"* is:read"), "ann weekly rep*");
-        assert_eq!(hits("larger:elephant"), "");
-    }
 }
