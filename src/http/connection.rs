@@ -4,6 +4,7 @@
 //! with it, so whoever counts connections counts these too.
 
 use std::{
+    io,
     net::SocketAddr,
     pin::pin,
     time::{Duration, Instant},
@@ -31,17 +32,11 @@ pub async fn serve_connection(
     let _open = context.metrics.http_connections_now.hold();
     let peer_info = Peer { address: peer.map(|peer| peer.ip()), is_tls: certificates.is_some() };
     let peer = peer.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
-    let stream = match certificates {
-        None => Stream::clear(socket),
-        Some(certificates) => {
-            let deadline = Instant::now() + certificates.patience();
-            match Stream::encrypted(socket, certificates.current(), deadline).await {
-                Ok(stream) => stream,
-                Err(error) => {
-                    log::debug!("{peer}: TLS handshake: {error}");
-                    return;
-                }
-            }
+    let stream = match open(socket, certificates).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            log::debug!("{peer}: TLS handshake: {error}");
+            return;
         }
     };
     let speaks_clear_to_tls = certificates.is_some() && !stream.is_encrypted();
@@ -85,6 +80,13 @@ pub async fn serve_connection(
     if let Some(request) = slot.take() {
         live::serve(request, context, &peer).await;
     }
+}
+
+/// The stream over a socket, after its handshake where there is to be one.
+async fn open(socket: Socket, certificates: Option<&Certificates>) -> io::Result<Stream> {
+    let Some(certificates) = certificates else { return Ok(Stream::clear(socket)) };
+    let deadline = Instant::now() + certificates.patience();
+    Stream::encrypted(socket, certificates.current(), deadline).await
 }
 
 /// Most header fields in a request; browsers send about twenty.
