@@ -1,6 +1,7 @@
 //! The page of one message, with its tabs, and the page of one of its parts.
 
 mod facts;
+mod links;
 mod panel;
 mod pieces;
 mod print;
@@ -17,7 +18,7 @@ use self::{
     panel::{Panel, PartBody, TextLeaf, shown_at_most},
     pieces::Attached,
 };
-pub(super) use self::{panel::links, print::print};
+pub(super) use self::{links::links, print::print};
 use super::{
     access::{Access, ShownMessage},
     authn::Principal,
