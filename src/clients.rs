@@ -15,14 +15,14 @@ use std::{
 /// becomes the older, and the older one is forgotten. Somebody with addresses enough to push others out
 /// could do so with any table; nobody is refused because of strangers.
 #[derive(Debug)]
-pub struct Remembered<V, K = IpAddr> {
+pub struct BoundedCache<V, K = IpAddr> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     /// Entries in each of the two.
     half: usize,
 }
 
-impl<V: Default, K: Copy + Eq + Hash> Remembered<V, K> {
+impl<V: Default, K: Copy + Eq + Hash> BoundedCache<V, K> {
     /// A table for at most so many, at least two.
     pub fn new(most: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), half: (most / 2).max(1) }
@@ -41,7 +41,7 @@ impl<V: Default, K: Copy + Eq + Hash> Remembered<V, K> {
     }
 }
 
-impl<V: Default> Remembered<V> {
+impl<V: Default> BoundedCache<V> {
     /// What is remembered of the client at this address, which is now the one seen last.
     pub fn entry(&mut self, address: IpAddr) -> &mut V {
         self.entry_of(client(address))
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_forgets_who_was_not_seen_for_longest() {
         let address = |number: u32| IpAddr::V4(number.into());
-        let mut seen = Remembered::<u32>::new(100);
+        let mut seen = BoundedCache::<u32>::new(100);
         for number in 0..10_000 {
             // The busy client is seen between all others and is never forgotten.
             *seen.entry(address(u32::MAX)) += 1;
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(seen.find(address(9_999)), Some(&1));
         seen.forget(address(9_999));
         assert_eq!(seen.find(address(9_999)), None);
-        let mut tiny = Remembered::<u32>::new(0);
+        let mut tiny = BoundedCache::<u32>::new(0);
         *tiny.entry(address(1)) += 1;
         assert_eq!(*tiny.entry(address(1)), 1);
     }

@@ -21,10 +21,7 @@ use crate::{
     auth,
     frontend::TlsMode,
     http, limits, log, net, policy, pop3_server, process, retention,
-    smtp_server::{
-        self,
-        listeners::{self, Listener},
-    },
+    smtp_server::{self, listeners::Listener},
     store,
 };
 
@@ -136,7 +133,7 @@ impl Config {
 
     /// Where SMTP listens.
     pub fn smtp_listeners(&self) -> Vec<Listener> {
-        listeners::all(&self.smtp, self.auth.mode)
+        self.smtp.listeners(self.auth.mode)
     }
 
     /// Where POP3 listens.

@@ -20,7 +20,7 @@ use smol::{Timer, future::FutureExt as _};
 
 /// Which conversation or task this is, for the log: `smtp-17`, `retention`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub struct LogScope {
     kind: &'static str,
     /// 0 where there is only one of its kind.
     number: u64,
@@ -30,7 +30,7 @@ pub struct Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panicked;
 
-impl Scope {
+impl LogScope {
     /// One more of this kind.
     pub fn next(kind: &'static str) -> Self {
         Self { kind, number: LAST.fetch_add(1, Ordering::Relaxed) + 1 }
@@ -59,7 +59,7 @@ pub fn total() -> u64 {
 }
 
 /// Does all of `future` in this scope: what it logs names it.
-pub async fn within<F: Future + Unpin>(scope: Scope, future: F) -> F::Output {
+pub async fn within<F: Future + Unpin>(scope: LogScope, future: F) -> F::Output {
     Within { scope, future }.await
 }
 
@@ -71,8 +71,8 @@ pub async fn catch<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
 
 /// Does what lives as long as the service. After a panic it begins again, with a pause: such a task must
 /// neither end silently nor spin.
-pub async fn keep_going<F: Future<Output = ()>>(name: &'static str, begin: impl Fn() -> F) {
-    let scope = Scope::only(name);
+pub async fn supervise<F: Future<Output = ()>>(name: &'static str, begin: impl Fn() -> F) {
+    let scope = LogScope::only(name);
     while within(scope, Box::pin(catch(begin()))).await.is_err() {
         log::error!(task = name; "it begins again");
         Timer::after(PAUSE).await;
@@ -91,7 +91,7 @@ fn tell(info: &PanicHookInfo<'_>) {
 }
 
 struct Within<F> {
-    scope: Scope,
+    scope: LogScope,
     future: F,
 }
 
@@ -105,7 +105,7 @@ impl<F: Future + Unpin> Future for Within<F> {
 }
 
 /// Goes back to the scope before when dropped, also by a panic.
-struct Entered(Option<Scope>);
+struct Entered(Option<LogScope>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
@@ -113,7 +113,7 @@ impl Drop for Entered {
     }
 }
 
-impl fmt::Display for Scope {
+impl fmt::Display for LogScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number {
             0 => f.write_str(self.kind),
@@ -123,7 +123,7 @@ impl fmt::Display for Scope {
 }
 
 thread_local! {
-    static CURRENT: Cell<Option<Scope>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<LogScope>> = const { Cell::new(None) };
 }
 
 static LAST: AtomicU64 = AtomicU64::new(0);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_scope_holds_while_its_future_runs() {
-        let (one, two) = (Scope::next("smtp"), Scope::only("retention"));
+        let (one, two) = (LogScope::next("smtp"), LogScope::only("retention"));
         assert!(one.to_string().starts_with("smtp-"));
         assert_eq!(two.to_string(), "retention");
         block_on(within(
@@ -148,18 +148,18 @@ mod tests {
             Box::pin(async {
                 let inner = within(two, Box::pin(catch(async { panic!("on purpose") })));
                 assert_eq!(inner.await, Err::<(), _>(Panicked));
-                assert_eq!(Scope::current(), Some(one));
+                assert_eq!(LogScope::current(), Some(one));
                 yield_now().await;
-                assert_eq!(Scope::current(), Some(one));
+                assert_eq!(LogScope::current(), Some(one));
             }),
         ));
-        assert_eq!(Scope::current(), None);
+        assert_eq!(LogScope::current(), None);
     }
 
     #[test]
     fn a_task_that_panics_begins_again() {
         let rounds = AtomicU64::new(0);
-        block_on(keep_going("test", || async {
+        block_on(supervise("test", || async {
             assert!(rounds.fetch_add(1, Ordering::SeqCst) > 0, "on purpose");
         }));
         assert_eq!(rounds.into_inner(), 2);

@@ -179,28 +179,28 @@ impl House {
     /// What goes on beside the connections.
     fn services(&self, reload: Reload) -> Vec<Task<()>> {
         if let Some(often) = notify::watchdog() {
-            let alive = panics::keep_going("watchdog", move || stay_alive(often));
+            let alive = panics::supervise("watchdog", move || stay_alive(often));
             self.executor.spawn(alive).detach();
         }
         let (mail, shutdown) = (self.mail.clone(), self.context.shutdown.clone());
         let options = self.config.retention.clone();
-        let retention = panics::keep_going("retention", move || {
+        let retention = panics::supervise("retention", move || {
             retention::run(options.clone(), mail.clone(), shutdown.clone())
         });
         let context = self.context.clone();
         let reload =
-            panics::keep_going("reload", move || reload_files(context.clone(), reload.clone()));
+            panics::supervise("reload", move || reload_files(context.clone(), reload.clone()));
         let (mail, shutdown) = (self.mail.clone(), self.context.shutdown.clone());
-        let feed = panics::keep_going("feed", move || {
+        let feed = panics::supervise("feed", move || {
             let (mail, shutdown) = (mail.clone(), shutdown.clone());
             async move { mail.publish_remote(shutdown).await }
         });
         vec![self.executor.spawn(retention), self.executor.spawn(reload), self.executor.spawn(feed)]
     }
 
-    fn web(&self, bound: &Bound) -> http::Web {
+    fn web(&self, bound: &Bound) -> http::HttpServer {
         let (config, context) = (&self.config, &self.context);
-        http::Web::new(http::App {
+        http::HttpServer::new(http::Dependencies {
             mail: self.mail.clone(),
             auth: context.auth.clone(),
             metrics: context.metrics.clone(),
@@ -227,7 +227,7 @@ impl House {
         }
     }
 
-    fn serve_http(&self, listener: Listener, web: http::Web) -> Task<()> {
+    fn serve_http(&self, listener: Listener, web: http::HttpServer) -> Task<()> {
         let most = self.config.limits.http_connections as u64;
         let metrics = self.context.metrics.clone();
         let counts = metrics.open_door(http_url(&listener, &self.config.http));
@@ -257,7 +257,7 @@ impl House {
     {
         let (listener, tasks) = (Arc::new(listener), self.tasks.clone());
         let shutdown = self.context.shutdown.clone();
-        self.executor.spawn(panics::keep_going(kind, move || {
+        self.executor.spawn(panics::supervise(kind, move || {
             net::serve(kind, listener.clone(), tasks.clone(), shutdown.clone(), handle.clone())
         }))
     }

@@ -17,7 +17,7 @@ use smtpd::{
     auth::{Auth, Mode},
     bus::{Bus, Event},
     config::Config,
-    http::{self, App, Upstream, Upstreams, Web},
+    http::{self, Dependencies, HttpServer, Upstream, Upstreams},
     limits,
     mail::Mail,
     message::Scanner,
@@ -93,7 +93,7 @@ fn check(answer: &[u8], is_foreign: bool) {
 
 /// The web doors with messages behind them.
 pub struct House {
-    web: Web,
+    web: HttpServer,
     store: Arc<dyn Store>,
 }
 
@@ -105,7 +105,7 @@ impl House {
         let store = store::open(&options).expect("a store");
         let bus = Bus::new(8);
         smol::block_on(fill(&*store, &bus));
-        let web = Web::new(App {
+        let web = HttpServer::new(Dependencies {
             mail: Mail::new(store.clone(), bus),
             auth: Arc::new(Auth::new(loaded.config.auth).expect("users")),
             metrics: Arc::default(),

@@ -26,7 +26,7 @@ pub fn run(octets: &[u8]) {
             let (text, _) = decode_text(&whole, &part.charset);
             html_to_text(&text);
             if let Some(flowed) = part.flowed {
-                unflow(&text, flowed);
+                unflow(&text, flowed.delete_space);
             }
         }
     }

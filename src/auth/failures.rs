@@ -7,13 +7,13 @@ use std::{
 };
 
 use super::Options;
-use crate::clients::Remembered;
+use crate::clients::BoundedCache;
 
 /// Who failed lately.
 #[derive(Debug)]
 pub(super) struct Failures {
-    clients: Remembered<Failed>,
-    users: Remembered<Failed, UserKey>,
+    clients: BoundedCache<Failed>,
+    users: BoundedCache<Failed, UserKey>,
     first: Duration,
     most: u32,
     most_of_user: u32,
@@ -34,8 +34,8 @@ struct Failed {
 impl Failures {
     pub(super) fn new(options: &Options) -> Self {
         Self {
-            clients: Remembered::new(options.clients_remembered),
-            users: Remembered::new(options.clients_remembered),
+            clients: BoundedCache::new(options.clients_remembered),
+            users: BoundedCache::new(options.clients_remembered),
             first: Duration::from_secs(options.failure_seconds),
             most: options.failures,
             most_of_user: options.user_failures,

@@ -12,7 +12,7 @@ use crate::wire::sasl::{Claim, Credentials, Verdict};
 /// What is kept of a user's password, as a hash: another one when the password changes. Whoever logged
 /// in is let go when it is not what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing([u8; 32]);
+pub struct CredentialVersion([u8; 32]);
 
 /// Why a login failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Auth {
         &self,
         client: Option<IpAddr>,
         credentials: Credentials,
-    ) -> Result<Standing, Denied> {
+    ) -> Result<CredentialVersion, Denied> {
         let user = credentials.user.clone();
         let key = self.user_key(&user);
         let attempt = locked(&self.failures).attempt(client, key, Instant::now());
@@ -44,18 +44,18 @@ impl Auth {
             Verdict::Accepted => {
                 locked(&self.failures).remember(client, key);
                 // A user who was removed in this very moment is refused.
-                self.standing(&user).ok_or(Denied::Refused(wait))
+                self.credential_version(&user).ok_or(Denied::Refused(wait))
             }
             Verdict::Refused => Err(Denied::Refused(wait)),
             Verdict::Unavailable => Err(Denied::Unavailable),
         }
     }
 
-    /// How a user stands now; none for who is unknown. Whom the endpoint knows it must be asked about
-    /// each time, so for them it never changes.
-    pub fn standing(&self, user: &str) -> Option<Standing> {
+    /// The version of a user's credentials now; none for a user that is unknown. The endpoint would have to
+    /// be asked each time, so the version of a user that it knows never changes.
+    pub fn credential_version(&self, user: &str) -> Option<CredentialVersion> {
         let hash = |what: &str, kept: &str| {
-            Some(Standing(token::sha256(&[&self.decoy, what.as_bytes(), kept.as_bytes()])))
+            Some(CredentialVersion(token::sha256(&[&self.decoy, what.as_bytes(), kept.as_bytes()])))
         };
         if let Some(secret) = self.options.secrets.get(user) {
             return hash("secret", secret.declassify());
@@ -80,7 +80,12 @@ mod tests {
         Auth::new(toml::from_str(text).unwrap()).unwrap()
     }
 
-    fn log_in(auth: &Auth, client: u8, user: &str, password: &str) -> Result<Standing, Denied> {
+    fn log_in(
+        auth: &Auth,
+        client: u8,
+        user: &str,
+        password: &str,
+    ) -> Result<CredentialVersion, Denied> {
         let password = Secret::new(password.to_owned());
         let client = Some(IpAddr::from([192, 0, 2, client]));
         smol::block_on(auth.log_in(client, Credentials { user: user.into(), password }))
@@ -89,11 +94,11 @@ mod tests {
     #[test]
     fn who_logs_in_is_a_user_also_where_smtp_takes_anybody() {
         let auth = auth("mode = 'accept-any'\nsecrets = { ann = 'geheim' }");
-        assert_eq!(log_in(&auth, 1, "ann", "geheim").ok(), auth.standing("ann"));
+        assert_eq!(log_in(&auth, 1, "ann", "geheim").ok(), auth.credential_version("ann"));
         let refused = Err(Denied::Refused(Duration::from_secs(1)));
         assert_eq!(log_in(&auth, 1, "ann", "falsch"), refused);
         assert_eq!(log_in(&auth, 2, "bob", "geheim"), refused);
-        assert_eq!(auth.standing("bob"), None);
+        assert_eq!(auth.credential_version("bob"), None);
     }
 
     #[test]
@@ -117,12 +122,12 @@ mod tests {
         let auth = auth(&format!("users_file = '{}'", file.path().display()));
         let old = log_in(&auth, 1, "ann", "old").unwrap();
         auth.reload().unwrap();
-        assert_eq!(auth.standing("ann"), Some(old));
+        assert_eq!(auth.credential_version("ann"), Some(old));
         write("new");
         auth.reload().unwrap();
-        assert!(auth.standing("ann").is_some_and(|new| new != old));
+        assert!(auth.credential_version("ann").is_some_and(|new| new != old));
         std::fs::write(file.path(), "").unwrap();
         auth.reload().unwrap();
-        assert_eq!(auth.standing("ann"), None);
+        assert_eq!(auth.credential_version("ann"), None);
     }
 }

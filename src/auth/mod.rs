@@ -36,7 +36,7 @@ use subtle::ConstantTimeEq as _;
 
 pub use self::{
     endpoint::Endpoint,
-    login::{Denied, Standing},
+    login::{CredentialVersion, Denied},
     options::{MechanismName, Mode, Options, Password},
     stored::Stored,
     token::TokenHash,

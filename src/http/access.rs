@@ -5,7 +5,9 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{LoginMode, Site, admission::Who, error::Error, kept::Kept, pass::Passes};
+use super::{
+    HttpContext, LoginMode, authn::Principal, error::Error, kept::Kept, signed_urls::SignedUrls,
+};
 use crate::{
     id::MessageId,
     mail::{LoadedMessage, Scope},
@@ -13,27 +15,27 @@ use crate::{
     store::{Raw, Record},
 };
 
-/// The site as one request may see it. A handler that takes it cannot forget whose mail it shows.
+/// The context as one request may see it. A handler that takes it cannot forget whose mail it shows.
 pub(super) struct Access {
-    pub(super) site: Site,
+    pub(super) context: HttpContext,
     pub(super) scope: Scope,
 }
 
 impl Deref for Access {
-    type Target = Site;
+    type Target = HttpContext;
 
-    fn deref(&self) -> &Site {
-        &self.site
+    fn deref(&self) -> &HttpContext {
+        &self.context
     }
 }
 
-impl FromRequestParts<Site> for Access {
+impl FromRequestParts<HttpContext> for Access {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Error> {
-        let who = parts.extensions.get::<Who>();
-        let who = who.ok_or_else(|| Error::internal("a request that nobody let in"))?;
-        Ok(Self { site: site.clone(), scope: who.scope() })
+    async fn from_request_parts(parts: &mut Parts, context: &HttpContext) -> Result<Self, Error> {
+        let principal = parts.extensions.get::<Principal>();
+        let principal = principal.ok_or_else(|| Error::internal("a request that nobody let in"))?;
+        Ok(Self { context: context.clone(), scope: principal.scope() })
     }
 }
 
@@ -41,7 +43,7 @@ impl FromRequestParts<Site> for Access {
 pub(super) struct ShownMessage {
     loaded: LoadedMessage,
     /// For the links to its pictures, where somebody has to log in.
-    pub(super) passes: Option<Passes>,
+    pub(super) signed_urls: Option<SignedUrls>,
     /// Its HTML, if that was made safe a moment ago.
     pub(super) kept: Arc<Kept>,
 }
@@ -104,8 +106,9 @@ impl Access {
 
     fn shown(&self, loaded: Option<LoadedMessage>) -> Result<ShownMessage, Error> {
         let loaded = loaded.ok_or_else(Error::no_message)?;
-        let passes = (self.options.login != LoginMode::Off).then(|| self.passes().clone());
-        Ok(ShownMessage { loaded, passes, kept: self.kept().clone() })
+        let signed_urls =
+            (self.options.login != LoginMode::Off).then(|| self.signed_urls().clone());
+        Ok(ShownMessage { loaded, signed_urls, kept: self.kept().clone() })
     }
 }
 

@@ -12,11 +12,11 @@ use super::{
     access::Access,
     body,
     error::Error,
-    list::Asked,
+    list_params::ListParams,
+    page,
     parameters::{Pairs, Parameters},
-    status::json,
+    strings::STRINGS,
     which::Which,
-    words::WORDS,
 };
 use crate::{
     id::MessageId,
@@ -26,13 +26,13 @@ use crate::{
 
 /// `POST /messages/{id}`
 pub(super) async fn one(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Error> {
-    let action: Action = body::form(&site, request).await?;
-    let id = site.record(&id).await?.id;
-    act(&site, &action, Selection::Ids(vec![id])).await?;
+    let action: Action = body::form(&context, request).await?;
+    let id = context.record(&id).await?.id;
+    act(&context, &action, Selection::Ids(vec![id])).await?;
     // An unread message would be read again at once if we went back to its page.
     let leaves = matches!(action, Action::Delete | Action::Change(Change::Read(false)));
     Ok(see_other(if leaves { "/".to_owned() } else { format!("/messages/{id}") }))
@@ -41,36 +41,36 @@ pub(super) async fn one(
 /// `POST /messages`: those that are picked, or everything that the list of this search and mailbox
 /// shows. A script that asks for JSON is told how many it were.
 pub(super) async fn many(
-    site: Access,
+    context: Access,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
-    let Form { action, ids, which, before, until } = body::form(&site, request).await?;
+    let Form { action, ids, which, before, until } = body::form(&context, request).await?;
     let are_picked = ids.is_some();
     let selection = match ids {
-        Some(_) if which.all => return Err(Error::bad_request(WORDS.errors.ids_and_more)),
+        Some(_) if which.all => return Err(Error::bad_request(STRINGS.errors.ids_and_more)),
         // The search is then only the way back.
         Some(ids) => Selection::Ids(ids),
         // A list from there on is no selection, and must not become all that the search finds.
         None if !before.is_empty() => {
-            return Err(Error::bad_request(WORDS.errors.before_and_more));
+            return Err(Error::bad_request(STRINGS.errors.before_and_more));
         }
-        None => as_asked(&site, which.selection()?, until).await?,
+        None => as_asked(&context, which.selection()?, until).await?,
     };
-    let changed = act(&site, &action, selection).await?;
+    let changed = act(&context, &action, selection).await?;
     let accepts = headers.get(header::ACCEPT).is_some_and(|it| it == "application/json");
     if accepts {
-        return json(&headers, &Changed { changed }).await;
+        return page::json(&headers, &Changed { changed }).await;
     }
     let emptied = !are_picked && matches!(action, Action::Delete) && which.q.is_empty();
     let Which { q, mailbox, .. } = which;
-    let list = Asked { q, mailbox, before, ..Asked::default() };
+    let list = ListParams { q, mailbox, before, ..ListParams::default() };
     Ok(see_other(if emptied { "/".to_owned() } else { list.link("/") }))
 }
 
 /// Leaves out what came after the question whether to delete was asked.
 async fn as_asked(
-    site: &Access,
+    context: &Access,
     which: Selection,
     until_ms: Option<i64>,
 ) -> Result<Selection, Error> {
@@ -78,33 +78,33 @@ async fn as_asked(
     Ok(match which {
         Selection::Matching(filter) => Selection::Matching(filter.received_before(until_ms)),
         // To delete all is quicker than to delete each, and the same if nothing came.
-        Selection::All if !has_come_since(site, until_ms).await? => Selection::All,
+        Selection::All if !has_come_since(context, until_ms).await? => Selection::All,
         Selection::All => Selection::Matching(Filter::received_before_ms(until_ms)),
         Selection::Ids(ids) => Selection::Ids(ids),
     })
 }
 
-async fn has_come_since(site: &Access, since_ms: i64) -> Result<bool, Error> {
+async fn has_come_since(context: &Access, since_ms: i64) -> Result<bool, Error> {
     let term = Term { negated: false, test: Test::After(since_ms) };
     let search = search::Query { terms: vec![term] };
     let query = store::Query { search, mailbox: None, before: None, limit: 1 };
-    Ok(!site.mail.list(&site.scope, query).await?.records.is_empty())
+    Ok(!context.mail.list(&context.scope, query).await?.records.is_empty())
 }
 
 /// Returns how many messages are different now.
-async fn act(site: &Access, action: &Action, which: Selection) -> Result<u64, Error> {
+async fn act(context: &Access, action: &Action, which: Selection) -> Result<u64, Error> {
     Ok(match action {
-        Action::Delete => site.mail.delete(&site.scope, which).await?,
+        Action::Delete => context.mail.delete(&context.scope, which).await?,
         Action::Change(change) => {
-            check_tags(site, std::slice::from_ref(change)).await?;
-            site.mail.change(&site.scope, which, change.clone()).await? as u64
+            check_tags(context, std::slice::from_ref(change)).await?;
+            context.mail.change(&context.scope, which, change.clone()).await? as u64
         }
     })
 }
 
 /// Tags are for people to read, and each is a row beside every list: refuses one that is too long, and
 /// a new one where there are enough.
-pub(super) async fn check_tags(site: &Access, changes: &[Change]) -> Result<(), Error> {
+pub(super) async fn check_tags(context: &Access, changes: &[Change]) -> Result<(), Error> {
     let wanted = changes.iter().filter_map(|change| match change {
         Change::Tag(tag) => Some(tag_key(tag)),
         _ => None,
@@ -114,15 +114,15 @@ pub(super) async fn check_tags(site: &Access, changes: &[Change]) -> Result<(), 
         return Ok(());
     }
     if wanted.iter().any(String::is_empty) {
-        return Err(Error::bad_request(WORDS.errors.tag_nameless));
+        return Err(Error::bad_request(STRINGS.errors.tag_nameless));
     }
     if wanted.iter().any(|tag| tag.chars().count() > LONGEST_TAG) {
-        return Err(Error::bad_request(WORDS.errors.tag_too_long));
+        return Err(Error::bad_request(STRINGS.errors.tag_too_long));
     }
-    let known = site.mail.tags(&site.scope).await?;
+    let known = context.mail.tags(&context.scope).await?;
     let is_new = |tag: &&String| known.iter().all(|it| it.name != **tag);
     if known.len() + wanted.iter().filter(is_new).count() > MOST_TAGS {
-        return Err(Error::bad_request(WORDS.errors.too_many_tags.with(&MOST_TAGS.to_string())));
+        return Err(Error::bad_request(STRINGS.errors.too_many_tags.with(&MOST_TAGS.to_string())));
     }
     Ok(())
 }
@@ -157,7 +157,7 @@ impl Parameters for Form {
         let only = match pairs.text("only")?.as_deref() {
             None => false,
             Some("picked") => true,
-            Some(_) => return Err(Error::bad_request(WORDS.errors.bad_form)),
+            Some(_) => return Err(Error::bad_request(STRINGS.errors.bad_form)),
         };
         // The button of a row: it says what to do and with which, whatever else is picked.
         let action = match pairs.text("one")? {
@@ -201,18 +201,18 @@ impl Action {
             "star" => Change::Starred(true),
             "unstar" => Change::Starred(false),
             "tag" | "untag" if tag_key(&tag).is_empty() => {
-                return Err(Error::bad_request(WORDS.errors.tag_nameless));
+                return Err(Error::bad_request(STRINGS.errors.tag_nameless));
             }
             "tag" => Change::Tag(tag),
             "untag" => Change::Untag(tag),
             "delete" => return Ok(Self::Delete),
-            _ => return Err(Error::bad_request(WORDS.errors.bad_form)),
+            _ => return Err(Error::bad_request(STRINGS.errors.bad_form)),
         }))
     }
 }
 
 fn parse(id: &str) -> Result<MessageId, Error> {
-    id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))
+    id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))
 }
 
 /// Most tags of all messages together, and characters of each.

@@ -18,11 +18,12 @@ use super::{
     actions::check_tags,
     body,
     error::Error,
-    leaves, list, message,
+    leaves,
+    list_params::ListParams,
+    message, page,
     parameters::{Pairs, Parameters, Query},
-    status::json,
+    strings::STRINGS,
     which::Which,
-    words::WORDS,
 };
 use crate::{
     id::{MessageId, NotAnId},
@@ -35,93 +36,95 @@ use crate::{
 /// With `wait`, an empty answer is held back so many seconds for the first message that matches: a
 /// test asks once instead of again and again.
 pub(super) async fn list(
-    site: Access,
-    Query(asked): Query<Asked>,
+    context: Access,
+    Query(asked): Query<ApiListParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let page = found(&site, asked.list.query(asked.limit)?, Instant::now() + asked.wait).await?;
+    let page = found(&context, asked.list.query(asked.limit)?, Instant::now() + asked.wait).await?;
     let next = page.records.last().filter(|_| page.more).map(|record| record.id.to_string());
-    json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next }).await
+    page::json(&headers, &List { messages: page.records.iter().map(Message::new).collect(), next })
+        .await
 }
 
 /// `DELETE /api/messages`: those named in the body as `{"ids": […]}`, those that `q` and `mailbox`
 /// match, or with `all=1` all.
 pub(super) async fn delete_many(
-    site: Access,
+    context: Access,
     Query(which): Query<Which>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
-    let octets = body::collect(&site, request).await?;
+    let octets = body::collect(&context, request).await?;
     let which = if octets.is_empty() {
         which.selection()?
     } else if which.all || !which.is_silent() {
-        return Err(Error::bad_request(WORDS.errors.ids_and_more));
+        return Err(Error::bad_request(STRINGS.errors.ids_and_more));
     } else {
         let Ids { ids } = parse(&octets)?;
         let ids = ids.iter().map(|id| id.parse::<MessageId>());
         let bad = |error: NotAnId| Error::bad_request(error.to_string());
         Selection::Ids(ids.collect::<Result<_, _>>().map_err(bad)?)
     };
-    json(&headers, &Deleted { deleted: site.mail.delete(&site.scope, which).await? }).await
+    page::json(&headers, &Deleted { deleted: context.mail.delete(&context.scope, which).await? })
+        .await
 }
 
 /// `GET /api/messages/{id}`, with its fields, texts and parts. Reading by a program does not mark it
 /// read.
 pub(super) async fn one(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let loaded = site.load(&id).await?;
+    let loaded = context.load(&id).await?;
     let letter = loaded.letter();
     let mut whole = Whole::new(&loaded, &letter);
     whole.text = leaves::plain(&loaded, &letter).await?.map(|excerpt| excerpt.text);
     whole.html = leaves::html(&loaded, &letter).await?.map(|excerpt| excerpt.text);
     whole.add_links(message::links(&loaded).await?);
     whole.add_codes(message::found_codes(&loaded));
-    json(&headers, &whole).await
+    page::json(&headers, &whole).await
 }
 
 /// `PATCH /api/messages/{id}`: what the body names is set, the rest stays.
 pub(super) async fn patch(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
-    let patch: Patch = parse(&body::collect(&site, request).await?)?;
+    let patch: Patch = parse(&body::collect(&context, request).await?)?;
     if matches!(patch, Patch { read: None, starred: None, tags: None }) {
-        return Err(Error::bad_request(WORDS.errors.no_change));
+        return Err(Error::bad_request(STRINGS.errors.no_change));
     }
-    let record = site.record(&id).await?;
+    let record = context.record(&id).await?;
     let changes = patch.changes(&record);
-    check_tags(&site, &changes).await?;
+    check_tags(&context, &changes).await?;
     for change in changes {
-        site.mail.change(&site.scope, Selection::Ids(vec![record.id]), change).await?;
+        context.mail.change(&context.scope, Selection::Ids(vec![record.id]), change).await?;
     }
-    json(&headers, &Message::new(&site.record(&id).await?)).await
+    page::json(&headers, &Message::new(&context.record(&id).await?)).await
 }
 
 /// `DELETE /api/messages/{id}`
-pub(super) async fn delete(site: Access, Path(id): Path<String>) -> Result<Response, Error> {
+pub(super) async fn delete(context: Access, Path(id): Path<String>) -> Result<Response, Error> {
     let id = message_id(&id)?;
-    match site.mail.delete(&site.scope, Selection::Ids(vec![id])).await? {
+    match context.mail.delete(&context.scope, Selection::Ids(vec![id])).await? {
         0 => Err(Error::no_message()),
         _ => Ok(StatusCode::NO_CONTENT.into_response()),
     }
 }
 
 /// Which list, how much of it, and how long to wait for the first of it.
-pub(super) struct Asked {
-    list: list::Asked,
+pub(super) struct ApiListParams {
+    list: ListParams,
     limit: usize,
     wait: Duration,
 }
 
-impl Parameters for Asked {
+impl Parameters for ApiListParams {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        let list = list::Asked::take_whole(pairs)?;
+        let list = ListParams::take_whole(pairs)?;
         let limit = pairs.number("limit", 1)?.map_or(FEW, |limit| limit.min(MANY as u64) as usize);
         let wait = pairs.number("wait", 0)?.unwrap_or(0).min(LONGEST_WAIT);
         Ok(Self { list, limit, wait: Duration::from_secs(wait) })
@@ -129,11 +132,11 @@ impl Parameters for Asked {
 }
 
 /// A page, waiting for its first message until the deadline while it is empty.
-async fn found(site: &Access, query: store::Query, deadline: Instant) -> Result<Page, Error> {
+async fn found(context: &Access, query: store::Query, deadline: Instant) -> Result<Page, Error> {
     // Subscribed before looking, so that what comes in between is heard.
-    let mut events = site.mail.watch(&site.scope, None);
+    let mut events = context.mail.watch(&context.scope, None);
     loop {
-        let page = site.mail.list(&site.scope, query.clone()).await?;
+        let page = context.mail.list(&context.scope, query.clone()).await?;
         if !page.records.is_empty() || Instant::now() >= deadline {
             return Ok(page);
         }
@@ -146,7 +149,7 @@ async fn found(site: &Access, query: store::Query, deadline: Instant) -> Result<
             false
         };
         let ended = async {
-            site.shutdown.begun().await;
+            context.shutdown.begun().await;
             false
         };
         if !happened.or(over).or(ended).await {
@@ -197,7 +200,7 @@ impl Patch {
 fn parse<'a, T: Deserialize<'a>>(octets: &'a [u8]) -> Result<T, Error> {
     // An array would be taken for the values of the fields in their order.
     if octets.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Error::bad_request(WORDS.errors.no_object));
+        return Err(Error::bad_request(STRINGS.errors.no_object));
     }
     serde_json::from_slice(octets)
         .map_err(|error| Error::bad_request(format!("The JSON cannot be read: {error}.")))
@@ -219,7 +222,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_ever() {
-        let wait = |query: &str| read::<Asked>(query.as_bytes()).unwrap().wait.as_secs();
+        let wait = |query: &str| read::<ApiListParams>(query.as_bytes()).unwrap().wait.as_secs();
         assert_eq!((wait(""), wait("wait=7"), wait("wait=9999")), (0, 7, LONGEST_WAIT));
     }
 }

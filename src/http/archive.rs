@@ -15,7 +15,7 @@ use super::{
     disposition,
     error::Error,
     files::{self, fence, set},
-    words::WORDS,
+    strings::STRINGS,
     zip::{self, Zip},
 };
 use crate::{
@@ -25,8 +25,11 @@ use crate::{
 };
 
 /// `GET /messages/{id}/attachments.zip`
-pub(super) async fn attachments(site: Access, Path(id): Path<String>) -> Result<Response, Error> {
-    let loaded = site.load(&id).await?;
+pub(super) async fn attachments(
+    context: Access,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let loaded = context.load(&id).await?;
     let outline = &loaded.scanned.outline;
     let numbers = loaded.letter().attachments;
     let parts: VecDeque<_> =
@@ -36,7 +39,7 @@ pub(super) async fn attachments(site: Access, Path(id): Path<String>) -> Result<
     }
     let length: u64 = parts.iter().map(|file| file.length).sum();
     if length > zip::MOST_OCTETS {
-        let text = WORDS.errors.zip_too_large;
+        let text = STRINGS.errors.zip_too_large;
         return Err(Error::new(StatusCode::UNPROCESSABLE_ENTITY, text));
     }
     let zip = Zip::new(loaded.record.envelope.received_ms);
@@ -50,7 +53,7 @@ pub(super) async fn attachments(site: Access, Path(id): Path<String>) -> Result<
     set(&mut answer, header::CONTENT_TYPE, "application/zip")?;
     let name = disposition::attachment(&format!("attachments-{id}.zip"));
     set(&mut answer, header::CONTENT_DISPOSITION, &name)?;
-    fence(&mut answer, &site)?;
+    fence(&mut answer, &context)?;
     Ok(answer)
 }
 

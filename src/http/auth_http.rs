@@ -21,13 +21,10 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use percent_encoding::percent_decode;
 
 use super::{
-    Site,
-    access::Access,
+    HttpContext,
+    client_info::ClientInfo,
     error::Error,
-    guard::Host,
-    list::{self, Asked},
     parameters::{Pairs, Parameters, Query},
-    visitor::Visitor,
 };
 use crate::{
     auth::Mode,
@@ -56,26 +53,6 @@ pub struct Upstreams {
     pub proxied: Option<Upstream>,
 }
 
-/// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
-pub(super) async fn or_list(
-    site: Access,
-    host: Extension<Host>,
-    visitor: Extension<Visitor>,
-    asked: Query<Asked>,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
-    if is_asked(&headers, &visitor) {
-        return auth_smtp(State(site.site), visitor, Query(Wanted::default()), headers).await;
-    }
-    list::list(site, host, asked, headers).await
-}
-
-/// True if it is nginx that asks at the root.
-pub(super) fn is_asked(headers: &HeaderMap, visitor: &Visitor) -> bool {
-    let asks = ["auth-method", "auth-protocol"].iter().all(|name| headers.contains_key(*name));
-    asks && visitor.may_be_nginx
-}
-
 /// What the address of `auth_http` says of this nginx.
 #[derive(Default)]
 pub(super) struct Wanted {
@@ -101,24 +78,33 @@ impl Parameters for Wanted {
     }
 }
 
+/// `GET /`, where nginx was pointed there.
+pub(super) async fn at_root(
+    context: State<HttpContext>,
+    client: Extension<ClientInfo>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    auth_smtp(context, client, Query(Wanted::default()), headers).await
+}
+
 /// `GET /auth-smtp`
 pub(super) async fn auth_smtp(
-    State(site): State<Site>,
-    Extension(visitor): Extension<Visitor>,
+    State(context): State<HttpContext>,
+    Extension(client): Extension<ClientInfo>,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if !visitor.may_be_nginx {
+    if !client.may_be_nginx {
         let text = "Only nginx is answered here, on this machine or in http.proxies.";
         return Err(Error::new(StatusCode::FORBIDDEN, text));
     }
     let protocol = headers.get("auth-protocol").map(HeaderValue::as_bytes).unwrap_or_default();
     let is_pop3 = protocol.eq_ignore_ascii_case(b"pop3");
-    let upstreams = if is_pop3 { &site.pop3_upstreams } else { &site.upstreams };
+    let upstreams = if is_pop3 { &context.pop3_upstreams } else { &context.upstreams };
     let upstream = if wanted.is_proxied() { upstreams.proxied } else { upstreams.direct };
     // Whoever leaves out who its client is, is its client.
-    let client = client(&headers).or(visitor.client);
-    let asked = Question { site: &site, headers: &headers, client, is_pop3, wanted: &wanted };
+    let client = named_client(&headers).or(client.address);
+    let asked = Question { context: &context, headers: &headers, client, is_pop3, wanted: &wanted };
     Ok(match asked.verdict(upstream).await {
         Ok((upstream, login)) => {
             let server = reachable(upstream.address.ip()).to_string();
@@ -165,7 +151,7 @@ impl From<Reply> for Refusal {
 
 /// What nginx asks.
 struct Question<'a> {
-    site: &'a Site,
+    context: &'a HttpContext,
     headers: &'a HeaderMap,
     client: Option<IpAddr>,
     is_pop3: bool,
@@ -186,7 +172,7 @@ impl Question<'_> {
             );
             return Err(NO_UPSTREAM.into());
         };
-        let policy = &self.site.policy;
+        let policy = &self.context.policy;
         // SMTP would not hear its password either.
         if self.client.is_some_and(|client| policy.turns_away(client)) {
             return Err(Reply::CLIENT_REJECTED.into());
@@ -223,7 +209,7 @@ impl Question<'_> {
     }
 
     async fn login(&self, mode: Mode, claim: Claim) -> Result<(), Refusal> {
-        let (auth, metrics) = (&self.site.auth, &self.site.metrics);
+        let (auth, metrics) = (&self.context.auth, &self.context.metrics);
         let user = claim.user().to_owned();
         if auth.is_blocked(self.client, Instant::now()) {
             return Err(PUT_OFF.into());
@@ -280,7 +266,7 @@ impl Question<'_> {
 }
 
 /// Who logs in at nginx.
-fn client(headers: &HeaderMap) -> Option<IpAddr> {
+fn named_client(headers: &HeaderMap) -> Option<IpAddr> {
     headers.get("client-ip")?.to_str().ok()?.parse().ok()
 }
 

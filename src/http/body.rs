@@ -13,31 +13,34 @@ use hyper::body::Body as _;
 use smol::{Timer, future::FutureExt, stream};
 
 use super::{
-    Site,
+    HttpContext,
     error::Error,
     parameters::{self, Parameters},
     row,
-    words::WORDS,
+    strings::STRINGS,
 };
 use crate::{mail::CHUNK, message::Extract, store::Raw};
 
 /// The fields of a form that a page of ours sent.
-pub(super) async fn form<T: Parameters>(site: &Site, request: Request) -> Result<T, Error> {
-    parameters::read(&collect(site, request).await?)
+pub(super) async fn form<T: Parameters>(
+    context: &HttpContext,
+    request: Request,
+) -> Result<T, Error> {
+    parameters::read(&collect(context, request).await?)
 }
 
 /// A whole body, if it is small enough and comes soon enough.
-pub(super) async fn collect(site: &Site, request: Request) -> Result<Bytes, Error> {
-    let limit = site.options.max_body;
+pub(super) async fn collect(context: &HttpContext, request: Request) -> Result<Bytes, Error> {
+    let limit = context.options.max_body;
     let too_long = || {
-        let text = WORDS.errors.too_long.with(&row::octets(limit as u64));
+        let text = STRINGS.errors.too_long.with(&row::octets(limit as u64));
         Error::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     };
     // Who announces too much need not send it first.
     if request.body().size_hint().lower() > limit as u64 {
         return Err(too_long());
     }
-    let patience = Duration::from_secs(site.options.body_seconds);
+    let patience = Duration::from_secs(context.options.body_seconds);
     let whole = async { Some(Limited::new(request.into_body(), limit).collect().await) };
     let too_late = async {
         Timer::after(patience).await;
@@ -46,8 +49,8 @@ pub(super) async fn collect(site: &Site, request: Request) -> Result<Bytes, Erro
     match whole.or(too_late).await {
         Some(Ok(whole)) => Ok(whole.to_bytes()),
         Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
-        Some(Err(_)) => Err(Error::bad_request(WORDS.errors.ended_early)),
-        None => Err(Error::new(StatusCode::REQUEST_TIMEOUT, WORDS.errors.too_slow)),
+        Some(Err(_)) => Err(Error::bad_request(STRINGS.errors.ended_early)),
+        None => Err(Error::new(StatusCode::REQUEST_TIMEOUT, STRINGS.errors.too_slow)),
     }
 }
 

@@ -8,11 +8,12 @@ use axum::{http::HeaderMap, response::Response};
 use super::{
     access::Access,
     error::Error,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
     parameters::Query,
+    strings::{STRINGS, Strings, grouped},
     which::Which,
-    words::{WORDS, Words, grouped},
 };
 use crate::{
     message::search,
@@ -22,7 +23,7 @@ use crate::{
 /// `GET /delete`: asks before everything that a list shows is deleted, and says how many messages that
 /// are.
 pub(super) async fn confirm(
-    site: Access,
+    context: Access,
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
@@ -30,34 +31,36 @@ pub(super) async fn confirm(
     let until_ms = now.as_millis();
     // What cannot be searched for cannot be deleted either, so say it before the question.
     let selection = which.selection()?;
-    let asked = Asked { q: which.q.clone(), mailbox: which.mailbox.clone(), ..Asked::default() };
-    let shell = Shell::new(&site, asked).await?;
+    let asked =
+        ListParams { q: which.q.clone(), mailbox: which.mailbox.clone(), ..ListParams::default() };
+    let layout = Layout::new(&context, asked).await?;
     let count = match selection {
         Selection::Matching(filter) => {
             let (search, mailbox) = filter.into_parts();
-            count(&site, search, mailbox).await?
+            count(&context, search, mailbox).await?
         }
-        Selection::All | Selection::Ids(_) => shell.counts.messages,
+        Selection::All | Selection::Ids(_) => layout.counts.messages,
     };
-    let words = &WORDS.shell;
+    let strings = &STRINGS.layout;
     let messages = match count {
-        MOST_COUNTED.. => words.more_than.with(&grouped(MOST_COUNTED)),
-        count => words.messages.of(count),
+        MOST_COUNTED.. => strings.more_than.with(&grouped(MOST_COUNTED)),
+        count => strings.messages.of(count),
     };
-    let page = ConfirmPage { w: WORDS, shell: &shell, which: &which, count, messages, until_ms };
+    let page =
+        ConfirmPage { w: STRINGS, layout: &layout, which: &which, count, messages, until_ms };
     page::page(&headers, &page).await
 }
 
 /// How many messages match, as far as anybody counts.
 async fn count(
-    site: &Access,
+    context: &Access,
     search: search::Query,
     mailbox: Option<String>,
 ) -> Result<u64, Error> {
     let mut query = store::Query { search, mailbox, before: None, limit: AT_ONCE };
     let mut count = 0;
     loop {
-        let page = site.mail.list(&site.scope, query.clone()).await?;
+        let page = context.mail.list(&context.scope, query.clone()).await?;
         count += page.records.len() as u64;
         query.before = page.records.last().map(|record| record.id);
         if !page.more || count >= MOST_COUNTED {
@@ -69,8 +72,8 @@ async fn count(
 #[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmPage<'a> {
-    w: &'static Words,
-    shell: &'a Shell,
+    w: &'static Strings,
+    layout: &'a Layout,
     which: &'a Which,
     /// How many messages will be deleted.
     count: u64,

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::words::WORDS;
+use super::strings::STRINGS;
 use crate::{mail, store};
 
 /// A refusal or failure on its way to the client.
@@ -29,12 +29,12 @@ impl Error {
 
     /// 404 for a message.
     pub(super) fn no_message() -> Self {
-        Self::new(StatusCode::NOT_FOUND, WORDS.errors.no_message)
+        Self::new(StatusCode::NOT_FOUND, STRINGS.errors.no_message)
     }
 
     /// 404 for everything else.
     pub(super) fn no_page() -> Self {
-        Self::new(StatusCode::NOT_FOUND, WORDS.errors.no_page)
+        Self::new(StatusCode::NOT_FOUND, STRINGS.errors.no_page)
     }
 
     /// 400.
@@ -44,14 +44,14 @@ impl Error {
 
     /// 500 for a handler that panicked, which the log has been told.
     pub(super) fn bug() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, WORDS.errors.failed)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, STRINGS.errors.failed)
     }
 
     /// 500 for what should not happen; the client learns nothing of it.
     pub(super) fn internal(internal: impl Into<String>) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            external: WORDS.errors.failed.into(),
+            external: STRINGS.errors.failed.into(),
             internal: Some(internal.into()),
         }
     }
@@ -61,12 +61,14 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         let (status, external) = match error {
-            store::Error::Full => (unavailable, WORDS.errors.store_full),
-            store::Error::Closed => (unavailable, WORDS.errors.closing),
-            store::Error::Io(_) | store::Error::Open(_) => (unavailable, WORDS.errors.store_silent),
+            store::Error::Full => (unavailable, STRINGS.errors.store_full),
+            store::Error::Closed => (unavailable, STRINGS.errors.closing),
+            store::Error::Io(_) | store::Error::Open(_) => {
+                (unavailable, STRINGS.errors.store_silent)
+            }
             // To ask again does not help.
             store::Error::Damaged(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, WORDS.errors.store_damaged)
+                (StatusCode::INTERNAL_SERVER_ERROR, STRINGS.errors.store_damaged)
             }
         };
         Self { status, external: external.into(), internal: Some(error.to_string()) }

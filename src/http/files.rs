@@ -44,7 +44,7 @@ pub(super) struct Piece {
 
 impl Parameters for Piece {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        // A part is saved unless it is shown, and `admission` has looked at the pass.
+        // A part is saved unless it is shown, and `authn` has looked at the signature.
         pairs.flag("download")?;
         pairs.text("pass")?;
         Ok(Self { inline: pairs.flag("inline")? })
@@ -53,13 +53,13 @@ impl Parameters for Piece {
 
 /// `GET /messages/{id}/raw`: the octets as received.
 pub(super) async fn raw(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
     Query(how): Query<Whole>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let id = message_id(&id)?;
-    let raw = site.raw(id).await?;
+    let raw = context.raw(id).await?;
     let length = raw.len();
     let mut answer =
         ranged(&headers, &format!("\"{id}\""), length, |range| body::octets(raw, range))?;
@@ -68,18 +68,18 @@ pub(super) async fn raw(
         let name = disposition::attachment(&format!("{id}.eml"));
         set(&mut answer, header::CONTENT_DISPOSITION, &name)?;
     }
-    fence(&mut answer, &site)?;
+    fence(&mut answer, &context)?;
     Ok(answer)
 }
 
 /// `GET /messages/{id}/parts/{part}`: the content of a part, decoded.
 pub(super) async fn part(
-    site: Access,
+    context: Access,
     Path((id, number)): Path<(String, String)>,
     Query(how): Query<Piece>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let loaded = site.load(&id).await?;
+    let loaded = context.load(&id).await?;
     let (number, part) = loaded.part(&number)?;
     let etag = format!("\"{}-{number}\"", loaded.record.id);
     let content = loaded.scanned.outline.content(number).ok_or_else(Error::no_page)?;
@@ -104,7 +104,7 @@ pub(super) async fn part(
         // The frame that shows the picture is of another origin than ours, on purpose.
         set(&mut answer, CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin")?;
     }
-    fence(&mut answer, &site)?;
+    fence(&mut answer, &context)?;
     if viewer == Viewer::Pdf {
         // Our page may frame it; the browser's viewer runs elsewhere, and the sandbox holds for it.
         let policy = "sandbox; default-src 'none'; frame-ancestors 'self'";
@@ -171,7 +171,7 @@ pub(super) fn path(loaded: &ShownMessage, number: usize) -> String {
 /// The same for a picture in a frame, whose origin is nobody's: it comes without the cookie of a session.
 pub(super) fn picture(loaded: &ShownMessage, number: usize) -> String {
     let path = path(loaded, number);
-    let stamp = loaded.passes.as_ref().map(|passes| passes.stamp(&path));
+    let stamp = loaded.signed_urls.as_ref().map(|signed_urls| signed_urls.stamp(&path));
     format!("{path}?inline{}", stamp.unwrap_or_default())
 }
 
@@ -186,9 +186,9 @@ pub(super) fn name(part: &Part, number: usize) -> String {
 /// Even if a browser showed it, it could do nothing. A message never changes, but may be deleted, so it is
 /// kept for an hour; where people log in, a browser asks each time whether it may still show what it
 /// kept (RFC 9111 §5.2.2.4), because who comes after the logout may not.
-pub(super) fn fence(answer: &mut Response, site: &Access) -> Result<(), Error> {
+pub(super) fn fence(answer: &mut Response, context: &Access) -> Result<(), Error> {
     set(answer, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")?;
-    let cache = match site.options.login {
+    let cache = match context.options.login {
         LoginMode::Off => "private, max-age=3600",
         LoginMode::Required => "private, no-cache",
     };

@@ -1,51 +1,48 @@
 //! Keeps other sites' pages out, and ours in.
 //!
-//! A name that is not ours may be a DNS name rebound to this machine, hence the Host check; another
+//! A name that is not ours may be a DNS name rebound to this machine, hence the Host check (`host`); another
 //! site's form or websocket carries its Origin, hence the Origin check. Programs that are no browsers
 //! send no Origin and may pass, unless they show the cookie of a session, which is a browser's.
 //!
 //! There are no CSRF tokens. Every browser since 2020 says with a POST or a websocket where it comes
-//! from, and a session's request that does not say so is refused (`admission`), so a token would only
+//! from, and a session's request that does not say so is refused (`authn`), so a token would only
 //! prove the same again, in every form.
 //!
 //! There is no HSTS either: it holds for all ports of a name, and on localhost or a shared host would
 //! break what other programs serve there in clear.
 
-use std::net::IpAddr;
-
 use axum::{
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode, Version,
+        HeaderMap, HeaderValue, Method, StatusCode,
         header::{self, HeaderName},
         request::Parts,
-        uri::Authority,
     },
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::{
-    Site, admission,
+    HttpContext, authn,
+    client_info::{ClientInfo, Peer, acts},
     error::Error,
+    host::{self, Host},
     page, parameters,
-    visitor::{Peer, Visitor},
-    words::WORDS,
+    strings::STRINGS,
 };
 use crate::panics::{self, Panicked};
 
-/// The checked authority under which the client reached us: a host that is ours, perhaps with a port.
-/// Empty for a client of HTTP/1.0 that named none.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Host(pub(super) String);
-
 /// Checks a request, lets it through, and gives the answer the headers that every answer has.
-pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
-    site.metrics.http_requests.add(1);
+pub(super) async fn guard(
+    State(context): State<HttpContext>,
+    request: Request,
+    next: Next,
+) -> Response {
+    context.metrics.http_requests.add(1);
     let (mut parts, body) = request.into_parts();
     let wants_page = page::wants_page(&parts.headers);
-    let (host, answer) = match check(&parts, &site.options.public_hosts) {
-        Ok(host) => match admit(&site, &mut parts, &host).await {
+    let (host, answer) = match check(&parts, &context.options.public_hosts) {
+        Ok(host) => match admit(&context, &mut parts, &host).await {
             Ok(()) => {
                 let answer = match parameters::check(&parts) {
                     Ok(()) => run(next, Request::from_parts(parts, body)).await,
@@ -63,15 +60,15 @@ pub(super) async fn guard(State(site): State<Site>, request: Request, next: Next
 }
 
 /// Sees who asks, and leaves for the handlers what was found.
-async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Response> {
+async fn admit(context: &HttpContext, parts: &mut Parts, host: &Host) -> Result<(), Response> {
     let Some(peer) = parts.extensions.get::<Peer>().copied() else {
         return Err(Error::internal("a request without a connection").into_response());
     };
-    let visitor = Visitor::new(peer, &parts.headers, &site.options.proxies);
-    let who = admission::admit(site, parts, host, &visitor).await?;
+    let client = ClientInfo::new(peer, &parts.headers, &context.options.proxies);
+    let principal = authn::admit(context, parts, host, &client).await?;
     parts.extensions.insert(host.clone());
-    parts.extensions.insert(visitor);
-    parts.extensions.insert(who);
+    parts.extensions.insert(client);
+    parts.extensions.insert(principal);
     Ok(())
 }
 
@@ -79,8 +76,8 @@ async fn admit(site: &Site, parts: &mut Parts, host: &Host) -> Result<(), Respon
 /// Nothing but the address is looked at; a form that came this way was seen by others.
 pub(super) fn to_https(parts: Parts, public_hosts: &[String]) -> Response {
     let is_looking = matches!(parts.method, Method::GET | Method::HEAD);
-    let found = host(&parts, public_hosts).and_then(|host| {
-        let text = WORDS.errors.only_https;
+    let found = host::of(&parts, public_hosts).and_then(|host| {
+        let text = STRINGS.errors.only_https;
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         match is_looking && !host.0.is_empty() && path.starts_with('/') {
             true => Ok(format!("https://{}{path}", host.0)),
@@ -105,69 +102,11 @@ async fn run(next: Next, request: Request) -> Response {
 
 /// Refuses names that are not ours and requests that another site's page made.
 fn check(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
-    let host = host(parts, public_hosts)?;
+    let host = host::of(parts, public_hosts)?;
     if acts(parts) && !is_ours(&parts.headers, &host) {
-        return Err(Error::new(StatusCode::FORBIDDEN, WORDS.errors.foreign_page));
+        return Err(Error::new(StatusCode::FORBIDDEN, STRINGS.errors.foreign_page));
     }
     Ok(host)
-}
-
-/// True if the request does more than look: another site's page must not make it.
-pub(super) fn acts(parts: &Parts) -> bool {
-    changes(&parts.method) || parts.headers.contains_key(header::UPGRADE)
-}
-
-/// True if the method changes something.
-pub(super) fn changes(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
-}
-
-/// True if the request says which page made it, as all browsers do.
-pub(super) fn names_its_page(headers: &HeaderMap) -> bool {
-    headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN)
-}
-
-/// The authority of the request (RFC 9112 §3.2), if it is one of ours.
-fn host(parts: &Parts, public_hosts: &[String]) -> Result<Host, Error> {
-    let mut fields = parts.headers.get_all(header::HOST).iter();
-    let named = match (parts.uri.authority(), fields.next(), fields.next()) {
-        (_, _, Some(_)) => return Err(Error::bad_request("There is more than one Host field.")),
-        (Some(authority), ..) => Some(authority.clone()),
-        (None, Some(field), None) => Authority::try_from(field.as_bytes()).ok(),
-        (None, None, None) if parts.version < Version::HTTP_11 => return Ok(Host::default()),
-        (None, None, None) => None,
-    };
-    let Some(authority) = named.filter(|authority| !authority.as_str().contains('@')) else {
-        return Err(Error::bad_request("The Host field is missing or cannot be read."));
-    };
-    let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let is_ours = address.is_ok()
-        || name == "localhost"
-        || name.ends_with(".localhost")
-        || public_hosts.iter().any(|ours| ours.trim_end_matches('.').eq_ignore_ascii_case(&name));
-    if !is_ours {
-        return Err(Error::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            WORDS.errors.foreign_host.with(&name),
-        ));
-    }
-    Ok(Host(match authority.port_u16() {
-        Some(port) => format!("{name}:{port}"),
-        None => name,
-    }))
-}
-
-/// True for a name that the Host field of a request can have, its port apart: anything else in
-/// `http.public_hosts` would never match.
-pub fn can_be_host(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let is_label = |label: &str| {
-        let octets = label.as_bytes();
-        !octets.is_empty()
-            && octets.iter().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(it))
-    };
-    name.parse::<IpAddr>().is_ok() || name.split('.').all(is_label)
 }
 
 /// True unless a browser says that another site's page made the request.
@@ -262,31 +201,6 @@ mod tests {
         }
         assert_eq!(verdict(&[]), Err(400));
         assert_eq!(verdict(&[("host", "localhost"), ("host", "localhost")]), Err(400));
-    }
-
-    #[test]
-    fn a_public_host_is_a_name_alone() {
-        for good in ["mail.example.org", "Mail.example.", "box", "a_b.xn--mller-kva.example", "::1"]
-        {
-            assert!(can_be_host(good), "{good}");
-        }
-        for never in [
-            "",
-            ".",
-            "name:8025",
-            "https://name",
-            "*.name",
-            "[\"name\"]",
-            "[::1]",
-            "a..b",
-            "name..",
-            "a b",
-            "name/",
-            "müller.example",
-            "user@name",
-        ] {
-            assert!(!can_be_host(never), "{never}");
-        }
     }
 
     #[test]

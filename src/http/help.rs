@@ -6,20 +6,21 @@ use axum::{http::HeaderMap, response::Response};
 use super::{
     access::Access,
     error::Error,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 
 /// `GET /help`
-pub(super) async fn help(site: Access, headers: HeaderMap) -> Result<Response, Error> {
-    let shell = Shell::new(&site, Asked::default()).await?;
-    page::page(&headers, &HelpPage { w: WORDS, shell: &shell }).await
+pub(super) async fn help(context: Access, headers: HeaderMap) -> Result<Response, Error> {
+    let layout = Layout::new(&context, ListParams::default()).await?;
+    page::page(&headers, &HelpPage { w: STRINGS, layout: &layout }).await
 }
 
 #[derive(Template)]
 #[template(path = "help.html")]
 struct HelpPage<'a> {
-    w: &'static Words,
-    shell: &'a Shell,
+    w: &'static Strings,
+    layout: &'a Layout,
 }

@@ -1,7 +1,7 @@
 //! HTML that was made safe a moment ago. A page tells what was taken out of a message, and then its frame
 //! shows the rest: what the one made, the other finds here.
 //!
-//! A message never changes, but links to its pictures do (`pass`), so nothing is kept for long. Whose it is
+//! A message never changes, but links to its pictures do (`signed_urls`), so nothing is kept for long. Whose it is
 //! says the scan that it was made from: it is of one message in one store, and once nobody keeps it, nothing
 //! that was made of it is found any more.
 
@@ -11,8 +11,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::frame::{Look, Rendered};
-use crate::message::{Scanned, html::Scheme};
+use super::render_params::RenderParams;
+use crate::message::{
+    Scanned, Tracker,
+    html::{Sanitised, Scheme},
+};
+
+/// HTML ready to be shown, and what is to be said about it.
+#[derive(Clone)]
+pub(super) struct Rendered {
+    pub(super) sanitised: Sanitised,
+    pub(super) trackers: Vec<Tracker>,
+    /// There was more of it than we show.
+    pub(super) is_cut: bool,
+}
 
 /// What was made lately, the latest first.
 #[derive(Default)]
@@ -35,8 +47,8 @@ struct Entry {
 
 impl Source {
     /// A part of this message, and how it is to be shown.
-    pub(super) fn new(scanned: &Arc<Scanned>, number: usize, look: &Look) -> Self {
-        let Look { remote, scheme, .. } = *look;
+    pub(super) fn new(scanned: &Arc<Scanned>, number: usize, look: &RenderParams) -> Self {
+        let RenderParams { remote, scheme, .. } = *look;
         Self { scanned: Arc::downgrade(scanned), number, remote, scheme }
     }
 
@@ -108,8 +120,8 @@ mod tests {
         Rendered { sanitised, trackers: Vec::new(), is_cut: false }
     }
 
-    fn look(remote: bool, scheme: Scheme) -> Look {
-        Look { remote, scheme, width: None }
+    fn look(remote: bool, scheme: Scheme) -> RenderParams {
+        RenderParams { remote, scheme, width: None }
     }
 
     #[test]
@@ -117,11 +129,11 @@ mod tests {
         let (kept, now, scanned) = (Kept::default(), Instant::now(), scan());
         let light = look(false, Scheme::Light);
         kept.keep(Source::new(&scanned, 1, &light), &rendered("a"), now);
-        let find = |scanned: &Arc<Scanned>, number, look: &Look| {
+        let find = |scanned: &Arc<Scanned>, number, look: &RenderParams| {
             let found = kept.find(&Source::new(scanned, number, look), now);
             found.map(|found| found.sanitised.html)
         };
-        let wide = Look { width: Some("768"), ..light.clone() };
+        let wide = RenderParams { width: Some("768"), ..light.clone() };
         assert_eq!(find(&scanned, 1, &wide).as_deref(), Some("a"));
         assert_eq!(find(&scanned, 2, &light), None);
         assert_eq!(find(&scan(), 1, &light), None);
@@ -135,14 +147,22 @@ mod tests {
     #[test]
     fn nothing_is_kept_for_long() {
         let (kept, now, scanned) = (Kept::default(), Instant::now(), scan());
-        let source = Source::new(&scanned, 0, &Look::default());
+        let source = Source::new(&scanned, 0, &RenderParams::default());
         kept.keep(source.clone(), &rendered("a"), now);
         assert!(kept.find(&source, now + KEPT_FOR / 2).is_some());
         assert!(kept.find(&source, now + KEPT_FOR).is_none());
-        kept.keep(Source::new(&scanned, 1, &Look::default()), &rendered("b"), now + KEPT_FOR);
+        kept.keep(
+            Source::new(&scanned, 1, &RenderParams::default()),
+            &rendered("b"),
+            now + KEPT_FOR,
+        );
         assert_eq!(kept.0.lock().unwrap().len(), 1);
         drop(scanned);
-        kept.keep(Source::new(&scan(), 0, &Look::default()), &rendered("c"), now + KEPT_FOR);
+        kept.keep(
+            Source::new(&scan(), 0, &RenderParams::default()),
+            &rendered("c"),
+            now + KEPT_FOR,
+        );
         assert_eq!(kept.0.lock().unwrap().len(), 1);
     }
 
@@ -151,12 +171,13 @@ mod tests {
         let (kept, now, scanned) = (Kept::default(), Instant::now(), scan());
         let large = rendered(&"x".repeat(MOST_KEPT / 3));
         for number in 0..9 {
-            kept.keep(Source::new(&scanned, number, &Look::default()), &large, now);
+            kept.keep(Source::new(&scanned, number, &RenderParams::default()), &large, now);
         }
-        let find = |number| kept.find(&Source::new(&scanned, number, &Look::default()), now);
+        let find =
+            |number| kept.find(&Source::new(&scanned, number, &RenderParams::default()), now);
         assert!(find(8).is_some() && find(6).is_some() && find(5).is_none());
         let larger = rendered(&"x".repeat(MOST_KEPT + 1));
-        kept.keep(Source::new(&scanned, 9, &Look::default()), &larger, now);
+        kept.keep(Source::new(&scanned, 9, &RenderParams::default()), &larger, now);
         assert!(find(9).is_none() && find(8).is_some());
     }
 }

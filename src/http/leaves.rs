@@ -5,10 +5,7 @@
 //! stays as it was sent.
 
 use super::{
-    access::ShownMessage,
-    error::Error,
-    files,
-    frame::{self, Look, Rendered},
+    access::ShownMessage, error::Error, files, kept::Rendered, render, render_params::RenderParams,
 };
 use crate::{
     mail::{self, Excerpt, MOST_SHOWN},
@@ -19,11 +16,11 @@ use crate::{
 pub(super) async fn rendered(
     loaded: &ShownMessage,
     letter: &Letter,
-    look: &Look,
+    look: &RenderParams,
 ) -> Result<Rendered, Error> {
     let outline = &loaded.scanned.outline;
     let first = letter.html(outline).ok_or_else(Error::no_page)?;
-    let mut whole = frame::rendered(loaded, first, look).await?;
+    let mut whole = render::rendered(loaded, first, look).await?;
     if letter.rich.len() == 1 {
         return Ok(whole);
     }
@@ -37,7 +34,7 @@ pub(super) async fn rendered(
         let html = if leaf == first {
             std::mem::take(&mut whole.sanitised.html)
         } else if part.is_html() {
-            let more = frame::rendered(loaded, leaf, look).await?;
+            let more = render::rendered(loaded, leaf, look).await?;
             whole.trackers.extend(more.trackers);
             whole.is_cut |= more.is_cut;
             below(&mut whole.sanitised, more.sanitised)

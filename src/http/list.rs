@@ -6,79 +6,58 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    LoginMode,
     access::Access,
-    boxes::Boxes,
     error::Error,
-    guard::Host,
+    host::Host,
+    layout::Layout,
+    list_params::ListParams,
     page,
     parameters::{Pairs, Parameters, Query},
     row::Row,
-    words::{WORDS, Words},
+    sidebar::Sidebar,
+    strings::{STRINGS, Strings},
 };
 use crate::{
     message::search::{self, SearchError, Test},
-    store::{self, Counts, Page, mailbox_key},
+    store::Page,
 };
-
-/// What a list is asked for, as it stands in the address.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
-    /// A search.
-    pub(super) q: String,
-    /// A recipient.
-    pub(super) mailbox: String,
-    /// Only older messages than this one.
-    pub(super) before: String,
-    /// The message that is open beside the list, and perhaps its tab: `{id}` or `{id}/headers`.
-    pub(super) open: String,
-}
-
-/// What stands around every page.
-pub(super) struct Shell {
-    pub(super) asked: Asked,
-    pub(super) counts: Counts,
-    pub(super) epoch: String,
-    /// The number of the last event that the page has seen.
-    pub(super) seen: u64,
-    pub(super) version: &'static str,
-    /// There is a login, so one can log out.
-    pub(super) asks_who: bool,
-}
 
 /// `GET /`
 pub(super) async fn list(
-    site: Access,
+    context: Access,
     Extension(host): Extension<Host>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ListParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     // The event number is taken first: an event between here and the list is then told twice, and
     // the script knows the row already. The other order could lose one.
-    let shell = Shell::new(&site, asked).await?;
-    let asked = &shell.asked;
-    let (found, trouble) = match asked.filter() {
-        Ok(_) => (site.mail.list(&site.scope, asked.query(PAGE_ROWS)?).await?, None),
-        Err(error) => (NOTHING, Some(Trouble::new(&asked.q, error))),
+    let layout = Layout::new(&context, asked).await?;
+    let asked = &layout.asked;
+    let (found, hits, trouble) = match asked.search() {
+        Ok(search) => {
+            let hits = hits(&search);
+            let query = asked.query_of(search, PAGE_ROWS)?;
+            (context.mail.list(&context.scope, query).await?, hits, None)
+        }
+        Err(error) => (NOTHING, String::new(), Some(Trouble::new(&asked.q, error))),
     };
     let older = found.records.last().filter(|_| found.more).map(|last| {
         let before = last.id.to_string();
-        Asked { before, ..asked.whole() }.link("/")
+        ListParams { before, ..asked.whole() }.link("/")
     });
-    let boxes = Boxes::new(&site, asked).await?;
+    let sidebar = Sidebar::new(&context, asked).await?;
     let list = ListPage {
-        w: WORDS,
+        w: STRINGS,
         rows: found.records.iter().map(Row::new).collect(),
         blank: Row::default(),
         older,
-        boxes: &boxes,
-        hits: asked.hits(),
-        smtp: smtp_address(&site, &host),
-        smtp_port: site.smtp.port(),
-        shell: &shell,
+        sidebar: &sidebar,
+        hits,
+        smtp: smtp_address(&context, &host),
+        smtp_port: context.smtp.port(),
+        layout: &layout,
         trouble,
     };
     let mut answer = page::page(&headers, &list).await?;
@@ -90,148 +69,57 @@ pub(super) async fn list(
 
 /// `GET /rows`: a piece of a list, or the messages of these ids as a list shows them now.
 pub(super) async fn rows(
-    site: Access,
+    context: Access,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let found = match wanted {
-        Wanted::Of(asked) => site.mail.list(&site.scope, asked.query(PAGE_ROWS)?).await?,
+        Wanted::Of(asked) => context.mail.list(&context.scope, asked.query(PAGE_ROWS)?).await?,
         Wanted::Named(ids) => {
             let mut records = Vec::new();
             for id in ids.split(',').take(MOST_NAMED) {
-                let id = id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?;
-                records.extend(site.mail.get(&site.scope, id).await?);
+                let id = id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))?;
+                records.extend(context.mail.get(&context.scope, id).await?);
             }
             Page { records, more: false }
         }
     };
     let rows: Vec<_> = found.records.iter().map(Row::new).collect();
-    page::page(&headers, &RowsPiece { w: WORDS, rows, more: found.more }).await
+    page::page(&headers, &RowsPiece { w: STRINGS, rows, more: found.more }).await
 }
 
 /// Which rows.
 pub(super) enum Wanted {
     /// Those of a list.
-    Of(Asked),
+    Of(ListParams),
     /// These: ids with commas between them.
     Named(String),
 }
 
 impl Parameters for Wanted {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        let asked = Asked::take_whole(pairs)?;
+        let asked = ListParams::take_whole(pairs)?;
         match pairs.text("ids")? {
             None => Ok(Self::Of(asked)),
             Some(ids) if asked.link("").is_empty() => Ok(Self::Named(ids)),
-            Some(_) => Err(Error::bad_request(WORDS.errors.ids_and_more)),
+            Some(_) => Err(Error::bad_request(STRINGS.errors.ids_and_more)),
         }
     }
 }
 
-/// As the list's own address has it: the form of the search sends its fields also when they are empty.
-impl Parameters for Asked {
-    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        Ok(Self {
-            q: pairs.shown("q")?,
-            mailbox: pairs.shown_mailbox()?,
-            before: pairs.text("before")?.unwrap_or_default(),
-            open: pairs.text("open")?.unwrap_or_default(),
-        })
-    }
-}
-
-impl Asked {
-    /// As programs ask for a list: what they name says something.
-    pub(super) fn take_whole(pairs: &mut Pairs) -> Result<Self, Error> {
-        Ok(Self {
-            q: pairs.text("q")?.unwrap_or_default(),
-            mailbox: pairs.mailbox()?.unwrap_or_default(),
-            before: pairs.text("before")?.unwrap_or_default(),
-            open: String::new(),
-        })
-    }
-
-    /// A page of it.
-    pub(super) fn query(&self, limit: usize) -> Result<store::Query, Error> {
-        let filter = self.filter().map_err(|error| Error::bad_request(error.to_string()));
-        let (search, mailbox) = filter?;
-        let before = match self.before.as_str() {
-            "" => None,
-            id => Some(id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?),
-        };
-        Ok(store::Query { search, mailbox, before, limit })
-    }
-
-    /// The address that shows it, below this path.
-    pub(super) fn link(&self, path: &str) -> String {
-        let Self { q, mailbox, before, open } = self;
-        address(path, &[("q", q), ("mailbox", mailbox), ("before", before), ("open", open)])
-    }
-
-    /// The address of the question before all that it shows is deleted.
-    pub(super) fn delete_link(&self) -> String {
-        let all = if self.q.is_empty() && self.mailbox.is_empty() { "1" } else { "" };
-        address("/delete", &[("q", &self.q), ("mailbox", &self.mailbox), ("all", all)])
-    }
-
-    /// The same list from its newest message on.
-    pub(super) fn whole(&self) -> Self {
-        Self { q: self.q.clone(), mailbox: self.mailbox.clone(), ..Self::default() }
-    }
-
-    /// The same list without the search.
-    fn everything(&self) -> Self {
-        Self { q: String::new(), ..self.whole() }
-    }
-
-    fn filter(&self) -> Result<(search::Query, Option<String>), SearchError> {
-        let mailbox = Some(mailbox_key(&self.mailbox)).filter(|mailbox| !mailbox.is_empty());
-        let search = match self.q.as_str() {
-            "" => search::Query::default(),
-            q => search::Query::parse(q)?,
-        };
-        Ok((search, mailbox))
-    }
-
-    /// How a script keeps this list up to date: by adding rows, or by asking for them.
-    fn live(&self) -> &'static str {
-        if self.q.is_empty() { "rows" } else { "search" }
-    }
-
-    /// The words that are looked for, so that a script can mark them in the rows; one that is the
-    /// beginning of others ends with an asterisk.
-    fn hits(&self) -> String {
-        let mut hits = Vec::new();
-        for term in search::Query::parse(&self.q).unwrap_or_default().terms {
-            if let (Test::Words { words, prefix, .. }, false) = (term.test, term.negated) {
-                let last = words.len();
-                let ended = |(at, word)| if prefix && at + 1 == last { word + "*" } else { word };
-                hits.extend(words.into_iter().enumerate().map(ended));
+/// The words that are looked for, so that a script can mark them in the rows; one that is the beginning of
+/// others ends with an asterisk.
+fn hits(search: &search::Query) -> String {
+    let mut hits = Vec::new();
+    for term in &search.terms {
+        if let (Test::Words { words, prefix, .. }, false) = (&term.test, term.negated) {
+            hits.extend(words.iter().cloned());
+            if let (Some(last), true) = (hits.last_mut(), *prefix) {
+                last.push('*');
             }
         }
-        hits.join(" ")
     }
-}
-
-/// An address below this path with those of the parameters that say something.
-pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
-    let mut address = path.to_owned();
-    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
-        let mark = if address.contains('?') { '&' } else { '?' };
-        let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
-        address.push_str(&format!("{mark}{name}={value}"));
-    }
-    address
-}
-
-impl Shell {
-    /// What stands around a page about this.
-    pub(super) async fn new(site: &Access, asked: Asked) -> Result<Self, Error> {
-        let seen = site.mail.next_event() - 1;
-        let counts = site.mail.counts(&site.scope).await?;
-        let asks_who = site.options.login != LoginMode::Off;
-        Ok(Self { asked, counts, epoch: site.epoch.clone(), seen, version: site.version, asks_who })
-    }
+    hits.join(" ")
 }
 
 /// A search that cannot be understood: why, and the search taken apart around the trouble.
@@ -248,22 +136,22 @@ impl Trouble {
         let (before, rest) = q.split_at(start);
         let (here, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
         let [before, here, after] = [before, here, after].map(str::to_owned);
-        Self { why: WORDS.shell.problem(&error.problem), before, here, after }
+        Self { why: STRINGS.layout.problem(&error.problem), before, here, after }
     }
 }
 
 #[derive(Template)]
 #[template(path = "list.html")]
 struct ListPage<'a> {
-    w: &'static Words,
-    shell: &'a Shell,
+    w: &'static Strings,
+    layout: &'a Layout,
     /// Why the search means nothing.
     trouble: Option<Trouble>,
     rows: Vec<Row>,
     blank: Row,
     older: Option<String>,
-    boxes: &'a Boxes,
-    /// See [`Asked::hits`].
+    sidebar: &'a Sidebar,
+    /// See [`hits`].
     hits: String,
     /// Host to send mail to, and the same with its port.
     smtp: (String, String),
@@ -273,17 +161,17 @@ struct ListPage<'a> {
 #[derive(Template)]
 #[template(path = "rows.html")]
 struct RowsPiece {
-    w: &'static Words,
+    w: &'static Strings,
     rows: Vec<Row>,
     /// Older ones follow.
     more: bool,
 }
 
 /// Where to send mail, as seen from the browser: the host alone, and with its port.
-fn smtp_address(site: &Access, Host(host): &Host) -> (String, String) {
-    let port = site.smtp.port();
-    if !site.smtp.ip().is_unspecified() {
-        return (site.smtp.ip().to_string(), site.smtp.to_string());
+fn smtp_address(context: &Access, Host(host): &Host) -> (String, String) {
+    let port = context.smtp.port();
+    if !context.smtp.ip().is_unspecified() {
+        return (context.smtp.ip().to_string(), context.smtp.to_string());
     }
     // Bound to every address: the one that the browser uses is among them.
     let is_port = |tail: &str| tail.bytes().all(|byte| byte.is_ascii_digit());
@@ -308,7 +196,7 @@ mod tests {
 
     #[test]
     fn hits_are_what_is_looked_for() {
-        let hits = |q: &str| Asked { q: q.into(), ..Asked::default() }.hits();
+        let hits = |q: &str| hits(&search::Query::parse(q).unwrap_or_default());
         assert_eq!(hits("from:Ann -spam \"weekly rep\"* is:read"), "ann weekly rep*");
         assert_eq!(hits("larger:elephant"), "");
     }

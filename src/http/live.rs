@@ -11,19 +11,12 @@ use async_tungstenite::{
     tungstenite::{
         Message,
         error::ProtocolError,
-        handshake::derive_accept_key,
         protocol::{
             Role, WebSocketConfig,
             frame::{CloseFrame, coding::CloseCode},
         },
     },
 };
-use axum::{
-    extract::Extension,
-    http::{HeaderMap, StatusCode, Version, header},
-    response::{IntoResponse, Response},
-};
-use hyper::upgrade::OnUpgrade;
 use serde::Serialize;
 use smol::{
     Timer,
@@ -33,12 +26,11 @@ use smol::{
 };
 
 use super::{
-    Site,
-    admission::Who,
-    connection::{Io, Patient, Switch},
-    error::Error,
-    parameters::{Pairs, Parameters, Query},
+    HttpContext,
+    authn::Principal,
     row::Row,
+    timeout_stream::{Io, TimeoutStream},
+    upgrade::{FeedParams, Request},
 };
 use crate::{
     bus::{Event, Heard},
@@ -49,69 +41,11 @@ use crate::{
     store::Counts,
 };
 
-/// A connection that is to become a websocket.
-pub(super) struct Request {
-    upgrade: OnUpgrade,
-    asked: Asked,
-    who: Who,
-}
-
-/// What the client knows already.
-pub(super) struct Asked {
-    /// The epoch of its event number.
-    epoch: String,
-    /// The number of the last event that it knows.
-    after: Option<u64>,
-}
-
-impl Parameters for Asked {
-    fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        let epoch = pairs.text("epoch")?.unwrap_or_default();
-        Ok(Self { epoch, after: pairs.number("after", 0)? })
-    }
-}
-
-/// `GET /ws`: the handshake (RFC 6455 §4.2).
-pub(super) async fn upgrade(
-    Query(asked): Query<Asked>,
-    Extension(switch): Extension<Switch>,
-    Extension(who): Extension<Who>,
-    headers: HeaderMap,
-    mut request: axum::extract::Request,
-) -> Result<Response, Error> {
-    let has = |name, token: &str| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|list| list.split(',')).any(|it| it.trim().eq_ignore_ascii_case(token))
-    };
-    if !has(header::UPGRADE, "websocket") || !has(header::CONNECTION, "upgrade") {
-        let text = "This address speaks WebSocket only.";
-        let error = Error::new(StatusCode::UPGRADE_REQUIRED, text);
-        return Ok(([(header::UPGRADE, "websocket")], error).into_response());
-    }
-    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        let error = Error::bad_request("The version of WebSocket must be 13.");
-        return Ok(([(header::SEC_WEBSOCKET_VERSION, "13")], error).into_response());
-    }
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let (Some(upgrade), Some(key), Version::HTTP_11) =
-        (upgrade, headers.get(header::SEC_WEBSOCKET_KEY), request.version())
-    else {
-        return Err(Error::bad_request("The WebSocket handshake is incomplete."));
-    };
-    let answer = [
-        (header::UPGRADE, "websocket".to_owned()),
-        (header::CONNECTION, "Upgrade".to_owned()),
-        (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
-    ];
-    switch.ask(Request { upgrade, asked, who });
-    Ok((StatusCode::SWITCHING_PROTOCOLS, answer).into_response())
-}
-
 /// Serves the websocket to its end.
-pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
+pub(super) async fn serve(request: Request, context: &HttpContext, peer: &str) {
     let Ok(upgraded) = request.upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<Io>() else { return };
-    let _open = site.metrics.websockets_now.hold();
+    let _open = context.metrics.websockets_now.hold();
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
@@ -121,17 +55,17 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
     let io = parts.io.into_inner();
     let socket =
         WebSocketStream::from_partially_read(io, parts.read_buf.into(), Role::Server, Some(config));
-    let (now, scope) = (Instant::now(), request.who.scope());
+    let (now, scope) = (Instant::now(), request.principal.scope());
     let mut client = Client {
         socket: socket.await,
-        who: &request.who,
-        events: site.mail.watch(&scope, None),
+        principal: &request.principal,
+        events: context.mail.watch(&scope, None),
         scope,
-        site,
+        context,
         counts: Counts::default(),
         counts_sent: now,
         counts_due: None,
-        next_ping: now + Duration::from_secs(site.options.ping_seconds),
+        next_ping: now + Duration::from_secs(context.options.ping_seconds),
         next_events: None,
         timer: DeadlineTimer::default(),
         is_heard: true,
@@ -146,13 +80,13 @@ pub(super) async fn serve(request: Request, site: &Site, peer: &str) {
 }
 
 struct Client<'a> {
-    socket: WebSocketStream<Patient>,
+    socket: WebSocketStream<TimeoutStream>,
     events: Watch,
     /// What may be told.
     scope: Scope,
-    site: &'a Site,
+    context: &'a HttpContext,
     /// Who was let in, and may have logged out since.
-    who: &'a Who,
+    principal: &'a Principal,
     counts: Counts,
     counts_sent: Instant,
     /// When to look whether the totals changed, once something happened.
@@ -176,11 +110,11 @@ enum Wake {
 type WsError = async_tungstenite::tungstenite::Error;
 
 impl Client<'_> {
-    async fn run(&mut self, asked: &Asked) -> Result<(), WsError> {
+    async fn run(&mut self, asked: &FeedParams) -> Result<(), WsError> {
         self.hello(asked).await?;
         loop {
             let wake = self.wake().await;
-            if !self.site.still_admits(self.who) {
+            if !self.context.still_admits(self.principal) {
                 return self.goodbye(Some(CloseCode::Library(LOGGED_OUT))).await;
             }
             match wake {
@@ -213,18 +147,18 @@ impl Client<'_> {
         }
     }
 
-    async fn hello(&mut self, asked: &Asked) -> Result<(), WsError> {
-        let site = self.site;
-        self.counts = site.mail.counts(&self.scope).await.unwrap_or_default();
-        let is_known = asked.epoch == site.epoch;
+    async fn hello(&mut self, asked: &FeedParams) -> Result<(), WsError> {
+        let context = self.context;
+        self.counts = context.mail.counts(&self.scope).await.unwrap_or_default();
+        let is_known = asked.epoch == context.epoch;
         let next = match asked.after {
             Some(after) if is_known => after.saturating_add(1),
-            _ => site.mail.next_event(),
+            _ => context.mail.next_event(),
         };
         // From the very number that is named, so that nothing falls in between.
-        self.events = site.mail.watch(&self.scope, Some(next));
+        self.events = context.mail.watch(&self.scope, Some(next));
         let counts = Totals::new(&self.counts);
-        self.send(&Frame::Hello { epoch: &site.epoch, next, counts }).await?;
+        self.send(&Frame::Hello { epoch: &context.epoch, next, counts }).await?;
         if !is_known && !asked.epoch.is_empty() {
             self.send(&Frame::Missed { next }).await?;
         }
@@ -238,7 +172,7 @@ impl Client<'_> {
         let (events, socket, timer) = (&mut self.events, &mut self.socket, &mut self.timer);
         // Shutdown first, the bus last: a flood of events must not keep us from hearing the rest.
         async {
-            self.site.shutdown.begun().await;
+            self.context.shutdown.begun().await;
             Wake::Shutdown
         }
         .or(async { Wake::Peer(socket.next().await) })
@@ -263,7 +197,7 @@ impl Client<'_> {
             self.counts_due = None;
             self.counts_sent = now;
             // A store that fails now may answer after the next change.
-            if let Ok(counts) = self.site.mail.counts(&self.scope).await
+            if let Ok(counts) = self.context.mail.counts(&self.scope).await
                 && counts != self.counts
             {
                 self.counts = counts;
@@ -275,7 +209,7 @@ impl Client<'_> {
                 return Ok(false);
             }
             self.is_heard = false;
-            self.next_ping = now + Duration::from_secs(self.site.options.ping_seconds);
+            self.next_ping = now + Duration::from_secs(self.context.options.ping_seconds);
             self.socket.send(Message::Ping(Default::default())).await?;
         }
         Ok(true)
@@ -283,7 +217,7 @@ impl Client<'_> {
 
     /// Lets more events come together, unless there is another frame of them already.
     fn rest(&mut self, next: u64) {
-        if self.site.mail.next_event() < next + MOST_EVENTS as u64 {
+        if self.context.mail.next_event() < next + MOST_EVENTS as u64 {
             self.next_events = Some(Instant::now() + EVENTS_APART);
         }
     }

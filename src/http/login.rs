@@ -10,23 +10,23 @@ use axum::{
 };
 
 use super::{
-    LoginMode, Site, admission, body,
+    HttpContext, LoginMode, authn, body,
+    client_info::ClientInfo,
     error::Error,
-    guard::Host,
+    host::Host,
     page,
     parameters::{Pairs, Parameters, Query},
     session,
-    visitor::Visitor,
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 use crate::{secret::Secret, wire::sasl::Credentials};
 
 /// Where to go after the login.
-pub(super) struct Asked {
+pub(super) struct LoginParams {
     to: String,
 }
 
-impl Parameters for Asked {
+impl Parameters for LoginParams {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self { to: pairs.text("to")?.unwrap_or_default() })
     }
@@ -34,66 +34,66 @@ impl Parameters for Asked {
 
 /// `GET /login`
 pub(super) async fn form(
-    State(site): State<Site>,
-    Query(Asked { to }): Query<Asked>,
+    State(context): State<HttpContext>,
+    Query(LoginParams { to }): Query<LoginParams>,
     Extension(host): Extension<Host>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let is_off = site.options.login == LoginMode::Off;
-    if is_off || admission::session_of(&site, &headers, &host, &visitor).is_some() {
+    let is_off = context.options.login == LoginMode::Off;
+    if is_off || authn::session_of(&context, &headers, &host, &client).is_some() {
         return Ok(see_other(local(&to)));
     }
-    page::page(&headers, &LoginPage { w: WORDS, user: "", to: &to, problem: None }).await
+    page::page(&headers, &LoginPage { w: STRINGS, user: "", to: &to, problem: None }).await
 }
 
 /// `POST /login`
 pub(super) async fn log_in(
-    State(site): State<Site>,
+    State(context): State<HttpContext>,
     Extension(host): Extension<Host>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Error> {
-    if site.options.login == LoginMode::Off {
+    if context.options.login == LoginMode::Off {
         return Err(Error::no_page());
     }
-    let Form { user, password, to } = body::form(&site, request).await?;
+    let Form { user, password, to } = body::form(&context, request).await?;
     let credentials = Credentials { user: user.clone(), password: Secret::new(password) };
-    let standing = match admission::log_in(&site, &visitor, credentials).await {
-        Ok(standing) => standing,
+    let version = match authn::log_in(&context, &client, credentials).await {
+        Ok(version) => version,
         Err(error) => {
             let problem = Some(&*error.external);
-            let template = LoginPage { w: WORDS, user: &user, to: &to, problem };
+            let template = LoginPage { w: STRINGS, user: &user, to: &to, problem };
             let mut answer = page::page(&headers, &template).await?;
             *answer.status_mut() = error.status;
             return Ok(answer);
         }
     };
     // A session that was there is given up: the cookie of before is worth nothing after.
-    if let Some(key) = admission::session_of(&site, &headers, &host, &visitor) {
-        site.sessions().end(&key);
+    if let Some(key) = authn::session_of(&context, &headers, &host, &client) {
+        context.sessions().end(&key);
     }
-    let began = site.sessions().begin(user.clone(), standing, Instant::now());
+    let began = context.sessions().begin(user.clone(), version, Instant::now());
     let token = began.map_err(Error::internal)?;
     log::info!(user:% = user; "logged in");
     let cookie =
-        session::set_cookie(&token, &host, visitor.is_secure, site.options.session_seconds.get());
+        session::set_cookie(&token, &host, client.is_secure, context.options.session_seconds.get());
     with_cookie(see_other(local(&to)), &cookie)
 }
 
 /// `POST /logout`: the session ends here, whatever the browser keeps.
 pub(super) async fn log_out(
-    State(site): State<Site>,
+    State(context): State<HttpContext>,
     Extension(host): Extension<Host>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(client): Extension<ClientInfo>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if let Some(key) = admission::session_of(&site, &headers, &host, &visitor) {
-        site.sessions().end(&key);
+    if let Some(key) = authn::session_of(&context, &headers, &host, &client) {
+        context.sessions().end(&key);
     }
     let nothing = Secret::new(String::new());
-    let cookie = session::set_cookie(&nothing, &host, visitor.is_secure, 0);
+    let cookie = session::set_cookie(&nothing, &host, client.is_secure, 0);
     with_cookie(see_other("/login"), &cookie)
 }
 
@@ -125,7 +125,7 @@ struct Form {
 /// Whoever fills in nothing hears that this is nobody's password.
 impl Parameters for Form {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        let unread = || Error::bad_request(WORDS.errors.bad_form);
+        let unread = || Error::bad_request(STRINGS.errors.bad_form);
         Ok(Self {
             user: pairs.written("user")?.ok_or_else(unread)?,
             password: pairs.written("password")?.ok_or_else(unread)?,
@@ -137,7 +137,7 @@ impl Parameters for Form {
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     user: &'a str,
     to: &'a str,
     problem: Option<&'a str>,

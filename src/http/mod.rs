@@ -6,14 +6,14 @@
 
 mod access;
 mod actions;
-mod admission;
 mod api;
 mod archive;
 mod assets;
 mod auth_http;
+mod authn;
 mod body;
-mod boxes;
 mod chart;
+mod client_info;
 mod confirm;
 mod connection;
 mod disposition;
@@ -22,28 +22,35 @@ mod files;
 mod frame;
 mod guard;
 mod help;
+mod host;
 mod kept;
+mod layout;
 mod leaves;
 mod list;
+mod list_params;
 mod live;
 mod login;
 mod media;
 mod message;
 mod page;
 mod parameters;
-mod pass;
 mod range;
 mod refusals;
+mod render;
+mod render_params;
 mod router;
 mod row;
 mod session;
+mod sidebar;
+mod signed_urls;
 mod status;
 mod status_page;
+mod strings;
+mod timeout_stream;
 mod tokens;
+mod upgrade;
 mod visible;
-mod visitor;
 mod which;
-mod words;
 mod zip;
 
 use std::{collections::BTreeMap, net::SocketAddr, ops::Deref, sync::Arc, time::Instant};
@@ -54,17 +61,17 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     auth_http::{Upstream, Upstreams},
     connection::serve_connection,
-    guard::can_be_host,
+    host::can_be_host,
     tokens::ApiToken,
 };
-use self::{kept::Kept, pass::Passes, session::Sessions};
+use self::{kept::Kept, session::Sessions, signed_urls::SignedUrls};
 use crate::{
     auth::Auth, limits, mail::Mail, metrics::Metrics, net::Address, policy::Policy,
     refusals::Refusals, seconds::Seconds, shutdown::Shutdown, store, wire::network::Network,
 };
 
-/// What the doors need of the house.
-pub struct App {
+/// What the server is made with.
+pub struct Dependencies {
     /// What is shown and changed.
     pub mail: Mail,
     /// Who may log in, for nginx's auth_http.
@@ -97,21 +104,21 @@ pub struct App {
     pub shutdown: Shutdown,
 }
 
-/// The doors, ready to serve connections. Cheap to clone.
+/// Serves connections. Cheap to clone.
 #[derive(Clone)]
-pub struct Web {
-    site: Site,
+pub struct HttpServer {
+    context: HttpContext,
     router: Router,
 }
 
-/// What every handler can reach: the [`App`], and who is logged in.
+/// What every handler can reach: the [`Dependencies`], and who is logged in.
 #[derive(Clone)]
-struct Site(Arc<Inner>);
+struct HttpContext(Arc<Inner>);
 
 struct Inner {
-    app: App,
+    dependencies: Dependencies,
     sessions: Sessions,
-    passes: Passes,
+    signed_urls: SignedUrls,
     kept: Arc<Kept>,
 }
 
@@ -205,24 +212,28 @@ impl Default for Options {
     }
 }
 
-impl Web {
-    /// The doors of this house.
-    pub fn new(app: App) -> Self {
-        let sessions = Sessions::new(&app.options);
-        let site =
-            Site(Arc::new(Inner { app, sessions, passes: Passes::new(), kept: Arc::default() }));
-        let router = router::router(site.clone());
-        Self { site, router }
+impl HttpServer {
+    /// A server made with these.
+    pub fn new(dependencies: Dependencies) -> Self {
+        let sessions = Sessions::new(&dependencies.options);
+        let context = HttpContext(Arc::new(Inner {
+            dependencies,
+            sessions,
+            signed_urls: SignedUrls::new(),
+            kept: Arc::default(),
+        }));
+        let router = router::router(context.clone());
+        Self { context, router }
     }
 }
 
-impl Site {
+impl HttpContext {
     fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }
 
-    fn passes(&self) -> &Passes {
-        &self.0.passes
+    fn signed_urls(&self) -> &SignedUrls {
+        &self.0.signed_urls
     }
 
     fn kept(&self) -> &Arc<Kept> {
@@ -230,10 +241,10 @@ impl Site {
     }
 }
 
-impl Deref for Site {
-    type Target = App;
+impl Deref for HttpContext {
+    type Target = Dependencies;
 
-    fn deref(&self) -> &App {
-        &self.0.app
+    fn deref(&self) -> &Dependencies {
+        &self.0.dependencies
     }
 }

@@ -8,10 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flate2::{Compression, write::GzEncoder};
+use serde::Serialize;
 
 use super::{
     error::Error,
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 
 /// A page from a template.
@@ -21,6 +22,15 @@ pub(super) async fn page(
 ) -> Result<Response, Error> {
     let html = template.render().map_err(|error| Error::internal(error.to_string()))?;
     Ok(answer(headers, "text/html; charset=utf-8", html).await)
+}
+
+/// An answer in JSON.
+pub(super) async fn json(
+    headers: &HeaderMap,
+    value: &(impl Serialize + Sync),
+) -> Result<Response, Error> {
+    let text = serde_json::to_string(value).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(answer(headers, "application/json", text + "\n").await)
 }
 
 /// A text that we made, compressed if the client takes that.
@@ -54,7 +64,7 @@ pub(super) fn wants_page(headers: &HeaderMap) -> bool {
 pub(super) fn finish(mut answer: Response, wants_page: bool) -> Response {
     let Some(error) = answer.extensions_mut().remove::<Error>() else { return answer };
     let status = error.status;
-    let template = ErrorPage { w: WORDS, status, text: &error.external };
+    let template = ErrorPage { w: STRINGS, status, text: &error.external };
     if let (true, Ok(html)) = (wants_page, template.render()) {
         // The headers of the answer stay (Allow of a 405), only the body changes.
         let (mut head, _) = answer.into_parts();
@@ -87,7 +97,7 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
-    w: &'static Words,
+    w: &'static Strings,
     status: StatusCode,
     text: &'a str,
 }

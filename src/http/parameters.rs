@@ -16,7 +16,7 @@ use axum::{
 };
 use percent_encoding::percent_decode;
 
-use super::{error::Error, words::WORDS};
+use super::{error::Error, strings::STRINGS};
 use crate::store::mailbox_key;
 
 /// The parameters of the address. Every route whose handler takes one is in [`ASKING`].
@@ -73,7 +73,7 @@ impl Pairs {
     fn new(octets: &[u8]) -> Result<Self, Error> {
         // A value in another charset would be read as something that nobody typed.
         if percent_decode(octets).decode_utf8().is_err() {
-            return Err(Error::bad_request(WORDS.errors.not_utf8));
+            return Err(Error::bad_request(STRINGS.errors.not_utf8));
         }
         let pairs = form_urlencoded::parse(octets);
         Ok(Self { left: pairs.into_owned().collect(), known: Vec::new() })
@@ -117,7 +117,7 @@ impl Pairs {
         let mut values = self.remove(name).into_iter();
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
-            _ => Err(Error::bad_request(WORDS.errors.parameter_twice.with(name))),
+            _ => Err(Error::bad_request(STRINGS.errors.parameter_twice.with(name))),
         }
     }
 
@@ -127,7 +127,7 @@ impl Pairs {
         match text.parse() {
             Ok(number) if number >= least => Ok(Some(number)),
             _ => {
-                let text = WORDS.errors.no_number.with_two(name, &least.to_string());
+                let text = STRINGS.errors.no_number.with_two(name, &least.to_string());
                 Err(Error::bad_request(text))
             }
         }
@@ -138,7 +138,7 @@ impl Pairs {
         match self.written(name)?.as_deref() {
             None => Ok(false),
             Some("" | "1") => Ok(true),
-            Some(_) => Err(Error::bad_request(WORDS.errors.not_one.with(name))),
+            Some(_) => Err(Error::bad_request(STRINGS.errors.not_one.with(name))),
         }
     }
 
@@ -147,7 +147,7 @@ impl Pairs {
         match self.text(name)?.as_deref() {
             None => Ok(false),
             Some("1") => Ok(true),
-            Some(_) => Err(Error::bad_request(WORDS.errors.not_one.with(name))),
+            Some(_) => Err(Error::bad_request(STRINGS.errors.not_one.with(name))),
         }
     }
 
@@ -161,7 +161,7 @@ impl Pairs {
         match known.iter().find(|known| **known == text) {
             Some(known) => Ok(Some(known)),
             None => {
-                let text = WORDS.errors.no_choice.with_two(name, &known.join(", "));
+                let text = STRINGS.errors.no_choice.with_two(name, &known.join(", "));
                 Err(Error::bad_request(text))
             }
         }
@@ -172,7 +172,7 @@ impl Pairs {
         match self.text(name)?.as_deref() {
             None | Some("off") => Ok(false),
             Some("on") => Ok(true),
-            Some(_) => Err(Error::bad_request(WORDS.errors.no_switch.with(name))),
+            Some(_) => Err(Error::bad_request(STRINGS.errors.no_switch.with(name))),
         }
     }
 
@@ -192,17 +192,17 @@ impl Pairs {
     fn end(self) -> Result<(), Error> {
         let Some((name, _)) = self.left.first() else { return Ok(()) };
         let name: String = name.chars().take(LONGEST_NAME).collect();
-        let words = &WORDS.errors;
+        let strings = &STRINGS.errors;
         let known = match self.known.is_empty() {
-            true => words.no_parameters.to_owned(),
-            false => words.known_parameters.with(&self.known.join(", ")),
+            true => strings.no_parameters.to_owned(),
+            false => strings.known_parameters.with(&self.known.join(", ")),
         };
-        Err(Error::bad_request(format!("{} {known}", words.unknown_parameter.with(&name))))
+        Err(Error::bad_request(format!("{} {known}", strings.unknown_parameter.with(&name))))
     }
 }
 
 fn empty(name: &str) -> Error {
-    Error::bad_request(WORDS.errors.empty_parameter.with(name))
+    Error::bad_request(STRINGS.errors.empty_parameter.with(name))
 }
 
 /// The requests whose handlers take a [`Query`].
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    struct Asked {
+    struct Sample {
         text: Option<String>,
         shown: String,
         number: Option<u64>,
@@ -252,7 +252,7 @@ mod tests {
         every: Vec<String>,
     }
 
-    impl Parameters for Asked {
+    impl Parameters for Sample {
         fn take(pairs: &mut Pairs) -> Result<Self, Error> {
             Ok(Self {
                 text: pairs.text("text")?,
@@ -270,7 +270,7 @@ mod tests {
     fn what_is_asked_for_is_taken() {
         let query = b"text=a+b%21&shown=&number=7&flag&one=1&choice=dark&every=x&every=y";
         let every = vec!["x".to_owned(), "y".to_owned()];
-        let asked = Asked {
+        let asked = Sample {
             text: Some("a b!".to_owned()),
             shown: String::new(),
             number: Some(7),
@@ -279,8 +279,8 @@ mod tests {
             choice: Some("dark"),
             every,
         };
-        assert_eq!(read::<Asked>(query).unwrap(), asked);
-        assert_eq!(read::<Asked>(b"").unwrap().text, None);
+        assert_eq!(read::<Sample>(query).unwrap(), asked);
+        assert_eq!(read::<Sample>(b"").unwrap().text, None);
     }
 
     #[test]
@@ -309,7 +309,7 @@ mod tests {
             ("every=x&every=", "every"),
             ("text=%ff", "UTF-8"),
         ] {
-            let error = read::<Asked>(query.as_bytes()).unwrap_err();
+            let error = read::<Sample>(query.as_bytes()).unwrap_err();
             assert_eq!(error.status, 400, "{query}");
             assert!(error.external.contains(named), "{query}: {}", error.external);
         }

@@ -4,34 +4,34 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use serde::Serialize;
 
 use super::{
-    Site,
+    HttpContext,
     error::Error,
+    page,
     parameters::{Pairs, Parameters, Query},
     row::When,
-    status::json,
 };
 use crate::refusals;
 
 /// Which refusals are wanted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Find {
+pub(super) struct RefusalFilter {
     /// Those in which this text stands, in any case; empty for all.
     pub(super) find: String,
 }
 
 /// As the form on the status page sends it.
-impl Parameters for Find {
+impl Parameters for RefusalFilter {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self { find: pairs.shown("find")? })
     }
 }
 
-impl Find {
+impl RefusalFilter {
     /// Those of the last ones that are wanted, newest first.
-    pub(super) fn among(&self, site: &Site) -> Vec<refusals::Refusal> {
+    pub(super) fn among(&self, context: &HttpContext) -> Vec<refusals::Refusal> {
         let wanted = self.find.trim().to_lowercase();
         let has = |text: &str| text.to_lowercase().contains(&wanted);
-        let mut newest = site.refusals.newest();
+        let mut newest = context.refusals.newest();
         newest.retain(|refusal| {
             wanted.is_empty()
                 || has(&refusal.text)
@@ -46,22 +46,24 @@ impl Find {
 
 /// `GET /api/refusals`: the last ones, newest first.
 pub(super) async fn newest(
-    State(site): State<Site>,
+    State(context): State<HttpContext>,
     Query(Stated(find)): Query<Stated>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let newest = find.among(&site);
-    let list =
-        List { total: site.refusals.total(), refusals: newest.iter().map(Refusal::new).collect() };
-    json(&headers, &list).await
+    let newest = find.among(&context);
+    let list = List {
+        total: context.refusals.total(),
+        refusals: newest.iter().map(Refusal::new).collect(),
+    };
+    page::json(&headers, &list).await
 }
 
 /// The same as programs ask for it: what they name says something.
-pub(super) struct Stated(Find);
+pub(super) struct Stated(RefusalFilter);
 
 impl Parameters for Stated {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
-        Ok(Self(Find { find: pairs.text("find")?.unwrap_or_default() }))
+        Ok(Self(RefusalFilter { find: pairs.text("find")?.unwrap_or_default() }))
     }
 }
 

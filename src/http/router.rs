@@ -1,31 +1,37 @@
 //! Every address of the web doors. These are promises: links to them outlive the version.
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::{Extension, State},
+    http::HeaderMap,
+    middleware,
+    response::Response,
     routing::{MethodFilter, get, on, post},
 };
 
 use super::{
-    Site, actions, api, archive, assets, auth_http, boxes, confirm, error::Error, files, frame,
-    guard, help, list, live, login, message, message::Tab, refusals, status, words::WORDS,
+    HttpContext, access::Access, actions, api, archive, assets, auth_http, client_info::ClientInfo,
+    confirm, error::Error, files, frame, guard, help, host::Host, list, list_params::ListParams,
+    login, message, message::Tab, parameters::Query, refusals, sidebar, status, strings::STRINGS,
+    upgrade,
 };
 
 /// The table.
-pub(super) fn router(site: Site) -> Router {
+pub(super) fn router(context: HttpContext) -> Router {
     let tab = |tab| {
-        get(move |site, id, how, who, method, headers| {
-            message::show(site, id, how, who, method, headers, tab)
+        get(move |context, id, how, principal, method, headers| {
+            message::show(context, id, how, principal, method, headers, tab)
         })
     };
     Router::new()
         // Pages.
-        .route("/", get(auth_http::or_list))
+        .route("/", get(list_or_auth))
         .route("/delete", get(confirm::confirm))
         .route("/help", get(help::help))
         .route("/messages", post(actions::many))
         // Pieces of pages, for the scripts.
         .route("/rows", get(list::rows))
-        .route("/boxes", get(boxes::boxes))
+        .route("/boxes", get(sidebar::sidebar))
         .route("/messages/{id}", tab(None).post(actions::one))
         .route("/messages/{id}/html", tab(Some(Tab::Html)))
         .route("/messages/{id}/text", tab(Some(Tab::Text)))
@@ -48,7 +54,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/api/messages", get(api::list).delete(api::delete_many))
         .route("/api/messages/{id}", get(api::one).patch(api::patch).delete(api::delete))
         .route("/api/refusals", get(refusals::newest))
-        .route("/ws", on(MethodFilter::GET, live::upgrade))
+        .route("/ws", on(MethodFilter::GET, upgrade::upgrade))
         .route("/ping", get("pong\n"))
         .route("/livez", get("alive\n"))
         .route("/readyz", get(status::ready))
@@ -61,8 +67,22 @@ pub(super) fn router(site: Site) -> Router {
         .route("/favicon.ico", get(assets::favicon))
         .fallback(|| async { Error::no_page() })
         .method_not_allowed_fallback(|| async {
-            Error::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, WORDS.errors.wrong_method)
+            Error::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, STRINGS.errors.wrong_method)
         })
-        .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
-        .with_state(site)
+        .layer(middleware::from_fn_with_state(context.clone(), guard::guard))
+        .with_state(context)
+}
+
+/// `GET /`: nginx may be pointed at the root; whoever else comes wants the list.
+async fn list_or_auth(
+    access: Access,
+    host: Extension<Host>,
+    client: Extension<ClientInfo>,
+    asked: Query<ListParams>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    if client.is_nginx_asking(&headers) {
+        return auth_http::at_root(State(access.context), client, headers).await;
+    }
+    list::list(access, host, asked, headers).await
 }

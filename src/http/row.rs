@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{visible::visible, words::WORDS};
+use super::{strings::STRINGS, visible::visible};
 use crate::{
     mail::json::timestamp,
     message::{Address, SNIPPET_CHARS},
@@ -112,7 +112,7 @@ pub(super) fn sender(record: &Record) -> String {
     };
     let from: Vec<_> = record.summary.from.iter().map(name).filter(|n| !n.is_empty()).collect();
     match (from.as_slice(), record.envelope.reverse_path.as_str()) {
-        ([], "") => WORDS.shell.no_sender.to_owned(),
+        ([], "") => STRINGS.layout.no_sender.to_owned(),
         ([], reverse_path) => clipped(reverse_path),
         (from, _) => clipped(&shortened(from.iter().map(String::as_str).collect())),
     }

@@ -13,9 +13,9 @@ use std::{
 use axum::http::{HeaderMap, header};
 use data_encoding::BASE64URL_NOPAD;
 
-use super::{Options, guard::Host};
+use super::{Options, host::Host};
 use crate::{
-    auth::{Standing, TokenHash},
+    auth::{CredentialVersion, TokenHash},
     secret::Secret,
 };
 
@@ -32,8 +32,8 @@ pub(super) struct Sessions {
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) user: String,
-    /// How the user stood then.
-    pub(super) standing: Standing,
+    /// That of the user at the login.
+    pub(super) version: CredentialVersion,
     began: Instant,
     used: Instant,
 }
@@ -56,7 +56,7 @@ impl Sessions {
     pub(super) fn begin(
         &self,
         user: String,
-        standing: Standing,
+        version: CredentialVersion,
         now: Instant,
     ) -> Result<Secret<String>, String> {
         let mut octets = [0; TOKEN_OCTETS];
@@ -71,7 +71,7 @@ impl Sessions {
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
             table.remove(&oldest);
         }
-        table.insert(TokenHash::new(&token), Session { user, standing, began: now, used: now });
+        table.insert(TokenHash::new(&token), Session { user, version, began: now, used: now });
         Ok(token)
     }
 
@@ -153,9 +153,9 @@ mod tests {
     use crate::auth::Auth;
     use crate::seconds::Seconds;
 
-    fn standing() -> Standing {
+    fn version() -> CredentialVersion {
         let auth = Auth::new(toml::from_str("secrets = { ann = 'x' }").unwrap()).unwrap();
-        auth.standing("ann").unwrap()
+        auth.credential_version("ann").unwrap()
     }
 
     fn sessions(most: usize) -> Sessions {
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_session_ends_idle_old_or_logged_out() {
-        let (sessions, start, standing) = (sessions(9), Instant::now(), standing());
-        let begin = || sessions.key(&sessions.begin("ann".into(), standing, start).unwrap());
+        let (sessions, start, version) = (sessions(9), Instant::now(), version());
+        let begin = || sessions.key(&sessions.begin("ann".into(), version, start).unwrap());
         let after = |seconds| start + Duration::from_secs(seconds);
         let is_there = |key, seconds| sessions.find(key, after(seconds), true).is_some();
         let (idle, used, watched, ended) = (begin(), begin(), begin(), begin());
@@ -185,11 +185,11 @@ mod tests {
 
     #[test]
     fn there_are_only_so_many() {
-        let (sessions, start, standing) = (sessions(3), Instant::now(), standing());
+        let (sessions, start, version) = (sessions(3), Instant::now(), version());
         let keys: Vec<_> = (0..5)
             .map(|second| {
                 let now = start + Duration::from_secs(second);
-                let token = sessions.begin(format!("user {second}"), standing, now).unwrap();
+                let token = sessions.begin(format!("user {second}"), version, now).unwrap();
                 assert_eq!(token.declassify().len(), 43);
                 sessions.key(&token)
             })

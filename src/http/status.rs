@@ -7,32 +7,32 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    access::Access, error::Error, page, parameters::Query, refusals::Find, row, status_page,
-    words::WORDS,
+    access::Access, error::Error, page, parameters::Query, refusals::RefusalFilter, row,
+    status_page, strings::STRINGS,
 };
 use crate::{log, metrics, panics};
 
 /// `GET /readyz`: 200 if a message could be taken and read now.
-pub(super) async fn ready(site: Access) -> Result<&'static str, Error> {
-    if site.shutdown.has_begun() {
-        let text = WORDS.errors.closing;
+pub(super) async fn ready(context: Access) -> Result<&'static str, Error> {
+    if context.shutdown.has_begun() {
+        let text = STRINGS.errors.closing;
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     // A store that has stopped taking mail still tells what it has.
-    site.mail.begin().await?;
-    site.mail.counts(&site.scope).await?;
+    context.mail.begin().await?;
+    context.mail.counts(&context.scope).await?;
     Ok("ready\n")
 }
 
 /// `GET /status`: a page for who wants pages, the most important numbers in JSON for others.
 pub(super) async fn brief(
-    site: Access,
-    Query(find): Query<Find>,
+    context: Access,
+    Query(find): Query<RefusalFilter>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let mut answer = match page::wants_page(&headers) {
-        true => status_page::page(&site, find, &headers).await?,
-        false => json(&headers, &Brief::new(&site).await?).await?,
+        true => status_page::page(&context, find, &headers).await?,
+        false => page::json(&headers, &Brief::new(&context).await?).await?,
     };
     let varies = HeaderValue::from_static("Accept, Accept-Encoding");
     answer.headers_mut().insert(header::VARY, varies);
@@ -40,10 +40,10 @@ pub(super) async fn brief(
 }
 
 /// `GET /status/detail`
-pub(super) async fn detail(site: Access, headers: HeaderMap) -> Result<Response, Error> {
-    let metrics = &site.metrics;
+pub(super) async fn detail(context: Access, headers: HeaderMap) -> Result<Response, Error> {
+    let metrics = &context.metrics;
     let detail = Detail {
-        brief: Brief::new(&site).await?,
+        brief: Brief::new(&context).await?,
         smtp_connections: metrics.smtp.accepted.value(),
         smtp_connections_now: metrics.smtp.now(),
         smtp_connections_refused: metrics.smtp.refused.value(),
@@ -57,27 +57,18 @@ pub(super) async fn detail(site: Access, headers: HeaderMap) -> Result<Response,
         messages_dropped: metrics.messages_dropped.value(),
         commands_refused: metrics.commands_refused.value(),
         logins_failed: metrics.logins_failed.value(),
-        refusals: site.refusals.total(),
+        refusals: context.refusals.total(),
         http_requests: metrics.http_requests.value(),
         http_connections_now: metrics.http_connections_now.value(),
         http_connections_refused: metrics.http_connections_refused.value(),
         websockets_now: metrics.websockets_now.value(),
-        events: site.mail.next_event() - 1,
+        events: context.mail.next_event() - 1,
         log_lines_dropped: log::dropped(),
         received_by_minute: metrics.received_lately.last(row::now_ms()).to_vec(),
         refused_by_minute: metrics.refused_lately.last(row::now_ms()).to_vec(),
         doors: metrics.doors().iter().map(|door| Door::new(door)).collect(),
     };
-    json(&headers, &detail).await
-}
-
-/// An answer in JSON.
-pub(super) async fn json(
-    headers: &HeaderMap,
-    shape: &(impl Serialize + Sync),
-) -> Result<Response, Error> {
-    let text = serde_json::to_string(shape).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(page::answer(headers, "application/json", text + "\n").await)
+    page::json(&headers, &detail).await
 }
 
 /// What a glance needs.
@@ -98,11 +89,11 @@ struct Brief {
 }
 
 impl Brief {
-    async fn new(site: &Access) -> Result<Self, Error> {
-        let counts = site.mail.counts(&site.scope).await?;
+    async fn new(context: &Access) -> Result<Self, Error> {
+        let counts = context.mail.counts(&context.scope).await?;
         Ok(Self {
-            version: site.version,
-            uptime_seconds: site.started.elapsed().as_secs(),
+            version: context.version,
+            uptime_seconds: context.started.elapsed().as_secs(),
             messages: counts.messages,
             unread: counts.unread,
             bytes: counts.bytes,

@@ -9,45 +9,46 @@ use askama::Template;
 use axum::{http::HeaderMap, response::Response};
 
 use super::{
-    Site,
+    HttpContext,
     access::Access,
     chart::Chart,
     error::Error,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
-    refusals::Find,
+    refusals::RefusalFilter,
     row::{self, When},
-    words::{WORDS, Words, grouped},
+    strings::{STRINGS, Strings, grouped},
 };
 use crate::{metrics::Door, refusals, store};
 
 /// The page for this search among the refusals.
 pub(super) async fn page(
-    site: &Access,
-    find: Find,
+    context: &Access,
+    find: RefusalFilter,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let shell = Shell::new(site, Asked::default()).await?;
-    let (w, metrics, now_ms) = (WORDS, &site.metrics, row::now_ms());
+    let layout = Layout::new(context, ListParams::default()).await?;
+    let (w, metrics, now_ms) = (STRINGS, &context.metrics, row::now_ms());
     let received = metrics.received_lately.last(now_ms);
     let refused = metrics.refused_lately.last(now_ms);
-    let found = find.among(site);
+    let found = find.among(context);
     let template = StatusPage {
         w,
-        facts: facts(site, &shell),
+        facts: facts(context, &layout),
         chart: Chart::new(&received, &refused, now_ms),
         chart_says: [
             w.status.received.of(received.iter().map(|it| u64::from(*it)).sum::<u64>()),
             w.status.refused.of(refused.iter().map(|it| u64::from(*it)).sum::<u64>()),
         ],
         doors: metrics.doors().iter().map(|door| DoorRow::new(door)).collect(),
-        limits: limits(site),
-        replies: site.refusals.by_reply().into_iter().take(REPLIES).map(Reply::new).collect(),
+        limits: limits(context),
+        replies: context.refusals.by_reply().into_iter().take(REPLIES).map(Reply::new).collect(),
         refusals: found.iter().take(REFUSALS).map(RefusalRow::new).collect(),
         found: found.len() as u64,
-        refusals_total: site.refusals.total(),
+        refusals_total: context.refusals.total(),
         find: find.find,
-        shell: &shell,
+        layout: &layout,
     };
     page::page(headers, &template).await
 }
@@ -55,8 +56,8 @@ pub(super) async fn page(
 #[derive(Template)]
 #[template(path = "status.html")]
 struct StatusPage<'a> {
-    w: &'static Words,
-    shell: &'a Shell,
+    w: &'static Strings,
+    layout: &'a Layout,
     facts: Vec<Fact>,
     chart: Chart,
     /// What the chart shows, in words.
@@ -114,9 +115,9 @@ struct RefusalRow {
     hint: &'static str,
 }
 
-fn facts(site: &Site, shell: &Shell) -> Vec<Fact> {
-    let (w, counts, metrics) = (&WORDS.status, &shell.counts, &site.metrics);
-    let kind = match site.store_kind {
+fn facts(context: &HttpContext, layout: &Layout) -> Vec<Fact> {
+    let (w, counts, metrics) = (&STRINGS.status, &layout.counts, &context.metrics);
+    let kind = match context.store_kind {
         store::Kind::Sqlite => w.sqlite,
         store::Kind::Memory => w.memory,
         store::Kind::Mongodb => w.mongodb,
@@ -132,7 +133,7 @@ fn facts(site: &Site, shell: &Shell) -> Vec<Fact> {
     };
     let fact = |id, name, value, note| Fact { id, name, value, note };
     vec![
-        fact("stored", w.stored, grouped(counts.messages), WORDS.shell.unread.of(counts.unread)),
+        fact("stored", w.stored, grouped(counts.messages), STRINGS.layout.unread.of(counts.unread)),
         fact("size", w.size, row::octets(counts.bytes), on_disk),
         fact("store", w.store, kind.to_owned(), String::new()),
         fact("index", w.index, lag, String::new()),
@@ -149,12 +150,12 @@ fn facts(site: &Site, shell: &Shell) -> Vec<Fact> {
             w.dropped.of(metrics.messages_dropped.value()),
         ),
         fact("logins", w.logins_failed, grouped(metrics.logins_failed.value()), String::new()),
-        fact("uptime", w.uptime, uptime(site.started.elapsed()), site.version.to_owned()),
+        fact("uptime", w.uptime, uptime(context.started.elapsed()), context.version.to_owned()),
     ]
 }
 
-fn limits(site: &Site) -> Vec<Limit> {
-    let (w, metrics, limits) = (&WORDS.status, &site.metrics, &site.limits);
+fn limits(context: &HttpContext) -> Vec<Limit> {
+    let (w, metrics, limits) = (&STRINGS.status, &context.metrics, &context.limits);
     let limit = |id, name, key, now: u64, most: u64, reached| Limit {
         id,
         name,
@@ -193,7 +194,7 @@ fn limits(site: &Site) -> Vec<Limit> {
 
 /// The two largest units: `3 days 4 hours`.
 fn uptime(since: Duration) -> String {
-    let (w, seconds) = (&WORDS.status, since.as_secs());
+    let (w, seconds) = (&STRINGS.status, since.as_secs());
     let units = [
         (seconds / 86_400, w.days),
         (seconds / 3_600 % 24, w.hours),
@@ -217,13 +218,13 @@ impl DoorRow {
 
 impl Reply {
     fn new((text, count): (String, u64)) -> Self {
-        Self { hint: WORDS.status.hint(&text), count: grouped(count), text }
+        Self { hint: STRINGS.status.hint(&text), count: grouped(count), text }
     }
 }
 
 impl RefusalRow {
     fn new(refusal: &refusals::Refusal) -> Self {
-        let unix = || WORDS.status.unix_socket.to_owned();
+        let unix = || STRINGS.status.unix_socket.to_owned();
         Self {
             at: When::new(refusal.at_ms),
             client: refusal.client.map_or_else(unix, |client| client.ip().to_string()),
@@ -231,7 +232,7 @@ impl RefusalRow {
             text: refusal.text.clone(),
             sender: refusal.sender.clone(),
             recipient: refusal.recipient.clone(),
-            hint: WORDS.status.hint(&refusal.text),
+            hint: STRINGS.status.hint(&refusal.text),
         }
     }
 }

@@ -5,9 +5,9 @@
 
 use super::{
     error::Error,
-    list::address,
+    list_params::address,
     parameters::{Pairs, Parameters},
-    words::WORDS,
+    strings::STRINGS,
 };
 use crate::{
     message::search,
@@ -41,8 +41,8 @@ impl Which {
         match (self.filter()?, self.all) {
             (Some(filter), false) => Ok(Selection::Matching(filter)),
             (None, true) => Ok(Selection::All),
-            (None, false) => Err(Error::bad_request(WORDS.errors.which_messages)),
-            (Some(_), true) => Err(Error::bad_request(WORDS.errors.all_and_more)),
+            (None, false) => Err(Error::bad_request(STRINGS.errors.which_messages)),
+            (Some(_), true) => Err(Error::bad_request(STRINGS.errors.all_and_more)),
         }
     }
 

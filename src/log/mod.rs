@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use self::sink::Sink;
-use crate::panics::Scope;
+use crate::panics::LogScope;
 
 /// What is logged and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +163,7 @@ fn text_line(time: &str, target: &str, record: &Record<'_>) -> String {
         None => push_escaped(&mut line, &record.args().to_string()),
     }
     let _ = record.key_values().visit(&mut TextPairs(&mut line));
-    if let Some(scope) = Scope::current() {
+    if let Some(scope) = LogScope::current() {
         let _ = write!(line, " session={scope}");
     }
     line.push('\n');
@@ -208,7 +208,7 @@ fn json_line(time: &str, target: &str, record: &Record<'_>) -> String {
     object.insert("target".into(), target.into());
     object.insert("message".into(), record.args().to_string().into());
     let _ = record.key_values().visit(&mut JsonPairs(&mut object));
-    if let Some(scope) = Scope::current() {
+    if let Some(scope) = LogScope::current() {
         object.insert("session".into(), scope.to_string().into());
     }
     let mut line = serde_json::Value::Object(object).to_string();

@@ -313,7 +313,7 @@ impl Item {
 
 /// Encoded words decoded, control characters and repeated spaces gone.
 fn readable(text: &str, defects: &mut Defects) -> String {
-    super::header::one_line(&encoded_word::decode_words(text.trim(), defects)).into_owned()
+    super::text::one_line(&encoded_word::decode_words(text.trim(), defects)).into_owned()
 }
 
 /// The characters that [`Parser::step`] looks at.

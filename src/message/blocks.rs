@@ -9,8 +9,8 @@ use std::ops::Range;
 use super::{
     Encoding, Part,
     decode::Decoder,
-    header::one_line,
     line_codes::{self, Code},
+    text::one_line,
 };
 
 /// Looks for blocks in the leaf that is being read.

@@ -176,6 +176,24 @@ impl Guess {
     }
 }
 
+/// What mail calls a Windows code page.
+pub(super) fn codepage_name(codepage: u32) -> String {
+    match codepage {
+        0 => String::new(),
+        65001 => "utf-8".to_owned(),
+        1200 => "utf-16le".to_owned(),
+        20127 => "us-ascii".to_owned(),
+        932 => "shift_jis".to_owned(),
+        936 => "gbk".to_owned(),
+        949 => "euc-kr".to_owned(),
+        950 => "big5".to_owned(),
+        20866 => "koi8-r".to_owned(),
+        28591..=28606 => format!("iso-8859-{}", codepage - 28590),
+        1250..=1258 => format!("windows-{codepage}"),
+        other => format!("cp{other}"),
+    }
+}
+
 /// Octets over 127 that are too few for the detector.
 const FEW: usize = 4;
 

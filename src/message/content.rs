@@ -40,7 +40,7 @@ fn named(
 ) -> String {
     let given = disposition.text("filename", defects).filter(|name| !name.trim().is_empty());
     let name = given.or_else(|| content_type.text("name", defects)).unwrap_or_default();
-    file_name::shortened(&super::header::one_line(&name), MAX_FILE_NAME)
+    file_name::shortened(&super::text::one_line(&name), MAX_FILE_NAME)
 }
 
 /// The first field of this name.

@@ -7,8 +7,10 @@ use super::{
     charset::{self, Guess},
     defects::Defects,
     encoded_word::{self, decode_words},
+    field::split,
     lead,
     parameters::Parameters,
+    text::one_line,
 };
 
 /// The header that is being read.
@@ -155,48 +157,12 @@ pub(super) fn check(fields: &[Field<'_>], defects: &mut Defects) {
     fields.iter().for_each(|field| drop(decode_words(&field.value, defects)));
 }
 
-/// True if a line begins a field: `name:` of printable ASCII (RFC 5322 §2.2), perhaps with white
-/// space before the colon (§4.5).
-pub(super) fn is_field(line: &[u8]) -> bool {
-    split(line).is_some()
-}
-
-/// The name and the value of a line, if it is a field.
-pub(super) fn split(line: &[u8]) -> Option<(&str, &[u8])> {
-    let colon = memchr::memchr(b':', line)?;
-    let (name, value) = line.split_at(colon);
-    let name = name.trim_ascii_end();
-    let printable = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
-    let name = std::str::from_utf8(name).ok().filter(|_| printable)?;
-    Some((name, &value[1..]))
-}
-
 /// The value in one line (RFC 5322 §2.2.3).
 fn unfold(text: Cow<'_, str>) -> Cow<'_, str> {
     if memchr::memchr(b'\n', text.as_bytes()).is_none() {
         return text;
     }
     Cow::Owned(text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect())
-}
-
-/// Text without control characters, which an encoded word can smuggle in: tabs and line ends become
-/// one space, others U+FFFD.
-pub(super) fn one_line(text: &str) -> Cow<'_, str> {
-    let text = text.trim();
-    let is_plain = text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
-    if is_plain || !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\t' | '\r' | '\n' if out.ends_with(' ') => {}
-            '\t' | '\r' | '\n' => out.push(' '),
-            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
-            c => out.push(c),
-        }
-    }
-    Cow::Owned(out)
 }
 
 /// Octets of a header for which there is room at first.

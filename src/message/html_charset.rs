@@ -4,16 +4,15 @@
 //! (`charset=`), then what the document declares in its first 1,024 octets. A field that says US-ASCII, as
 //! many say who do not know, is not heard where the octets are none.
 
-use super::{Part, tags::tags};
+use super::tags::tags;
 
 /// The charset in which to read the content of a text part.
-pub(super) fn of<'a>(part: &'a Part, octets: &[u8]) -> std::borrow::Cow<'a, str> {
-    let given = part.charset.as_str();
+pub(super) fn of<'a>(given: &'a str, is_html: bool, octets: &[u8]) -> std::borrow::Cow<'a, str> {
     if let Some(mark) = byte_order(octets) {
         return mark.into();
     }
     let is_silent = matches!(given, "" | "us-ascii" | "ascii");
-    let looks = is_silent && part.is_html() && !(octets.is_ascii() && octets.first() != Some(&0));
+    let looks = is_silent && is_html && !(octets.is_ascii() && octets.first() != Some(&0));
     let named = || declared(octets.get(..SCANNED).unwrap_or(octets));
     match looks.then(named).flatten() {
         Some(declared) => declared.into(),
@@ -88,12 +87,8 @@ mod tests {
 
     #[track_caller]
     fn check(content_type: &str, charset: &str, octets: &[u8], expected: &str) {
-        let part = Part {
-            content_type: content_type.to_owned(),
-            charset: charset.to_owned(),
-            ..Part::default()
-        };
-        assert_eq!(of(&part, octets), expected, "{}", octets.escape_ascii());
+        let found = of(charset, content_type == "text/html", octets);
+        assert_eq!(found, expected, "{}", octets.escape_ascii());
     }
 
     #[test]

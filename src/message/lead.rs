@@ -5,7 +5,7 @@
 //! Programs that show mail pass over it. But what is no header at all is body, so among strange lines
 //! only a field that mail is known to have begins one.
 
-use super::header::{is_field, split};
+use super::field::{is_field, split};
 
 /// True if a line that is no field may stand before the first one; `lines` came before it.
 pub(super) fn may_lead(line: &[u8], lines: usize) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{
     html_text::html_to_text,
-    spans::spans,
+    spans::{MOST_LINKS, spans},
     tags::tags,
     target::{Base, target},
     text::beginning,
@@ -133,9 +133,6 @@ fn host_in_words(words: &str) -> Option<String> {
 fn bare(host: &str) -> String {
     host.strip_prefix("www.").unwrap_or(host).to_owned()
 }
-
-/// Most links told of one text; a list of ten thousand addresses is no letter.
-pub const MOST_LINKS: usize = 1_000;
 
 /// Longest address told, in octets; browsers and servers take no longer ones either.
 const LONGEST_URL: usize = 8_192;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{pictures, text};
+use super::{charset::decode_text, html_charset, pictures, text::unflow};
 
 /// The parts of a message in the order of their octets, part 0 being the message itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Outline {
         let blocks = self.parts.iter().skip(index + 1);
         let blocks: Vec<_> = blocks.take_while(|block| block.parent == Some(index)).collect();
         if blocks.is_empty() {
-            return text::of_part(part, content);
+            return part.text(content);
         }
         let (mut rest, mut at) = (Vec::with_capacity(content.len()), 0);
         // Their places are counted in the content of an encoded text, else in what holds both.
@@ -33,7 +33,7 @@ impl Outline {
             at = place(block.body.end).max(at);
         }
         rest.extend_from_slice(content.get(at..).unwrap_or_default());
-        text::of_part(part, &rest)
+        part.text(&rest)
     }
 
     /// True if the part belongs to an enclosed message and not to the message itself.
@@ -45,6 +45,14 @@ impl Outline {
 }
 
 impl Part {
+    /// The text of a part from the octets of its content, as HTML if it is that; false if the charset is
+    /// unknown or lacks some of them.
+    fn text(&self, octets: &[u8]) -> (String, bool) {
+        let charset = html_charset::of(&self.charset, self.is_html(), octets);
+        let (text, clean) = decode_text(octets, &charset);
+        (self.flowed.map(|flowed| unflow(&text, flowed.delete_space)).unwrap_or(text), clean)
+    }
+
     /// True for `text/*`.
     pub fn is_text(&self) -> bool {
         self.content_type.starts_with("text/")

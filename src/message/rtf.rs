@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{text::decode_text, tnef::codepage_name};
+use super::charset::{codepage_name, decode_text};
 
 /// True if the rich text was made of HTML, which then is what it says.
 pub(super) fn is_html(rtf: &[u8]) -> bool {

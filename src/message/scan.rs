@@ -5,19 +5,18 @@
 //! constants at the bottom, however large or hostile the message is, and nothing here recurses
 //! deeper than [`MAX_DEPTH`].
 
+mod encoding_check;
 mod head;
+mod inner;
 mod inside;
 
-use super::{
-    Defect, Encoding, Outline, Part, Summary,
-    blocks::Blocks,
-    captures::Captures,
-    defects::Defects,
+use self::{
     encoding_check::{Checked, EncodingCheck},
-    header::Buffer,
     inner::Inner,
-    readable, summary,
-    unread::Unread,
+};
+use super::{
+    Defect, Encoding, Outline, Part, Summary, blocks::Blocks, captures::Captures, defects::Defects,
+    header::Buffer, readable, summary, unread::Unread,
 };
 
 /// Takes the octets of a message in pieces of any size and tells what it is.

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 
 use super::{
-    MOST_LINKS,
     target::{in_text, is_followed, is_scheme},
     text::beginning,
 };
@@ -177,6 +176,9 @@ fn is_end(c: char) -> bool {
         || matches!(c, '\u{3000}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '\u{3014}'..='\u{301f}')
         || matches!(c, '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}')
 }
+
+/// Most links told of one text; a list of ten thousand addresses is no letter.
+pub const MOST_LINKS: usize = 1_000;
 
 /// How far back the beginning of a scheme may be, in octets.
 const MAX_SCHEME: usize = 80;

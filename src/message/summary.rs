@@ -82,7 +82,7 @@ fn cut_list<T>(list: &mut Vec<T>, size: impl Fn(&T) -> usize) {
 fn message_id(value: &str) -> String {
     let inside = value.split_once('<').map_or(value, |(_, after)| after);
     let inside = inside.split_once('>').map_or(inside, |(before, _)| before);
-    super::header::one_line(inside).into_owned()
+    super::text::one_line(inside).into_owned()
 }
 
 /// Octets of a subject: four lines of the longest kind (RFC 5322 §2.1.1).

@@ -1,19 +1,12 @@
 //! Text as people read it: from octets and charset, from HTML, from flowed lines.
 
-use super::{Flowed, Part, html_charset};
+use std::borrow::Cow;
 
 pub use super::{charset::decode_text, html_text::html_to_text};
 
-/// The text of a part from the octets of its content, as HTML if it is that; false if the charset is
-/// unknown or lacks some of them.
-pub(super) fn of_part(part: &Part, octets: &[u8]) -> (String, bool) {
-    let (text, clean) = decode_text(octets, &html_charset::of(part, octets));
-    (part.flowed.map(|flowed| unflow(&text, flowed)).unwrap_or(text), clean)
-}
-
 /// Undoes `format=flowed` (RFC 3676 §4): joins soft-broken lines, keeps quote marks, takes the stuffed
 /// space away. Signature separators stay as they are.
-pub fn unflow(text: &str, flowed: Flowed) -> String {
+pub fn unflow(text: &str, delete_space: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut open: Option<usize> = None;
     for line in text.split_inclusive('\n') {
@@ -33,7 +26,7 @@ pub fn unflow(text: &str, flowed: Flowed) -> String {
         }
         let soft = unstuffed.ends_with(' ') && !signature;
         open = soft.then_some(depth);
-        out.push_str(match soft && flowed.delete_space {
+        out.push_str(match soft && delete_space {
             true => &unstuffed[..unstuffed.len() - 1],
             false => unstuffed,
         });
@@ -42,6 +35,26 @@ pub fn unflow(text: &str, flowed: Flowed) -> String {
         }
     }
     out
+}
+
+/// Text without control characters, which an encoded word can smuggle in: tabs and line ends become
+/// one space, others U+FFFD.
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    let is_plain = text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+    if is_plain || !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' | '\r' | '\n' if out.ends_with(' ') => {}
+            '\t' | '\r' | '\n' => out.push(' '),
+            c if c.is_control() => out.push(char::REPLACEMENT_CHARACTER),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// The beginning of a text: at most `limit` octets of it, without breaking a character.
@@ -56,7 +69,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, delete_space: bool, expected: &str) {
-        assert_eq!(unflow(text, Flowed { delete_space }), expected, "{text:?}");
+        assert_eq!(unflow(text, delete_space), expected, "{text:?}");
     }
 
     #[test]

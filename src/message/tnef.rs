@@ -8,7 +8,14 @@
 
 use std::ops::Range;
 
-use super::{Encoding, Part, decode::decode, header::one_line, lzfu, rtf, tnef_properties};
+use super::{
+    Encoding, Part,
+    charset::{codepage_name, decode_text},
+    decode::decode,
+    lzfu, rtf,
+    text::one_line,
+    tnef_properties::{self, number},
+};
 
 /// Reads the content of a winmail.dat in pieces of any size.
 #[derive(Debug, Default)]
@@ -106,7 +113,7 @@ impl Tnef {
         let end = self.at - CHECKSUM;
         let text = || {
             let until = attribute.value.split(|&octet| octet == 0).next().unwrap_or_default();
-            one_line(&super::text::decode_text(until, &codepage_name(self.codepage)).0).into_owned()
+            one_line(&decode_text(until, &codepage_name(self.codepage)).0).into_owned()
         };
         match attribute.id {
             OEM_CODEPAGE => self.codepage = number(attribute.value.get(..4).unwrap_or_default()),
@@ -214,29 +221,6 @@ impl Attribute {
         self.left -= taken as u64;
         taken
     }
-}
-
-/// What mail calls a Windows code page.
-pub(super) fn codepage_name(codepage: u32) -> String {
-    match codepage {
-        0 => String::new(),
-        65001 => "utf-8".to_owned(),
-        1200 => "utf-16le".to_owned(),
-        20127 => "us-ascii".to_owned(),
-        932 => "shift_jis".to_owned(),
-        936 => "gbk".to_owned(),
-        949 => "euc-kr".to_owned(),
-        950 => "big5".to_owned(),
-        20866 => "koi8-r".to_owned(),
-        28591..=28606 => format!("iso-8859-{}", codepage - 28590),
-        1250..=1258 => format!("windows-{codepage}"),
-        other => format!("cp{other}"),
-    }
-}
-
-/// A number of up to four octets, the lowest first.
-pub(super) fn number(octets: &[u8]) -> u32 {
-    octets.iter().take(4).rev().fold(0, |number, &octet| number << 8 | u32::from(octet))
 }
 
 /// 0x223E9F78 (MS-OXTNEF §2.1.3.1), and the octets of the head with the key behind it.

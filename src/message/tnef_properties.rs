@@ -7,9 +7,8 @@
 use std::ops::Range;
 
 use super::{
-    header::one_line,
-    text::decode_text,
-    tnef::{codepage_name, number},
+    charset::{codepage_name, decode_text},
+    text::one_line,
 };
 
 /// A body, and where in the attribute its octets are.
@@ -147,6 +146,11 @@ impl Iterator for Properties<'_> {
         }
         found
     }
+}
+
+/// A number of up to four octets, the lowest first.
+pub(super) fn number(octets: &[u8]) -> u32 {
+    octets.iter().take(4).rev().fold(0, |number, &octet| number << 8 | u32::from(octet))
 }
 
 // Types (MS-OXCDATA §2.11.1).

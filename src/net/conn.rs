@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use smol::future;
 
 use super::{
-    Buffer, DeadlineTimer, Socket, Stream,
+    Buffer, DeadlineTimer, Socket,
     tls::{self, Progress},
 };
 use crate::wire::Tls;
@@ -195,8 +195,9 @@ impl Conn {
         }
     }
 
-    pub(super) fn into_stream(self) -> Stream {
-        Stream::from_parts(self.socket, self.tls, self.unread)
+    /// The socket, its encryption, and what was read and given back.
+    pub(super) fn into_parts(self) -> (Socket, Option<Box<tls::Session>>, Vec<u8>) {
+        (self.socket, self.tls, self.unread)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

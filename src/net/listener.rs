@@ -21,7 +21,7 @@ use smol::{Async, Executor, Timer, future};
 
 use super::{Activation, Address, Socket, activation::Handed};
 use crate::{
-    panics::{self, Scope},
+    panics::{self, LogScope},
     shutdown::Shutdown,
 };
 
@@ -144,7 +144,7 @@ pub async fn serve<F, H>(
             None => return,
             Some(Ok((socket, peer))) => {
                 pause = FIRST_PAUSE;
-                tasks.spawn(Scope::next(kind), handle(socket, peer));
+                tasks.spawn(LogScope::next(kind), handle(socket, peer));
             }
             Some(Err(error)) => {
                 // Out of file descriptors, mostly: without a pause this would spin, and giving up
@@ -177,7 +177,7 @@ impl Tasks {
     }
 
     /// Starts a task in this scope.
-    pub fn spawn(&self, scope: Scope, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, scope: LogScope, task: impl Future<Output = ()> + Send + 'static) {
         let open = self.open.clone();
         open.count.fetch_add(1, Ordering::SeqCst);
         let guard = Guard(open);

@@ -50,20 +50,13 @@ impl Stream {
         if !starts_with_letter {
             conn.start_tls(config, deadline).await?;
         }
-        Ok(conn.into_stream())
+        let (socket, tls, unread) = conn.into_parts();
+        Ok(Self { socket, tls, unread })
     }
 
     /// True if it is over TLS.
     pub fn is_encrypted(&self) -> bool {
         self.tls.is_some()
-    }
-
-    pub(super) fn from_parts(
-        socket: Socket,
-        tls: Option<Box<tls::Session>>,
-        unread: Vec<u8>,
-    ) -> Self {
-        Self { socket, tls, unread }
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -10,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::clients::{Remembered, client};
+use crate::clients::{BoundedCache, client};
 
 /// Buckets of the clients seen lately.
 #[derive(Debug)]
-pub(super) struct Rates(Remembered<Buckets>);
+pub(super) struct Rates(BoundedCache<Buckets>);
 
 #[derive(Debug, Default)]
 struct Buckets {
@@ -33,7 +33,7 @@ pub(super) struct Connections(HashMap<IpAddr, u32>);
 
 impl Rates {
     pub(super) fn new(clients: usize) -> Self {
-        Self(Remembered::new(clients))
+        Self(BoundedCache::new(clients))
     }
 
     /// True if the client may open one more connection; `per_minute` is at least 1.

@@ -4,9 +4,8 @@ use std::{fmt, mem};
 
 use super::{
     Reply, Session, Verb,
-    content::{Body, Content},
     reply::append,
-    state::{Client, State},
+    state::{Body, Client, Content, State},
 };
 use crate::wire::{
     Envelope,

@@ -4,7 +4,7 @@
 //! plain, the syntax is wider than the RFC: spaces after the colon of MAIL and RCPT, spaces at the
 //! end of a line, a path without angle brackets.
 
-use super::{Reply, content::Chunk};
+use super::{Reply, state::Chunk};
 use crate::wire::address::{Mailbox, ReversePath};
 
 /// Which command a line is.

@@ -3,10 +3,8 @@
 use super::{
     Ask, AuthMode, MayName, Reply, Session, Step, Verb,
     capabilities::Capabilities,
-    command,
-    content::Chunk,
-    parameters,
-    state::{Client, State, Transaction},
+    command, parameters,
+    state::{Chunk, Client, State, Transaction},
     xclient,
 };
 use crate::wire::{Envelope, ForwardPath};
@@ -254,7 +252,7 @@ impl Session {
             return Err(Reply::NOT_IMPLEMENTED);
         }
         let transaction = self.has_recipients()?;
-        let before = transaction.chunks.as_ref().map_or(0, |content| content.size());
+        let before = transaction.chunks.as_ref().map_or(0, |content| content.size);
         if before.saturating_add(chunk.size) > self.options.limits.message_size {
             return Err(Reply::TOO_LARGE);
         }

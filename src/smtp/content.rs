@@ -6,50 +6,10 @@
 
 use super::{
     Ask, Reply, Session, Step, Verb,
-    data::{LineEnds, Piece, Unstuffer},
+    data::Piece,
     reply::append,
-    state::State,
+    state::{Chunk, State},
 };
-
-/// A message under way.
-#[derive(Debug, Default)]
-pub(super) struct Content {
-    size: u64,
-    line_ends: LineEnds,
-}
-
-/// A body after DATA.
-#[derive(Debug, Default)]
-pub(super) struct Body {
-    unstuffer: Unstuffer,
-    content: Content,
-    /// It is only read to its end, to be refused there.
-    abandoned: bool,
-}
-
-/// A chunk after BDAT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
-    /// Octets to come.
-    pub(super) left: u64,
-    /// Octets in all.
-    pub(super) size: u64,
-    /// The last of the message.
-    pub(super) last: bool,
-}
-
-impl Body {
-    pub(super) const fn is_abandoned(&self) -> bool {
-        self.abandoned
-    }
-}
-
-impl Content {
-    /// Octets so far.
-    pub(super) const fn size(&self) -> u64 {
-        self.size
-    }
-}
 
 impl Session {
     pub(super) fn body<'a>(&mut self, input: &mut &'a [u8]) -> Option<Step<'a>> {

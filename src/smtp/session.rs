@@ -295,7 +295,7 @@ impl Session {
     /// The world keeps a part of a message.
     fn draft_is_open(&self) -> bool {
         match &self.state {
-            State::Body(body) => !body.is_abandoned(),
+            State::Body(body) => !body.abandoned,
             State::Begin(_) | State::End { .. } => true,
             _ => self.transaction.as_ref().is_some_and(|it| it.chunks.is_some()),
         }

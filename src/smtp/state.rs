@@ -2,7 +2,7 @@
 
 use super::{
     Reply, XClient,
-    content::{Body, Chunk, Content},
+    data::{LineEnds, Unstuffer},
 };
 use crate::wire::{Envelope, sasl::Exchange};
 
@@ -82,4 +82,31 @@ impl Transaction {
     pub(super) fn is_binary(&self) -> bool {
         self.has("BODY", Some("BINARYMIME"))
     }
+}
+
+/// A message under way.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) size: u64,
+    pub(super) line_ends: LineEnds,
+}
+
+/// A body after DATA.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    pub(super) unstuffer: Unstuffer,
+    pub(super) content: Content,
+    /// It is only read to its end, to be refused there.
+    pub(super) abandoned: bool,
+}
+
+/// A chunk after BDAT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    /// Octets to come.
+    pub(super) left: u64,
+    /// Octets in all.
+    pub(super) size: u64,
+    /// The last of the message.
+    pub(super) last: bool,
 }

@@ -8,7 +8,6 @@ use serde::{
     de::{self, MapAccess, value::MapAccessDeserializer},
 };
 
-use super::Options;
 use crate::{auth, frontend::TlsMode, net::Address};
 
 /// `[[smtp.listeners]]`: a listener beside `smtp.listen`. An address alone is one like `[smtp]`.
@@ -49,32 +48,6 @@ pub struct Listener {
     pub proxy: bool,
     /// Speak LMTP.
     pub lmtp: bool,
-}
-
-/// All listeners, the one of `smtp.listen` first; `mode` is what `[auth]` says.
-pub fn all(options: &Options, mode: auth::Mode) -> Vec<Listener> {
-    let Options { listen, name, tls, auth_needs_tls, proxy, lmtp, .. } = options;
-    let simple = listen.0.as_ref().map(|address| Listener {
-        key: "smtp.listen".into(),
-        address: address.clone(),
-        name: name.clone(),
-        tls: *tls,
-        auth: mode,
-        auth_needs_tls: *auth_needs_tls,
-        proxy: *proxy,
-        lmtp: *lmtp,
-    });
-    let more = options.listeners.iter().enumerate().map(|(at, entry)| Listener {
-        key: format!("smtp.listeners[{at}]"),
-        address: entry.address.clone(),
-        name: entry.name.clone().unwrap_or_else(|| name.clone()),
-        tls: entry.tls.unwrap_or(*tls),
-        auth: entry.auth.unwrap_or(mode),
-        auth_needs_tls: entry.auth_needs_tls.unwrap_or(*auth_needs_tls),
-        proxy: entry.proxy.unwrap_or(*proxy),
-        lmtp: entry.lmtp.unwrap_or(*lmtp),
-    });
-    simple.into_iter().chain(more).collect()
 }
 
 impl<'de> Deserialize<'de> for Entry {

@@ -46,7 +46,7 @@ struct Inner {
 }
 
 impl SmtpServer {
-    /// The server of one of the [`listeners::all`] of these options.
+    /// The server of one of the [`Options::listeners`].
     pub fn new(
         options: &Options,
         limits: &limits::Options,

@@ -60,6 +60,34 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// All listeners, the one of `smtp.listen` first; `mode` is what `[auth]` says.
+    pub fn listeners(&self, mode: auth::Mode) -> Vec<Listener> {
+        let Options { listen, name, tls, auth_needs_tls, proxy, lmtp, .. } = self;
+        let simple = listen.0.as_ref().map(|address| Listener {
+            key: "smtp.listen".into(),
+            address: address.clone(),
+            name: name.clone(),
+            tls: *tls,
+            auth: mode,
+            auth_needs_tls: *auth_needs_tls,
+            proxy: *proxy,
+            lmtp: *lmtp,
+        });
+        let more = self.listeners.iter().enumerate().map(|(at, entry)| Listener {
+            key: format!("smtp.listeners[{at}]"),
+            address: entry.address.clone(),
+            name: entry.name.clone().unwrap_or_else(|| name.clone()),
+            tls: entry.tls.unwrap_or(*tls),
+            auth: entry.auth.unwrap_or(mode),
+            auth_needs_tls: entry.auth_needs_tls.unwrap_or(*auth_needs_tls),
+            proxy: entry.proxy.unwrap_or(*proxy),
+            lmtp: entry.lmtp.unwrap_or(*lmtp),
+        });
+        simple.into_iter().chain(more).collect()
+    }
+}
+
 /// Whether AUTH is offered with the users that there are, and how they can prove who they are.
 pub(super) fn logins(users: &Auth, mode: auth::Mode) -> (AuthMode, Vec<Mechanism>) {
     let mechanisms = users.mechanisms(mode);

@@ -32,7 +32,7 @@ use smol::Async;
 use smtpd::{
     auth::{self, Auth},
     bus::{Bus, Event},
-    http::{self, App, Upstream, Upstreams, Web},
+    http::{self, Dependencies, HttpServer, Upstream, Upstreams},
     limits,
     mail::Mail,
     metrics::Metrics,
@@ -76,7 +76,7 @@ impl Server {
             auth_needs_tls: false,
         };
         let store: Arc<dyn Store> = Arc::new(shelf.clone());
-        let web = Web::new(App {
+        let web = HttpServer::new(Dependencies {
             mail: Mail::new(store, bus.clone()),
             auth: auth.clone(),
             refusals: refusals.clone(),

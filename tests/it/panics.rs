@@ -48,7 +48,7 @@ static LOG: LazyLock<PathBuf> = LazyLock::new(|| {
     std::panic::set_hook(Box::new(move |info| {
         ours(info);
         // Tests that fail have something to say.
-        if panics::Scope::current().is_none() {
+        if panics::LogScope::current().is_none() {
             default(info);
         }
     }));

@@ -3,7 +3,7 @@
 use crate::{
     http::{
         row::{When, octets},
-        words::WORDS,
+        strings::STRINGS,
     },
     mail::json::parameter,
     message::Address,
@@ -53,11 +53,11 @@ pub(super) fn people(record: &Record) -> Vec<People<'_>> {
 
 /// Envelope, session and message.
 pub(super) fn groups(record: &Record) -> [Group; 3] {
-    let words = &WORDS.message.facts;
+    let strings = &STRINGS.message.facts;
     [
-        Group { title: words.envelope, facts: envelope(record) },
-        Group { title: words.session, facts: session(record) },
-        Group { title: words.message, facts: message(record) },
+        Group { title: strings.envelope, facts: envelope(record) },
+        Group { title: strings.session, facts: session(record) },
+        Group { title: strings.message, facts: message(record) },
     ]
 }
 
@@ -71,39 +71,39 @@ fn envelope(record: &Record) -> Vec<(&'static str, String, String)> {
 }
 
 fn session(record: &Record) -> Vec<(&'static str, String, String)> {
-    let (words, envelope) = (&WORDS.message.facts, &record.envelope);
+    let (strings, envelope) = (&STRINGS.message.facts, &record.envelope);
     let mut facts = vec![
         (if envelope.esmtp { "EHLO" } else { "HELO" }, envelope.helo.clone()),
         (
-            words.client,
-            envelope.client.map_or_else(|| words.unix_socket.to_owned(), |it| it.to_string()),
+            strings.client,
+            envelope.client.map_or_else(|| strings.unix_socket.to_owned(), |it| it.to_string()),
         ),
     ];
     match &envelope.tls {
-        None => facts.push((words.tls_version, words.not_encrypted.to_owned())),
+        None => facts.push((strings.tls_version, strings.not_encrypted.to_owned())),
         Some(tls) => {
-            let version = if tls.version.is_empty() { words.encrypted } else { &tls.version };
-            facts.push((words.tls_version, version.to_owned()));
-            facts.push((words.tls_cipher, tls.cipher.clone()));
-            facts.push((words.tls_name, tls.server_name.clone()));
+            let version = if tls.version.is_empty() { strings.encrypted } else { &tls.version };
+            facts.push((strings.tls_version, version.to_owned()));
+            facts.push((strings.tls_cipher, tls.cipher.clone()));
+            facts.push((strings.tls_name, tls.server_name.clone()));
             let subject = tls.client_certificate.clone();
-            facts.push((words.tls_certificate, subject.unwrap_or_default()));
+            facts.push((strings.tls_certificate, subject.unwrap_or_default()));
         }
     }
-    let user = envelope.auth_user.as_deref().unwrap_or(words.no_user);
-    facts.push((words.user, user.to_owned()));
-    facts.push((words.received, When::new(envelope.received_ms).machine));
+    let user = envelope.auth_user.as_deref().unwrap_or(strings.no_user);
+    facts.push((strings.user, user.to_owned()));
+    facts.push((strings.received, When::new(envelope.received_ms).machine));
     let known = facts.into_iter().filter(|(_, value)| !value.is_empty());
     known.map(|(name, value)| (name, value, String::new())).collect()
 }
 
 fn message(record: &Record) -> Vec<(&'static str, String, String)> {
-    let words = &WORDS.message.facts;
+    let strings = &STRINGS.message.facts;
     let size = record.summary.size;
     let facts = [
-        (words.size, octets(size), words.octets.of(size)),
+        (strings.size, octets(size), strings.octets.of(size)),
         ("Message-ID", record.summary.message_id.clone(), String::new()),
-        (words.id, record.id.to_string(), String::new()),
+        (strings.id, record.id.to_string(), String::new()),
     ];
     facts.into_iter().filter(|(_, value, _)| !value.is_empty()).collect()
 }

@@ -1,6 +1,7 @@
 //! The page of one message, with its tabs, and the page of one of its parts.
 
 mod facts;
+mod links;
 mod panel;
 mod pieces;
 mod print;
@@ -17,17 +18,18 @@ use self::{
     panel::{Panel, PartBody, TextLeaf, shown_at_most},
     pieces::Attached,
 };
-pub(super) use self::{panel::links, print::print};
+pub(super) use self::{links::links, print::print};
 use super::{
     access::{Access, ShownMessage},
-    admission::Who,
+    authn::Principal,
     error::Error,
-    frame::Look,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
     parameters::{Pairs, Parameters, Query},
+    render_params::RenderParams,
     row::{Row, When, octets},
-    words::{WORDS, Words, message},
+    strings::{STRINGS, Strings, message},
 };
 use crate::{
     message::{Code, Defect, Protection, codes, protections, search},
@@ -47,8 +49,8 @@ pub(super) enum Tab {
 }
 
 /// How to show it.
-pub(super) struct How {
-    look: Look,
+pub(super) struct ViewParams {
+    look: RenderParams,
     /// `page=2` of the source.
     page: String,
     /// `raw=1`: the header as it came.
@@ -59,10 +61,10 @@ pub(super) struct How {
     filter: String,
 }
 
-impl Parameters for How {
+impl Parameters for ViewParams {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         Ok(Self {
-            look: Look::take(pairs)?,
+            look: RenderParams::take(pairs)?,
             page: pairs.text("page")?.unwrap_or_default(),
             raw: pairs.one("raw")?,
             whole: pairs.one("whole")?,
@@ -73,55 +75,57 @@ impl Parameters for How {
 
 /// `GET /messages/{id}` and its tabs.
 pub(super) async fn show(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
-    Query(how): Query<How>,
-    Extension(who): Extension<Who>,
+    Query(how): Query<ViewParams>,
+    Extension(principal): Extension<Principal>,
     method: Method,
     headers: HeaderMap,
     tab: Option<Tab>,
 ) -> Result<Response, Error> {
-    let mut loaded = if how.whole { site.load(&id).await? } else { site.load_prefix(&id).await? };
+    let mut loaded =
+        if how.whole { context.load(&id).await? } else { context.load_prefix(&id).await? };
     // A browser that fetches ahead, or a probe with HEAD, is nobody reading.
     let is_reading = method == Method::GET && !is_prefetch(&headers);
-    if !loaded.record.read && is_reading && who.may_change() {
-        site.mail
-            .change(&site.scope, Selection::Ids(vec![loaded.record.id]), Change::Read(true))
+    if !loaded.record.read && is_reading && principal.may_change() {
+        context
+            .mail
+            .change(&context.scope, Selection::Ids(vec![loaded.record.id]), Change::Read(true))
             .await?;
         loaded.mark_read();
     }
     let has_html = loaded.letter().html(&loaded.scanned.outline).is_some();
     let tab = tab.unwrap_or(if has_html { Tab::Html } else { Tab::Text });
     let panel = Panel::new(&loaded, tab, &how).await?;
-    answer(&site, &loaded, tab, panel, &headers).await
+    answer(&context, &loaded, tab, panel, &headers).await
 }
 
 /// `GET /messages/{id}/parts/{part}/view`
 pub(super) async fn show_part(
-    site: Access,
+    context: Access,
     Path((id, number)): Path<(String, String)>,
-    Query(how): Query<How>,
+    Query(how): Query<ViewParams>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let loaded = site.load_prefix_with(&id, &number).await?;
+    let loaded = context.load_prefix_with(&id, &number).await?;
     let (number, _) = loaded.part(&number)?;
     let panel = Panel::part(&loaded, number, &how).await?;
-    answer(&site, &loaded, Tab::Parts, panel, &headers).await
+    answer(&context, &loaded, Tab::Parts, panel, &headers).await
 }
 
 async fn answer(
-    site: &Access,
+    context: &Access,
     loaded: &ShownMessage,
     tab: Tab,
     panel: Panel,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let shell = Shell::new(site, Asked::default()).await?;
+    let layout = Layout::new(context, ListParams::default()).await?;
     let record = &loaded.record;
     let message = MessagePage {
-        w: WORDS,
-        m: &WORDS.message,
-        shell: &shell,
+        w: STRINGS,
+        m: &STRINGS.message,
+        layout: &layout,
         row: Row::new(record),
         people: facts::people(record),
         facts: facts::groups(record),
@@ -130,7 +134,7 @@ async fn answer(
         protections: protections(&loaded.scanned.outline, &loaded.scanned.text),
         defects: &record.summary.defects,
         attached: Attached::new(loaded, None),
-        older: older(site, record).await?,
+        older: older(context, record).await?,
         has_html: loaded.letter().html(&loaded.scanned.outline).is_some(),
         read: loaded.read.map(octets),
         tab,
@@ -142,9 +146,9 @@ async fn answer(
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage<'a> {
-    w: &'static Words,
-    m: &'static message::Words,
-    shell: &'a Shell,
+    w: &'static Strings,
+    m: &'static message::Strings,
+    layout: &'a Layout,
     row: Row,
     people: Vec<People<'a>>,
     facts: [Group; 3],
@@ -168,12 +172,12 @@ pub(super) fn found_codes(loaded: &ShownMessage) -> Vec<Code> {
     codes(std::iter::once(subject).chain(loaded.scanned.texts()))
 }
 
-async fn older(site: &Access, record: &Record) -> Result<Option<String>, Error> {
+async fn older(context: &Access, record: &Record) -> Result<Option<String>, Error> {
     let search = search::Query::default();
     let query = store::Query { search, mailbox: None, before: Some(record.id), limit: 1 };
-    Ok(site
+    Ok(context
         .mail
-        .list(&site.scope, query)
+        .list(&context.scope, query)
         .await?
         .records
         .first()

@@ -3,24 +3,27 @@
 use std::collections::BTreeMap;
 
 use super::{
-    How, Tab,
+    Tab, ViewParams,
+    links::{Leading, leading},
     pieces::{self, Attached, Piece},
 };
 use crate::{
     http::{
         access::ShownMessage,
         error::Error,
-        frame::{self, Look, Rendered},
+        kept::Rendered,
         leaves::{self, MOST_LEAVES},
         media::Viewer,
+        render,
+        render_params::{self, RenderParams},
         row::octets,
-        words::WORDS,
+        strings::STRINGS,
     },
     mail::{self, Excerpt, MOST_SHOWN},
     message::{
-        Card, Defect, Letter, Link, MOST_LINKS, Part, PassageKind, Tracker, cards, host,
+        Card, Defect, Letter, MOST_LINKS, Part, PassageKind, Tracker, cards,
         html::{Sanitised, Taken},
-        links_in_html, links_in_text, passages, spans,
+        passages, spans,
     },
 };
 
@@ -44,8 +47,12 @@ pub(super) enum Panel {
 
 impl Panel {
     /// What a tab shows.
-    pub(super) async fn new(loaded: &ShownMessage, tab: Tab, how: &How) -> Result<Self, Error> {
-        let (words, outline) = (&WORDS.message, &loaded.scanned.outline);
+    pub(super) async fn new(
+        loaded: &ShownMessage,
+        tab: Tab,
+        how: &ViewParams,
+    ) -> Result<Self, Error> {
+        let (strings, outline) = (&STRINGS.message, &loaded.scanned.outline);
         let letter = loaded.letter();
         let id = loaded.record.id;
         Ok(match tab {
@@ -56,14 +63,14 @@ impl Panel {
                         (format!("/messages/{id}/html"), format!("/messages/{id}/frame"));
                     Self::Html(Preview::new(rendered, number, &how.look, page, frame))
                 }
-                None => Self::Nothing(words.html.none),
+                None => Self::Nothing(strings.html.none),
             },
             Tab::Markup => match leaves::html(loaded, &letter).await? {
                 Some(excerpt) => Self::Markup(excerpt),
-                None => Self::Nothing(words.html.none),
+                None => Self::Nothing(strings.html.none),
             },
             Tab::Text => match text_leaves(loaded, &letter).await? {
-                leaves if leaves.is_empty() => Self::Nothing(words.text.none),
+                leaves if leaves.is_empty() => Self::Nothing(strings.text.none),
                 leaves => Self::Text(leaves),
             },
             Tab::Source => Self::Source(Source::new(loaded, how).await?),
@@ -80,7 +87,7 @@ impl Panel {
     pub(super) async fn part(
         loaded: &ShownMessage,
         number: usize,
-        how: &How,
+        how: &ViewParams,
     ) -> Result<Self, Error> {
         Ok(Self::Part(Box::new(PartView::new(loaded, number, how).await?)))
     }
@@ -92,7 +99,7 @@ pub(super) struct Preview {
     page: String,
     /// The address of what the frame shows.
     pub(super) frame: String,
-    pub(super) look: Look,
+    pub(super) look: RenderParams,
     pub(super) blocked: u64,
     pub(super) hosts: String,
     pub(super) trackers: Vec<Tracker>,
@@ -108,7 +115,13 @@ pub(super) struct Preview {
 }
 
 impl Preview {
-    fn new(rendered: Rendered, number: usize, look: &Look, page: String, frame: String) -> Self {
+    fn new(
+        rendered: Rendered,
+        number: usize,
+        look: &RenderParams,
+        page: String,
+        frame: String,
+    ) -> Self {
         let Sanitised { blocked_remote, blocked_hosts, is_text, taken, has_dark, .. } =
             rendered.sanitised;
         Self {
@@ -129,14 +142,14 @@ impl Preview {
 
     /// The widths to choose from, and what they are called.
     pub(super) fn widths(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let widths = frame::WIDTHS.into_iter().map(|width| (width, width));
-        widths.chain([(FULL, WORDS.message.html.full)])
+        let widths = render_params::WIDTHS.into_iter().map(|width| (width, width));
+        widths.chain([(FULL, STRINGS.message.html.full)])
     }
 
     /// The schemes of colours to choose from.
     pub(super) fn schemes(&self) -> [(&'static str, &'static str); 3] {
-        let words = &WORDS.message.html;
-        [("light", words.light), ("dark", words.dark), ("forced", words.forced)]
+        let strings = &STRINGS.message.html;
+        [("light", strings.light), ("dark", strings.dark), ("forced", strings.forced)]
     }
 
     /// The width chosen, in pixels, or `full`.
@@ -146,40 +159,40 @@ impl Preview {
 
     /// The scheme chosen.
     pub(super) fn scheme(&self) -> &'static str {
-        frame::scheme_name(self.look.scheme)
+        render_params::scheme_name(self.look.scheme)
     }
 
     /// What was taken out, in words.
     pub(super) fn taken(&self) -> String {
         let taken =
-            self.taken.iter().map(|(&what, &count)| (WORDS.message.html.taken)(what, count));
+            self.taken.iter().map(|(&what, &count)| (STRINGS.message.html.taken)(what, count));
         taken.collect::<Vec<_>>().join(", ")
     }
 
     /// The same page with remote content or without.
     pub(super) fn with_remote(&self, remote: bool) -> String {
-        self.link(&Look { remote, ..self.look.clone() })
+        self.link(&RenderParams { remote, ..self.look.clone() })
     }
 
     /// The same page, as wide as that.
     pub(super) fn with_width(&self, width: &str) -> String {
-        self.link(&Look { width: frame::width(width), ..self.look.clone() })
+        self.link(&RenderParams { width: render_params::width(width), ..self.look.clone() })
     }
 
     /// The same page in other colours.
     pub(super) fn with_scheme(&self, scheme: &str) -> String {
-        self.link(&Look { scheme: frame::scheme(scheme), ..self.look.clone() })
+        self.link(&RenderParams { scheme: render_params::scheme(scheme), ..self.look.clone() })
     }
 
-    fn link(&self, look: &Look) -> String {
+    fn link(&self, look: &RenderParams) -> String {
         format!("{}{}", self.page, look.page_query())
     }
 
     /// Why a picture looks like a tracker, in words.
     pub(super) fn why(&self, tracker: &Tracker) -> String {
         let signs: Vec<_> =
-            tracker.signs.iter().map(|&sign| (WORDS.message.html.sign)(sign)).collect();
-        WORDS.message.html.why.with(&signs.join(", "))
+            tracker.signs.iter().map(|&sign| (STRINGS.message.html.sign)(sign)).collect();
+        STRINGS.message.html.why.with(&signs.join(", "))
     }
 }
 
@@ -301,7 +314,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    async fn new(loaded: &ShownMessage, how: &How) -> Result<Self, Error> {
+    async fn new(loaded: &ShownMessage, how: &ViewParams) -> Result<Self, Error> {
         let page = how.page.parse().unwrap_or(1).max(1);
         let text = loaded.source(page).await?.ok_or_else(Error::no_page)?;
         Ok(Self { text, page, pages: loaded.source_pages() })
@@ -318,7 +331,7 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    async fn new(loaded: &ShownMessage, number: usize, how: &How) -> Result<Self, Error> {
+    async fn new(loaded: &ShownMessage, number: usize, how: &ViewParams) -> Result<Self, Error> {
         let part = loaded.scanned.outline.parts.get(number).ok_or_else(Error::no_page)?;
         let mut headers = Self {
             fields: Vec::new(),
@@ -345,48 +358,6 @@ impl Headers {
         headers.fields = matching.cloned().collect();
         Ok(headers)
     }
-}
-
-/// A link, ready for the page.
-pub(super) struct Leading {
-    pub(super) link: Link,
-    /// The host that it leads to, if its words say another.
-    pub(super) deceptive: Option<String>,
-}
-
-async fn leading(loaded: &ShownMessage) -> Result<Vec<Leading>, Error> {
-    let links = links(loaded).await?.into_iter();
-    let leading = links.map(|link| Leading {
-        deceptive: link.is_deceptive().then(|| host(&link.url).unwrap_or_default()),
-        link,
-    });
-    Ok(leading.collect())
-}
-
-/// The links of the HTML, and those of the text that the HTML does not have.
-pub(in crate::http) async fn links(loaded: &ShownMessage) -> Result<Vec<Link>, Error> {
-    let parts = &loaded.scanned.outline.parts;
-    let Letter { rich, plain, .. } = loaded.letter();
-    let mut seen = std::collections::HashSet::new();
-    let all: Vec<usize> = rich.into_iter().chain(plain).filter(|&leaf| seen.insert(leaf)).collect();
-    let (mut html, mut text) = (Vec::new(), Vec::new());
-    for leaf in all.into_iter().take(2 * MOST_LEAVES) {
-        match parts.get(leaf) {
-            Some(part) if part.is_html() => html.push(loaded.text_of(leaf).await?.text),
-            Some(part) if part.picture_type().is_none() => {
-                text.push(loaded.text_of(leaf).await?.text);
-            }
-            _ => {}
-        }
-    }
-    Ok(mail::spawn_bounded(move || links_of(&html, &text)).await)
-}
-
-fn links_of(html: &[String], text: &[String]) -> Vec<Link> {
-    let mut known = std::collections::HashSet::new();
-    let in_html = html.iter().flat_map(|leaf| links_in_html(leaf));
-    let all = in_html.chain(text.iter().flat_map(|leaf| links_in_text(leaf)));
-    all.filter(|link| known.insert(link.url.clone())).take(MOST_LINKS).collect()
 }
 
 /// One part, looked at alone.
@@ -417,7 +388,7 @@ pub(super) enum PartBody {
 }
 
 impl PartView {
-    async fn new(loaded: &ShownMessage, number: usize, how: &How) -> Result<Self, Error> {
+    async fn new(loaded: &ShownMessage, number: usize, how: &ViewParams) -> Result<Self, Error> {
         let outline = &loaded.scanned.outline;
         let part = outline.parts.get(number).ok_or_else(Error::no_page)?;
         let page = format!("/messages/{}/parts/{number}/view", loaded.record.id);
@@ -430,7 +401,7 @@ impl PartView {
             Viewer::Pdf if loaded.is_quiet_pdf(number).await? => PartBody::Pdf,
             Viewer::Pdf => PartBody::ActingPdf,
             Viewer::Html => {
-                let mut view = preview(frame::rendered(loaded, number, &how.look).await?);
+                let mut view = preview(render::rendered(loaded, number, &how.look).await?);
                 view.is_amp = part.content_type == "text/x-amp-html";
                 PartBody::Html(view)
             }
@@ -456,7 +427,7 @@ impl PartView {
 async fn letter_body(
     loaded: &ShownMessage,
     number: usize,
-    how: &How,
+    how: &ViewParams,
     preview: impl Fn(Rendered) -> Preview,
     own: Option<&Part>,
 ) -> Result<PartBody, Error> {
@@ -497,7 +468,7 @@ const SHORT_QUOTE: u64 = 4;
 /// Deepest quoting that looks different.
 const DEEPEST_QUOTE: usize = 5;
 
-/// What the width is called that is none of [`frame::WIDTHS`].
+/// What the width is called that is none of [`render_params::WIDTHS`].
 const FULL: &str = "full";
 
 #[cfg(test)]

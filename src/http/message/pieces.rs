@@ -6,7 +6,7 @@ use crate::{
         files,
         media::{self, Kind, Viewer},
         row::octets,
-        words::WORDS,
+        strings::STRINGS,
     },
     message::Encoding,
 };
@@ -118,7 +118,7 @@ impl Piece {
 /// A size in words; that of what was not read to its end is at least that.
 fn said(length: u64, is_open: bool) -> String {
     let size = octets(length);
-    if is_open { WORDS.message.files.over.with(&size) } else { size }
+    if is_open { STRINGS.message.files.over.with(&size) } else { size }
 }
 
 /// Most attachments listed above a message; the structure lists them all.

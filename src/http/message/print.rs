@@ -22,25 +22,26 @@ use super::{
 use crate::http::{
     access::Access,
     error::Error,
-    frame::{self, HEAD, Look},
-    guard::Host,
+    frame::{self, HEAD},
+    host::Host,
     leaves, page,
     parameters::Query,
+    render_params::RenderParams,
     row::{Row, When, octets},
-    words::{WORDS, message},
+    strings::{STRINGS, message},
 };
 
 /// `GET /messages/{id}/print`
 pub(in crate::http) async fn print(
-    site: Access,
+    context: Access,
     Path(id): Path<String>,
-    Query(look): Query<Look>,
+    Query(look): Query<RenderParams>,
     Extension(host): Extension<Host>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let loaded = site.load_prefix(&id).await?;
+    let loaded = context.load_prefix(&id).await?;
     let letter = loaded.letter();
-    let look = Look { scheme: Default::default(), ..look };
+    let look = RenderParams { scheme: Default::default(), ..look };
     let (mut mail, mut text, mut is_cut) = (None, String::new(), false);
     if letter.html(&loaded.scanned.outline).is_some() {
         let rendered = leaves::rendered(&loaded, &letter, &look).await?;
@@ -50,7 +51,7 @@ pub(in crate::http) async fn print(
     }
     let record = &loaded.record;
     let paper = Paper {
-        m: &WORDS.message,
+        m: &STRINGS.message,
         row: Row::new(record),
         people: facts::people(record),
         sent: record.summary.date_ms.map(When::new),
@@ -73,7 +74,7 @@ pub(in crate::http) async fn print(
 #[derive(Template)]
 #[template(path = "print.html")]
 struct Paper<'a> {
-    m: &'static message::Words,
+    m: &'static message::Strings,
     row: Row,
     people: Vec<People<'a>>,
     sent: Option<When>,

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use html5ever::{Attribute, LocalName, QualName, interface::QuirksMode, ns};
 
 use super::{
+    css::{self, Role},
     drawing,
     filter::{Link, Taken, is_seen, scheme},
     known,
     tree::value,
     walk::Walk,
 };
-use crate::message::css::{self, Role};
 
 impl Walk<'_, '_, '_> {
     /// Writes an attribute, if it is seen.

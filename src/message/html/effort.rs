@@ -77,10 +77,10 @@ const MOST_NODES: usize = 300_000;
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::Tree;
+    use super::super::parse::parse;
 
     fn is_read(html: &str) -> bool {
-        Tree::parse(html).is_some()
+        parse(html).is_some()
     }
 
     fn numbered(times: usize, piece: impl Fn(usize) -> String) -> String {

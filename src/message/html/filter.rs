@@ -12,7 +12,7 @@ use super::{Options, Reference, Scheme};
 use crate::message::{host, text};
 
 /// What a message may load and lead to, under the options of a view.
-pub(in crate::message) struct Filter<'o> {
+pub(super) struct Filter<'o> {
     options: &'o Options,
     /// What relative addresses are relative to, if the message says so.
     base: Option<Url>,
@@ -65,27 +65,27 @@ pub(super) enum Link<'v> {
 }
 
 impl<'o> Filter<'o> {
-    pub(in crate::message) fn new(options: &'o Options, base: &str) -> Self {
+    pub(super) fn new(options: &'o Options, base: &str) -> Self {
         let absolute = |url: &str| Url::parse(url.trim()).ok().filter(is_web);
         // The element counts, else the place that the part says it was at (RFC 2557 §5).
         let base = absolute(base).or_else(|| absolute(&options.location));
         Self { options, base, seen: RefCell::default() }
     }
 
-    pub(in crate::message) fn is_dark(&self) -> bool {
+    pub(super) fn is_dark(&self) -> bool {
         self.options.scheme != Scheme::Light
     }
 
-    pub(in crate::message) fn is_forced(&self) -> bool {
+    pub(super) fn is_forced(&self) -> bool {
         self.options.scheme == Scheme::Forced
     }
 
-    pub(in crate::message) fn is_remote(&self) -> bool {
+    pub(super) fn is_remote(&self) -> bool {
         self.options.remote
     }
 
     /// The message says how it is to look on a dark screen.
-    pub(in crate::message) fn has_dark(&self) {
+    pub(super) fn has_dark(&self) {
         self.seen.borrow_mut().has_dark = true;
     }
 
@@ -94,7 +94,7 @@ impl<'o> Filter<'o> {
     }
 
     #[cfg(test)]
-    pub(in crate::message) fn blocked_count(&self) -> usize {
+    pub(super) fn blocked_count(&self) -> usize {
         self.seen.borrow().blocked
     }
 
@@ -103,7 +103,7 @@ impl<'o> Filter<'o> {
     }
 
     /// The address under which something is to be loaded for being seen, if it may be.
-    pub(in crate::message) fn load<'v>(&self, url: &'v str) -> Option<Cow<'v, str>> {
+    pub(super) fn load<'v>(&self, url: &'v str) -> Option<Cow<'v, str>> {
         let trimmed = url.trim();
         match scheme(trimmed).as_deref() {
             Some("cid") => self.content_id(trimmed).map(Cow::Owned),
@@ -121,7 +121,7 @@ impl<'o> Filter<'o> {
     }
 
     /// The address of a style sheet, which may load more of the kind that it is allowed itself.
-    pub(in crate::message) fn sheet(&self, url: &str) -> Option<String> {
+    pub(super) fn sheet(&self, url: &str) -> Option<String> {
         let trimmed = url.trim();
         match scheme(trimmed).as_deref() {
             Some("http" | "https") => self.remote(Cow::Borrowed(trimmed)).map(Cow::into_owned),

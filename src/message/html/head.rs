@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use html5ever::{Attribute, local_name, ns};
 
 use super::{
+    css,
     filter::{Filter, Taken},
     tree::{Data, Id, Tree, value},
     write::escaped,
 };
-use crate::message::css;
 
 /// A style sheet, ready to be written.
 pub(super) struct Sheet {

@@ -6,11 +6,13 @@
 //! would tell the sender that the message was opened is taken out and counted (`filter`).
 
 mod attributes;
+mod css;
 mod drawing;
 mod effort;
 mod filter;
 mod head;
 mod known;
+mod parse;
 mod second;
 mod sink;
 mod tree;
@@ -24,10 +26,9 @@ use std::{
 
 use html5ever::{interface::QuirksMode, local_name};
 
-pub(super) use self::filter::Filter;
 pub use self::filter::{MOST_HOSTS, Taken};
-use self::{tree::Tree, walk::Walk};
-use super::{css, text};
+use self::{filter::Filter, parse::parse, walk::Walk};
+use super::text;
 
 /// How it is to be shown.
 #[derive(Clone)]
@@ -111,7 +112,7 @@ impl Sanitised {
 ///
 /// Markup that is too tangled to be read in reasonable time comes out as its plain text.
 pub fn sanitise(html: &str, options: &Options) -> Sanitised {
-    let Some(tree) = Tree::parse(html) else { return as_text(html) };
+    let Some(tree) = parse(html) else { return as_text(html) };
     let filter = Filter::new(options, head::base(&tree));
     let root = tree.root();
     let body = root.and_then(|root| tree.child(root, &local_name!("body")));

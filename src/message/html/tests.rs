@@ -228,7 +228,7 @@ fn check_harmless(html: &str) {
 
 #[track_caller]
 fn check_markup(out: &str, remote: bool, html: &str) {
-    let tree = Tree::parse(out).unwrap();
+    let tree = parse(out).unwrap();
     for (name, attributes) in tree.elements() {
         let local = &*name.local;
         let known = [known::HTML, drawing::SVG, drawing::MATH, &["html", "head", "body"]].concat();
@@ -302,7 +302,7 @@ fn the_second_wall_holds_alone() {
     for html in NASTY {
         let markup = format!("<{ROOT}></{ROOT}><{BODY}>{html}</{BODY}>");
         let out = second::cleaned(&markup, &walk::Spoken::default(), false).to_ascii_lowercase();
-        let tree = Tree::parse(&out).unwrap();
+        let tree = parse(&out).unwrap();
         for (name, attributes) in tree.elements() {
             assert!(
                 !matches!(&*name.local, "script" | "iframe" | "object" | "embed"),

@@ -6,15 +6,8 @@
 use std::iter;
 
 use html5ever::{
-    Attribute, LocalName, ParseOpts, QualName,
-    interface::QuirksMode,
-    local_name, ns, parse_document,
-    tendril::{StrTendril, TendrilSink},
-    tree_builder::TreeBuilderOpts,
+    Attribute, LocalName, QualName, interface::QuirksMode, local_name, ns, tendril::StrTendril,
 };
-
-use super::{effort::Effort, sink::Sink};
-use crate::message::text;
 
 /// A document.
 pub(super) struct Tree {
@@ -55,24 +48,6 @@ pub(super) enum Data {
 }
 
 impl Tree {
-    /// Reads a document, none if that would be too much work (`effort`).
-    pub(super) fn parse(html: &str) -> Option<Self> {
-        // Without scripts, what stands in noscript is part of the document.
-        let tree_builder = TreeBuilderOpts { scripting_enabled: false, ..Default::default() };
-        let mut parser =
-            parse_document(Sink::of(html.len()), ParseOpts { tree_builder, ..Default::default() });
-        let (mut rest, mut effort) = (html, Effort::default());
-        while !rest.is_empty() {
-            let piece = text::beginning(rest, effort.next(&parser.tokenizer.sink.sink));
-            parser.process(StrTendril::from_slice(piece));
-            rest = &rest[piece.len()..];
-            if effort.is_too_much(piece, &parser.tokenizer.sink.sink) {
-                return None;
-            }
-        }
-        Some(parser.finish())
-    }
-
     pub(super) fn data(&self, id: Id) -> &Data {
         self.nodes.get(id as usize).map_or(&Data::Unseen, |node| &node.data)
     }
@@ -143,18 +118,3 @@ pub(super) const NONE: Id = Id::MAX;
 
 /// The document itself, which is there first.
 pub(super) const DOCUMENT: Id = 0;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_beside_text_is_one() {
-        let tree = Tree::parse("<title>a&amp;b</title><table>x<tr>y").unwrap();
-        let texts = tree.nodes.iter().filter_map(|node| match &node.data {
-            Data::Text(text) => Some(text.to_string()),
-            _ => None,
-        });
-        assert_eq!(texts.collect::<Vec<_>>(), ["a&b", "xy"]);
-    }
-}

@@ -1,7 +1,9 @@
 //! Header lines: where a header begins and ends, and what it says of the part.
 
 use super::{Line, MAX_HEADERS_KEPT, MAX_TRIED, Scanner};
-use crate::message::{Defect, Part, content, defects::Defects, header, lead, summary};
+use crate::message::{
+    Defect, Part, content, defects::Defects, field::is_field, header, lead, summary,
+};
 
 impl Scanner {
     /// A line of the present header, which its buffer holds already.
@@ -16,7 +18,7 @@ impl Scanner {
             }
             _ if self.header.line == 0 || self.header.lead > 0 => self.lead_line(line, after),
             [b' ' | b'\t', ..] => self.header.line = length,
-            _ if header::is_field(line) => {
+            _ if is_field(line) => {
                 self.defects.insert_if(self.header.body.take().is_some(), Defect::MalformedHeader);
                 self.header.line = length;
             }
@@ -34,7 +36,7 @@ impl Scanner {
         let parent = self.outline.parts.last().and_then(|part| part.parent);
         let is_message = parent.is_none_or(|parent| self.outline.parts[parent].is_message());
         let length = self.header.octets.len();
-        if header::is_field(line) && self.header.lead == 0 {
+        if is_field(line) && self.header.lead == 0 {
             self.header.line = length;
         } else if is_message && lead::begins_header(line, self.header.lead) {
             self.defects.insert(Defect::MalformedHeader);

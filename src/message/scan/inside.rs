@@ -6,7 +6,7 @@ use crate::message::{Defect, Part, tnef::Found};
 
 impl Scanner {
     /// A scanner for the content of the last part, if there may be more inside it.
-    pub(in crate::message) fn inside(&self) -> Option<Self> {
+    pub(super) fn inside(&self) -> Option<Self> {
         let above = Above {
             parts: self.above.parts + self.outline.parts.len(),
             depth: self.above.depth + self.open.len() + 1,

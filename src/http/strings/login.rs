@@ -1,7 +1,7 @@
 //! The words of the login.
 
 /// See the template `login.html`, and `base.html` for the way out.
-pub(in crate::http) struct Words {
+pub(in crate::http) struct Strings {
     pub(in crate::http) title: &'static str,
     pub(in crate::http) name: &'static str,
     pub(in crate::http) password: &'static str,
@@ -12,7 +12,7 @@ pub(in crate::http) struct Words {
     pub(in crate::http) unavailable: &'static str,
 }
 
-pub(super) const ENGLISH: Words = Words {
+pub(super) const ENGLISH: Strings = Strings {
     title: "Log in",
     name: "Name",
     password: "Password",

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 pub(super) use self::colours::{Role, dark_page, darkened, of_attribute};
 use self::rewrite::Rewriting;
-use super::html::Filter;
+use super::filter::Filter;
 
 /// The text of a style sheet as it may stand in a `style` element.
 pub(super) fn sheet<'c>(css: &'c str, filter: &Filter<'_>) -> Cow<'c, str> {

@@ -3,7 +3,7 @@
 use super::{Plural, Sentence};
 
 /// See the template `status.html`, and `base.html` for the way there.
-pub(in crate::http) struct Words {
+pub(in crate::http) struct Strings {
     pub(in crate::http) places: &'static str,
     pub(in crate::http) title: &'static str,
     pub(in crate::http) overview: &'static str,
@@ -70,7 +70,7 @@ pub(in crate::http) struct Words {
     hints: &'static [(&'static str, &'static str)],
 }
 
-impl Words {
+impl Strings {
     /// What a reply means; empty where it says all there is to say.
     pub(in crate::http) fn hint(&self, reply: &str) -> &'static str {
         let hint = self.hints.iter().find(|(start, _)| reply.starts_with(start));
@@ -78,7 +78,7 @@ impl Words {
     }
 }
 
-pub(super) const ENGLISH: Words = Words {
+pub(super) const ENGLISH: Strings = Strings {
     places: "This server",
     title: "Status",
     overview: "Overview",

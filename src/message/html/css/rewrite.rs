@@ -9,7 +9,7 @@ use super::{
     edits::Edits,
     scheme,
 };
-use crate::message::{html::Filter, text};
+use crate::message::{html::filter::Filter, text};
 
 /// A style sheet, or a part of one, that is being rewritten.
 pub(super) struct Rewriting<'c, 'f> {

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method, header, request::Parts};
 
 use crate::wire::network::{self, Network};
 
@@ -20,28 +20,28 @@ pub(super) struct Peer {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Visitor {
+pub(super) struct ClientInfo {
     /// Whose attempts to log in are counted; none if nobody can say.
-    pub(super) client: Option<IpAddr>,
+    pub(super) address: Option<IpAddr>,
     /// The browser sees https.
     pub(super) is_secure: bool,
     /// It may be nginx that asks who may log in, and its word on the client counts.
     pub(super) may_be_nginx: bool,
 }
 
-impl Visitor {
+impl ClientInfo {
     /// Who is behind this peer.
     pub(super) fn new(peer: Peer, headers: &HeaderMap, proxies: &[Network]) -> Self {
         let is_proxy = |address| network::any_contains(proxies, address);
         let is_believed = peer.address.is_none_or(is_proxy);
-        let mut client = peer.address;
+        let mut address = peer.address;
         if is_believed {
             // Each proxy adds whom it saw, so that from the end on entries are true as long as a
             // proxy of ours wrote them.
             for entry in entries(headers, "x-forwarded-for").into_iter().rev() {
-                let Ok(address) = entry.parse::<IpAddr>() else { break };
-                client = Some(address.to_canonical());
-                if !is_proxy(address) {
+                let Ok(next) = entry.parse::<IpAddr>() else { break };
+                address = Some(next.to_canonical());
+                if !is_proxy(next) {
                     break;
                 }
             }
@@ -51,11 +51,32 @@ impl Visitor {
         let is_direct = !headers.contains_key("x-forwarded-for");
         let is_near = peer.address.is_none_or(|address| address.to_canonical().is_loopback());
         Self {
-            client,
+            address,
             is_secure: peer.is_tls || (is_believed && is_https()),
             may_be_nginx: is_direct && (is_near || is_believed),
         }
     }
+
+    /// True if it is nginx that asks who may log in, wherever it asks.
+    pub(super) fn is_nginx_asking(&self, headers: &HeaderMap) -> bool {
+        let asks = ["auth-method", "auth-protocol"].iter().all(|name| headers.contains_key(*name));
+        asks && self.may_be_nginx
+    }
+}
+
+/// True if the request does more than look: another site's page must not make it.
+pub(super) fn acts(parts: &Parts) -> bool {
+    changes(&parts.method) || parts.headers.contains_key(header::UPGRADE)
+}
+
+/// True if the method changes something.
+pub(super) fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// True if the request says which page made it, as all browsers do.
+pub(super) fn names_its_page(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN)
 }
 
 /// The members of a list, in all fields of this name.
@@ -69,14 +90,14 @@ fn entries<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
 mod tests {
     use super::*;
 
-    fn visitor(peer: &str, headers: &[(&'static str, &str)]) -> Visitor {
+    fn info(peer: &str, headers: &[(&'static str, &str)]) -> ClientInfo {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
         let proxies = ["10.0.0.0/8", "2001:db8::1"].map(|text| Network::parse(text).unwrap());
         let address = peer.parse().ok();
-        Visitor::new(Peer { address, is_tls: false }, &map, &proxies)
+        ClientInfo::new(Peer { address, is_tls: false }, &map, &proxies)
     }
 
     #[test]
@@ -97,15 +118,15 @@ mod tests {
             ("2001:db8::1", vec!["nonsense, 10.0.0.7"], "10.0.0.7"),
         ] {
             let headers: Vec<_> = fields.iter().map(|value| (forwarded, *value)).collect();
-            let found = visitor(peer, &headers).client;
+            let found = info(peer, &headers).address;
             assert_eq!(found, client.parse().ok(), "{peer} {fields:?}");
         }
-        assert_eq!(visitor("unix", &[]).client, None);
+        assert_eq!(info("unix", &[]).address, None);
     }
 
     #[test]
     fn only_proxies_of_ours_say_that_there_is_tls() {
-        let proto = |peer, value| visitor(peer, &[("x-forwarded-proto", value)]).is_secure;
+        let proto = |peer, value| info(peer, &[("x-forwarded-proto", value)]).is_secure;
         assert!(proto("10.0.0.1", "https"));
         assert!(proto("unix", "https"));
         assert!(!proto("10.0.0.1", "http"));
@@ -115,7 +136,7 @@ mod tests {
 
     #[test]
     fn nginx_is_near_or_a_proxy_of_ours_and_passes_nobody_on() {
-        let may = |peer, headers: &[_]| visitor(peer, headers).may_be_nginx;
+        let may = |peer, headers: &[_]| info(peer, headers).may_be_nginx;
         assert!(
             may("127.0.0.1", &[]) && may("::1", &[]) && may("unix", &[]) && may("10.1.1.1", &[])
         );

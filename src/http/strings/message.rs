@@ -4,7 +4,7 @@ use super::{Plural, Sentence};
 use crate::message::{Defect, Fact, Protection, Sign, html::Taken};
 
 /// See the templates `article.html`, `print.html` and those of `panels/`.
-pub(in crate::http) struct Words {
+pub(in crate::http) struct Strings {
     pub(in crate::http) no_subject: &'static str,
     /// A message that was not read to its end, and the way to have that done.
     pub(in crate::http) prefix_only: Sentence,
@@ -190,7 +190,7 @@ pub(in crate::http) struct Print {
     pub(in crate::http) attachments: &'static str,
 }
 
-pub(super) const ENGLISH: Words = Words {
+pub(super) const ENGLISH: Strings = Strings {
     no_subject: "(no subject)",
     prefix_only: Sentence(
         "This message is very large: only its first {} were read for this page, and what comes behind them is not listed.",

@@ -1,14 +1,14 @@
-//! All words of the pages, in one place, so that a second language is one more table.
+//! All strings of the pages, in one place, so that a second language is one more table.
 //!
-//! A template has the table as `w` and says `{{ w.shell.mark_all_read }}`; a sentence with a hole is
-//! `{{ w.shell.searched.with(query) }}`, a number `{{ w.shell.messages.of(3) }}`. Scripts find theirs
-//! in the page, as JSON (`Words::scripts`). Texts of the API, of the log and of SMTP are for programs
+//! A template has the table as `w` and says `{{ w.layout.mark_all_read }}`; a sentence with a hole is
+//! `{{ w.layout.searched.with(query) }}`, a number `{{ w.layout.messages.of(3) }}`. Scripts find theirs
+//! in the page, as JSON (`Strings::scripts`). Texts of the API, of the log and of SMTP are for programs
 //! and their makers, and are not here.
 
 mod errors;
+mod layout;
 mod login;
 pub(super) mod message;
-mod shell;
 mod status;
 
 use std::borrow::Borrow;
@@ -16,30 +16,30 @@ use std::borrow::Borrow;
 use serde::Serialize;
 
 /// A language.
-pub(super) struct Words {
+pub(super) struct Strings {
     /// Its tag for `<html lang>` and for dates and numbers (BCP 47).
     pub(super) lang: &'static str,
     /// The frame of every page, the list, the search.
-    pub(super) shell: shell::Words,
+    pub(super) layout: layout::Strings,
     /// What the scripts of the list and its frame say.
-    pub(super) scripts: shell::Scripts,
+    pub(super) scripts: layout::Scripts,
     /// What goes wrong.
-    pub(super) errors: errors::Words,
+    pub(super) errors: errors::Strings,
     /// Logging in and out.
-    pub(super) login: login::Words,
+    pub(super) login: login::Strings,
     /// The status page.
-    pub(super) status: status::Words,
+    pub(super) status: status::Strings,
     /// A message.
-    pub(super) message: message::Words,
+    pub(super) message: message::Strings,
 }
 
 /// The words that the pages are made of.
-pub(super) const WORDS: &Words = &ENGLISH;
+pub(super) const STRINGS: &Strings = &ENGLISH;
 
-const ENGLISH: Words = Words {
+const ENGLISH: Strings = Strings {
     lang: "en",
-    shell: shell::ENGLISH,
-    scripts: shell::ENGLISH_SCRIPTS,
+    layout: layout::ENGLISH,
+    scripts: layout::ENGLISH_SCRIPTS,
     errors: errors::ENGLISH,
     login: login::ENGLISH,
     status: status::ENGLISH,
@@ -93,7 +93,7 @@ pub(super) fn grouped(number: u64) -> String {
     shown
 }
 
-impl Words {
+impl Strings {
     /// A number as people write it.
     pub(super) fn number(&self, number: impl Borrow<u64>) -> String {
         grouped(*number.borrow())
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_words_of_scripts_cannot_end_the_script() {
-        assert!(!WORDS.scripts().contains('<'));
-        assert!(serde_json::from_str::<serde_json::Value>(&WORDS.scripts()).is_ok());
+        assert!(!STRINGS.scripts().contains('<'));
+        assert!(serde_json::from_str::<serde_json::Value>(&STRINGS.scripts()).is_ok());
     }
 }

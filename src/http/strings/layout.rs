@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::{Plural, Sentence};
 use crate::message::search::Problem;
 
-/// See the templates `base.html`, `boxes.html`, `list.html`, `row.html`, `help_card.html`,
+/// See the templates `base.html`, `sidebar.html`, `list.html`, `row.html`, `help_card.html`,
 /// `confirm.html` and `error.html`.
-pub(in crate::http) struct Words {
+pub(in crate::http) struct Strings {
     pub(in crate::http) all_mail: &'static str,
     pub(in crate::http) mark_all_read: &'static str,
     pub(in crate::http) skip: &'static str,
@@ -102,7 +102,7 @@ pub(in crate::http) struct Words {
     pub(in crate::http) keys: &'static [(&'static str, &'static str)],
 }
 
-impl Words {
+impl Strings {
     /// What is the matter with a search.
     pub(in crate::http) fn problem(&self, problem: &Problem) -> String {
         let count = |most: usize| most.to_string();
@@ -180,7 +180,7 @@ pub(in crate::http) struct Counts {
     pub(in crate::http) unread: Plural,
 }
 
-pub(super) const ENGLISH: Words = Words {
+pub(super) const ENGLISH: Strings = Strings {
     all_mail: "All mail",
     mark_all_read: "Mark all read",
     skip: "Skip to content",

@@ -9,10 +9,11 @@ use axum::{http::HeaderMap, response::Response};
 use super::{
     access::Access,
     error::Error,
-    list::{Asked, Shell},
+    layout::Layout,
+    list_params::ListParams,
     page,
     parameters::{Pairs, Parameters, Query},
-    words::{WORDS, Words},
+    strings::{STRINGS, Strings},
 };
 use crate::{
     message::search,
@@ -20,29 +21,29 @@ use crate::{
 };
 
 /// `GET /boxes`: the column alone, for a page that is open while mail arrives.
-pub(super) async fn boxes(
-    site: Access,
+pub(super) async fn sidebar(
+    context: Access,
     Query(Here(asked)): Query<Here>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let shell = Shell::new(&site, asked).await?;
-    let boxes = Boxes::new(&site, &shell.asked).await?;
-    page::page(&headers, &BoxesPiece { w: WORDS, shell: &shell, boxes: &boxes }).await
+    let layout = Layout::new(&context, asked).await?;
+    let sidebar = Sidebar::new(&context, &layout.asked).await?;
+    page::page(&headers, &SidebarPiece { w: STRINGS, layout: &layout, sidebar: &sidebar }).await
 }
 
 /// The list that the page shows.
-pub(super) struct Here(Asked);
+pub(super) struct Here(ListParams);
 
 impl Parameters for Here {
     fn take(pairs: &mut Pairs) -> Result<Self, Error> {
         let q = pairs.text("q")?.unwrap_or_default();
         let mailbox = pairs.mailbox()?.unwrap_or_default();
-        Ok(Self(Asked { q, mailbox, ..Asked::default() }))
+        Ok(Self(ListParams { q, mailbox, ..ListParams::default() }))
     }
 }
 
 /// What the column lists.
-pub(super) struct Boxes {
+pub(super) struct Sidebar {
     pub(super) domains: Vec<Domain>,
     pub(super) tags: Vec<Link>,
     /// There are more mailboxes than are listed.
@@ -68,13 +69,14 @@ pub(super) struct Link {
     pub(super) unread: u64,
 }
 
-impl Boxes {
+impl Sidebar {
     /// The column beside this list.
-    pub(super) async fn new(site: &Access, asked: &Asked) -> Result<Self, store::Error> {
-        let mut mailboxes = site.mail.mailboxes(&site.scope, None, MOST_MAILBOXES + 1).await?;
+    pub(super) async fn new(context: &Access, asked: &ListParams) -> Result<Self, store::Error> {
+        let mut mailboxes =
+            context.mail.mailboxes(&context.scope, None, MOST_MAILBOXES + 1).await?;
         let has_more = mailboxes.len() > MOST_MAILBOXES;
         mailboxes.truncate(MOST_MAILBOXES);
-        let mut tags = site.mail.tags(&site.scope).await?;
+        let mut tags = context.mail.tags(&context.scope).await?;
         tags.truncate(MOST_TAGS);
         Ok(Self {
             domains: domains(mailboxes, has_more, asked),
@@ -91,7 +93,7 @@ impl Boxes {
 }
 
 /// Mailboxes put below their domains, both sorted by name.
-fn domains(mailboxes: Vec<Mailbox>, has_more: bool, asked: &Asked) -> Vec<Domain> {
+fn domains(mailboxes: Vec<Mailbox>, has_more: bool, asked: &ListParams) -> Vec<Domain> {
     let mut domains = BTreeMap::<String, Vec<Mailbox>>::new();
     for mailbox in mailboxes {
         let domain = search::domain(&mailbox.name);
@@ -106,8 +108,8 @@ fn domains(mailboxes: Vec<Mailbox>, has_more: bool, asked: &Asked) -> Vec<Domain
 }
 
 impl Link {
-    fn mailbox(mailbox: Mailbox, asked: &Asked) -> Self {
-        let there = Asked { mailbox: mailbox.name.clone(), ..Asked::default() };
+    fn mailbox(mailbox: Mailbox, asked: &ListParams) -> Self {
+        let there = ListParams { mailbox: mailbox.name.clone(), ..ListParams::default() };
         let is_current = mailbox_key(&asked.mailbox) == mailbox.name;
         let local = mailbox.name.rsplit_once('@').map_or("", |(local, _)| local);
         let short = if local.is_empty() { mailbox.name.clone() } else { local.to_owned() };
@@ -115,7 +117,7 @@ impl Link {
     }
 
     /// The totals are those of its mailboxes: a message to two of them counts in both.
-    fn domain(name: &str, mailboxes: &[Mailbox], asked: &Asked) -> Self {
+    fn domain(name: &str, mailboxes: &[Mailbox], asked: &ListParams) -> Self {
         let all = Mailbox {
             name: format!("@{name}"),
             messages: mailboxes.iter().map(|mailbox| mailbox.messages).sum(),
@@ -126,29 +128,29 @@ impl Link {
         Self::new(all, name.to_owned(), &there, is_current)
     }
 
-    fn tag(tag: Mailbox, asked: &Asked) -> Self {
+    fn tag(tag: Mailbox, asked: &ListParams) -> Self {
         let there = searching(format!("tag:{}", search::quoted(&tag.name)));
         let is_current = asked.q == there.q;
         let short = tag.name.clone();
         Self::new(tag, short, &there, is_current)
     }
 
-    fn new(mailbox: Mailbox, short: String, there: &Asked, is_current: bool) -> Self {
+    fn new(mailbox: Mailbox, short: String, there: &ListParams, is_current: bool) -> Self {
         let Mailbox { name, messages, unread } = mailbox;
         Self { name, short, href: there.link("/"), is_current, messages, unread }
     }
 }
 
-fn searching(q: String) -> Asked {
-    Asked { q, ..Asked::default() }
+fn searching(q: String) -> ListParams {
+    ListParams { q, ..ListParams::default() }
 }
 
 #[derive(Template)]
-#[template(path = "boxes.html")]
-struct BoxesPiece<'a> {
-    w: &'static Words,
-    shell: &'a Shell,
-    boxes: &'a Boxes,
+#[template(path = "sidebar.html")]
+struct SidebarPiece<'a> {
+    w: &'static Strings,
+    layout: &'a Layout,
+    sidebar: &'a Sidebar,
 }
 
 /// Mailboxes in the column; beyond them there is the search.
@@ -171,7 +173,7 @@ mod tests {
             mailbox("bob@x.example", 3),
             mailbox("postmaster", 4),
         ];
-        let asked = Asked { mailbox: "Bob@X.example".into(), ..Asked::default() };
+        let asked = ListParams { mailbox: "Bob@X.example".into(), ..ListParams::default() };
         let domains = domains(all.clone(), false, &asked);
         let shown: Vec<_> = domains
             .iter()

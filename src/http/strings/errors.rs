@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::Sentence;
 
 /// See `error::Error` and the template `error.html`.
-pub(in crate::http) struct Words {
+pub(in crate::http) struct Strings {
     /// The heading over all of them.
     pub(in crate::http) title: fn(StatusCode) -> &'static str,
     pub(in crate::http) no_message: &'static str,
@@ -47,7 +47,7 @@ pub(in crate::http) struct Words {
     pub(in crate::http) only_https: &'static str,
 }
 
-pub(super) const ENGLISH: Words = Words {
+pub(super) const ENGLISH: Strings = Strings {
     title: |status| match status.as_u16() {
         401 | 403 => "Not allowed",
         404 => "Not found",

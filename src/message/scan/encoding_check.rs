@@ -1,7 +1,8 @@
 //! Tells whether a body keeps the rules of its Content-Transfer-Encoding, and how long its content
 //! is, while it streams by; and hands the content to whatever reads in it.
 
-use super::{Encoding, decode::Decoder, inner::Inner};
+use super::inner::Inner;
+use crate::message::{Encoding, decode::Decoder};
 
 /// Decodes the body that is being read.
 #[derive(Debug, Default)]

@@ -7,11 +7,11 @@
 use cssparser::{ParseError, Parser, Token, color};
 
 /// Red, green, blue from 0 to 1, and opacity.
-pub(in crate::message) type Colour = [f32; 4];
+pub(in crate::message::html) type Colour = [f32; 4];
 
 /// What a colour is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::message) enum Role {
+pub(in crate::message::html) enum Role {
     /// What something stands on.
     Ground,
     /// What is to be read.
@@ -34,7 +34,10 @@ impl Role {
 }
 
 /// The colour on a dark screen, as it is written in CSS.
-pub(in crate::message) fn darkened([red, green, blue, opacity]: Colour, role: Role) -> String {
+pub(in crate::message::html) fn darkened(
+    [red, green, blue, opacity]: Colour,
+    role: Role,
+) -> String {
     let colour = [red, green, blue];
     let bright = luminance(colour);
     let [red, green, blue] = match role {
@@ -87,7 +90,7 @@ pub(super) fn is_colour(name: &str, property: &str) -> bool {
 
 /// What a page is that says nothing of its colours: the rules of a browser, in dark. The ground is that of
 /// `body`, which fills the window as long as `html` has none of its own.
-pub(in crate::message) fn dark_page() -> &'static str {
+pub(in crate::message::html) fn dark_page() -> &'static str {
     "html{color-scheme:dark;color:#e8e8e8}:where(body){background-color:#121212}:where(a:any-link){color:#9ecbff}"
 }
 
@@ -130,7 +133,7 @@ pub(super) fn of_function(name: &str, input: &mut Parser<'_>) -> Option<Colour> 
 }
 
 /// A colour as an attribute of HTML says it: a name, or hexadecimal digits with or without `#`.
-pub(in crate::message) fn of_attribute(value: &str) -> Option<Colour> {
+pub(in crate::message::html) fn of_attribute(value: &str) -> Option<Colour> {
     let value = value.trim();
     of_name(value).or_else(|| of_hash(value.strip_prefix('#').unwrap_or(value)))
 }

@@ -1,8 +1,8 @@
-//! Passes: links that open one picture of one message without a session, for some hours.
+//! Signed URLs: links that open one picture of one message without a session, for some hours.
 //!
 //! The HTML of a message stands in a sandboxed frame, whose origin is nobody's. A browser sends no
 //! cookie with what such a frame loads, so the pictures inside the message would be refused to the
-//! very user who looks at it. Only we can make a pass, and it is good for its own path.
+//! very user who looks at it. Only we can sign one, and the signature is good for its own path.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,15 +11,15 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Makes passes and knows them again.
+/// Signs URLs and knows them again.
 #[derive(Clone)]
-pub(super) struct Passes(Option<Hmac<Sha256>>);
+pub(super) struct SignedUrls(Option<Hmac<Sha256>>);
 
-impl Passes {
+impl SignedUrls {
     /// With a key of this process.
     pub(super) fn new() -> Self {
         let mut key = [0; 32];
-        // Without randomness there are no passes.
+        // Without randomness nothing is signed.
         Self(getrandom::fill(&mut key).ok().and_then(|()| Hmac::new_from_slice(&key).ok()))
     }
 
@@ -30,7 +30,7 @@ impl Passes {
         format!("&pass={until}-{}", HEXLOWER.encode(&mac.finalize().into_bytes()))
     }
 
-    /// True if this request brings a pass for its path.
+    /// True if this request brings a signature for its path.
     pub(super) fn is_good(&self, method: &Method, uri: &Uri) -> bool {
         let query = uri.query().unwrap_or_default();
         let pass = query.split('&').find_map(|pair| pair.strip_prefix("pass="));
@@ -65,10 +65,11 @@ mod tests {
 
     #[test]
     fn a_pass_opens_its_own_path_only() {
-        let passes = Passes::new();
+        let signed_urls = SignedUrls::new();
         let path = "/messages/0123/parts/2";
-        let stamp = passes.stamp(path);
-        let opens = |method: Method, link: String| passes.is_good(&method, &link.parse().unwrap());
+        let stamp = signed_urls.stamp(path);
+        let opens =
+            |method: Method, link: String| signed_urls.is_good(&method, &link.parse().unwrap());
         assert!(opens(Method::GET, format!("{path}?inline{stamp}")));
         assert!(!opens(Method::DELETE, format!("{path}?inline{stamp}")));
         assert!(!opens(Method::GET, format!("/messages/0123/parts/3?inline{stamp}")));
@@ -76,9 +77,10 @@ mod tests {
         assert!(!opens(Method::GET, format!("{path}?pass=99999999999-00")));
         assert!(!opens(Method::GET, format!("{path}?inline{}", stamp.replace("pass=", "pass=9"))));
         assert!(
-            !Passes::new().is_good(&Method::GET, &format!("{path}?inline{stamp}").parse().unwrap())
+            !SignedUrls::new()
+                .is_good(&Method::GET, &format!("{path}?inline{stamp}").parse().unwrap())
         );
-        let old = passes.mac(path, 1).unwrap().finalize().into_bytes();
+        let old = signed_urls.mac(path, 1).unwrap().finalize().into_bytes();
         assert!(!opens(Method::GET, format!("{path}?pass=1-{}", HEXLOWER.encode(&old))));
     }
 }

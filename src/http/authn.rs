@@ -1,4 +1,4 @@
-//! Who may in where `http.login` is "required": sessions, names with passwords, tokens, passes.
+//! Who may in where `http.login` is "required": sessions, names with passwords, tokens, signed URLs.
 //!
 //! A page is answered with the way to the login, everything else with 401. What proves nothing about a
 //! person (health checks, our own stylesheet, nginx's question) stays open. The list of what is open is
@@ -16,17 +16,17 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use smol::Timer;
 
 use super::{
-    LoginMode, Site, auth_http,
+    HttpContext, LoginMode,
+    client_info::{self, ClientInfo},
     error::Error,
-    guard::{self, Host},
+    host::Host,
     page,
     session::{self, Key},
+    strings::STRINGS,
     tokens::{self, Scope},
-    visitor::Visitor,
-    words::WORDS,
 };
 use crate::{
-    auth::{Denied, Standing},
+    auth::{CredentialVersion, Denied},
     mail,
     secret::Secret,
     wire::sasl::Credentials,
@@ -34,18 +34,18 @@ use crate::{
 
 /// Who was let in.
 #[derive(Clone, Debug)]
-pub(super) enum Who {
+pub(super) enum Principal {
     /// Whoever it is: nobody was asked.
     Anybody,
     /// A browser whose user logged in.
     Session(Key),
     /// A program that named a user and the password.
-    User(String, Standing),
+    User(String, CredentialVersion),
     /// A program with a token.
     Program(Scope),
 }
 
-impl Who {
+impl Principal {
     /// False for who may only look: not even that somebody looked is then kept.
     pub(super) fn may_change(&self) -> bool {
         !matches!(self, Self::Program(Scope::Read))
@@ -59,99 +59,101 @@ impl Who {
 
 /// Who asks, or what they are answered instead.
 pub(super) async fn admit(
-    site: &Site,
+    context: &HttpContext,
     parts: &Parts,
     host: &Host,
-    visitor: &Visitor,
-) -> Result<Who, Response> {
-    if site.options.login == LoginMode::Off || is_open(parts, visitor) {
-        return Ok(Who::Anybody);
+    client: &ClientInfo,
+) -> Result<Principal, Response> {
+    if context.options.login == LoginMode::Off || is_open(parts, client) {
+        return Ok(Principal::Anybody);
     }
     if let Some(field) = parts.headers.get(header::AUTHORIZATION) {
-        let who = by_field(site, field, visitor).await.map_err(IntoResponse::into_response)?;
-        let may = who.may_change() || !guard::changes(&parts.method);
-        return if may { Ok(who) } else { Err(forbidden(READ_ONLY)) };
+        let principal =
+            by_field(context, field, client).await.map_err(IntoResponse::into_response)?;
+        let may = principal.may_change() || !client_info::changes(&parts.method);
+        return if may { Ok(principal) } else { Err(forbidden(READ_ONLY)) };
     }
-    if let Some(key) = session_of(site, &parts.headers, host, visitor) {
-        let may = guard::names_its_page(&parts.headers) || !guard::acts(parts);
-        return if may { Ok(Who::Session(key)) } else { Err(forbidden(NO_ORIGIN)) };
+    if let Some(key) = session_of(context, &parts.headers, host, client) {
+        let may = client_info::names_its_page(&parts.headers) || !client_info::acts(parts);
+        return if may { Ok(Principal::Session(key)) } else { Err(forbidden(NO_ORIGIN)) };
     }
-    if site.passes().is_good(&parts.method, &parts.uri) {
-        return Ok(Who::Anybody);
+    if context.signed_urls().is_good(&parts.method, &parts.uri) {
+        return Ok(Principal::Anybody);
     }
     Err(ask(parts))
 }
 
 /// The session that this request's cookie names, if it goes on.
 pub(super) fn session_of(
-    site: &Site,
+    context: &HttpContext,
     headers: &HeaderMap,
     host: &Host,
-    visitor: &Visitor,
+    client: &ClientInfo,
 ) -> Option<Key> {
-    let token = session::cookie(headers, host, visitor.is_secure)?;
-    let key = site.sessions().key(&token);
-    goes_on(site, &key, true).then_some(key)
+    let token = session::cookie(headers, host, client.is_secure)?;
+    let key = context.sessions().key(&token);
+    goes_on(context, &key, true).then_some(key)
 }
 
 /// Checks a name and a password, says so in the log, and lets a failure wait.
 pub(super) async fn log_in(
-    site: &Site,
-    visitor: &Visitor,
+    context: &HttpContext,
+    client: &ClientInfo,
     credentials: Credentials,
-) -> Result<Standing, Error> {
-    let client = visitor.client.map_or_else(|| "unix".to_owned(), |client| client.to_string());
+) -> Result<CredentialVersion, Error> {
+    let address = client.address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
     let user = credentials.user.clone();
-    let denied = match site.auth.log_in(visitor.client, credentials).await {
-        Ok(standing) => return Ok(standing),
+    let denied = match context.auth.log_in(client.address, credentials).await {
+        Ok(version) => return Ok(version),
         Err(denied) => denied,
     };
     // A name that is nobody's may be a password in the wrong field.
-    let user = if site.auth.standing(&user).is_some() { user } else { "unknown".to_owned() };
+    let user =
+        if context.auth.credential_version(&user).is_some() { user } else { "unknown".to_owned() };
     match denied {
         Denied::Refused(wait) => {
-            site.metrics.logins_failed.add(1);
-            log::warn!(client:% = client, user:% = user; "web login refused");
+            context.metrics.logins_failed.add(1);
+            log::warn!(client:% = address, user:% = user; "web login refused");
             Timer::after(wait).await;
-            Err(Error::new(StatusCode::UNAUTHORIZED, WORDS.login.refused))
+            Err(Error::new(StatusCode::UNAUTHORIZED, STRINGS.login.refused))
         }
         Denied::TooMany => {
-            log::warn!(client:% = client, user:% = user; "web login not looked at: too many failed");
-            Err(Error::new(StatusCode::TOO_MANY_REQUESTS, WORDS.login.too_many))
+            log::warn!(client:% = address, user:% = user; "web login not looked at: too many failed");
+            Err(Error::new(StatusCode::TOO_MANY_REQUESTS, STRINGS.login.too_many))
         }
         Denied::Unavailable => {
-            Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, WORDS.login.unavailable))
+            Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, STRINGS.login.unavailable))
         }
     }
 }
 
-impl Site {
+impl HttpContext {
     /// True as long as whoever was let in may stay: a live feed outlives its request.
-    pub(super) fn still_admits(&self, who: &Who) -> bool {
-        match who {
-            Who::Anybody | Who::Program(_) => true,
-            Who::User(user, standing) => self.auth.standing(user) == Some(*standing),
-            Who::Session(key) => goes_on(self, key, false),
+    pub(super) fn still_admits(&self, principal: &Principal) -> bool {
+        match principal {
+            Principal::Anybody | Principal::Program(_) => true,
+            Principal::User(user, version) => self.auth.credential_version(user) == Some(*version),
+            Principal::Session(key) => goes_on(self, key, false),
         }
     }
 }
 
 /// A session whose user is gone or has another password ends here.
-fn goes_on(site: &Site, key: &Key, is_used: bool) -> bool {
-    let Some(session) = site.sessions().find(key, Instant::now(), is_used) else { return false };
-    let is_same = site.auth.standing(&session.user) == Some(session.standing);
+fn goes_on(context: &HttpContext, key: &Key, is_used: bool) -> bool {
+    let Some(session) = context.sessions().find(key, Instant::now(), is_used) else { return false };
+    let is_same = context.auth.credential_version(&session.user) == Some(session.version);
     if !is_same {
-        site.sessions().end(key);
+        context.sessions().end(key);
         log::info!(user:% = session.user; "session ended: its user is gone or has changed");
     }
     is_same
 }
 
 /// What anybody may ask for.
-fn is_open(parts: &Parts, visitor: &Visitor) -> bool {
+fn is_open(parts: &Parts, client: &ClientInfo) -> bool {
     let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     match route {
-        Some("/") => auth_http::is_asked(&parts.headers, visitor),
+        Some("/") => client.is_nginx_asking(&parts.headers),
         Some(route) => OPEN.contains(&route),
         None => false,
     }
@@ -159,19 +161,23 @@ fn is_open(parts: &Parts, visitor: &Visitor) -> bool {
 
 /// `Authorization` (RFC 7617, RFC 6750). Basic is taken when it comes, as from `curl -u`, but never
 /// asked for: a browser would put its own box over our page.
-async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result<Who, Error> {
+async fn by_field(
+    context: &HttpContext,
+    field: &HeaderValue,
+    client: &ClientInfo,
+) -> Result<Principal, Error> {
     let wrong = || Error::new(StatusCode::UNAUTHORIZED, "These credentials cannot be read.");
     let (scheme, value) =
         field.to_str().ok().and_then(|it| it.split_once(' ')).ok_or_else(wrong)?;
     let value = value.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = Secret::new(value.to_owned());
-        if let Some((_, scope)) = tokens::find(&site.options, &token) {
-            return Ok(Who::Program(scope));
+        if let Some((_, scope)) = tokens::find(&context.options, &token) {
+            return Ok(Principal::Program(scope));
         }
         // Tokens are not counted, for nobody guesses one and a forgotten script would shut its whole
         // machine out; but who tries is not to try fast.
-        site.metrics.logins_failed.add(1);
+        context.metrics.logins_failed.add(1);
         Timer::after(WRONG_TOKEN).await;
         return Err(Error::new(StatusCode::UNAUTHORIZED, "There is no such token."));
     }
@@ -182,8 +188,8 @@ async fn by_field(site: &Site, field: &HeaderValue, visitor: &Visitor) -> Result
     let text = String::from_utf8(octets).map_err(|_| wrong())?;
     let (user, password) = text.split_once(':').ok_or_else(wrong)?;
     let password = Secret::new(password.to_owned());
-    let standing = log_in(site, visitor, Credentials { user: user.to_owned(), password }).await?;
-    Ok(Who::User(user.to_owned(), standing))
+    let version = log_in(context, client, Credentials { user: user.to_owned(), password }).await?;
+    Ok(Principal::User(user.to_owned(), version))
 }
 
 /// The way to the login for who looks at pages, 401 for scripts and programs.

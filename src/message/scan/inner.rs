@@ -4,7 +4,8 @@
 //! RFC 2046 §5.2.1 allows a message no encoding but 7bit, 8bit and binary, yet PHP's mailers attach `.eml`
 //! files in base64, and a relay may write a message in quoted-printable.
 
-use super::{Encoding, Part, blocks::InContent, scan::Scanner, tnef::Tnef};
+use super::Scanner;
+use crate::message::{Encoding, Part, blocks::InContent, tnef::Tnef};
 
 /// A reader of decoded content.
 #[derive(Debug)]
