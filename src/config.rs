@@ -124,7 +124,7 @@ impl Config {
         Ok(Loaded { config, warnings, places: places(name, text, &environment)? })
     }
 
-    /// True if a door speaks TLS and needs a certificate.
+    /// True if a listener speaks TLS and needs a certificate.
     pub fn speaks_tls(&self) -> bool {
         self.http.tls == http::TlsMode::On
             || self.smtp_listeners().iter().any(|listener| listener.tls != TlsMode::Off)

@@ -45,7 +45,7 @@ pub mod mail;
 pub mod migrate;
 pub mod retention;
 
-// Doors: turn conversations into calls.
+// Front ends: turn conversations into calls.
 pub mod http;
 pub mod pop3_server;
 pub mod smtp_server;

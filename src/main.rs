@@ -16,7 +16,7 @@ use smtpd::{
     log, migrate, notify, panics, process,
     reload::Reload,
     secret::Secret,
-    server::{self, Doors},
+    server::{self, Addresses},
     shutdown::Shutdown,
     store,
 };
@@ -168,17 +168,17 @@ fn report(checked: Result<store::Checked, store::Error>) -> Result<(), String> {
     }
 }
 
-fn announce(doors: Doors) {
+fn announce(addresses: Addresses) {
     notify::ready();
     let mut text = format!("smtpd {VERSION}");
-    for url in doors.smtp {
+    for url in addresses.smtp {
         text.push_str(&format!("\n  SMTP    {url}"));
     }
-    for url in doors.pop3 {
+    for url in addresses.pop3 {
         text.push_str(&format!("\n  POP3    {url}"));
     }
     // Whoever closed our standard output still wants the mail.
-    let _ = say(&format!("{text}\n  Web UI  {}", doors.http));
+    let _ = say(&format!("{text}\n  Web UI  {}", addresses.http));
 }
 
 /// The first SIGTERM or SIGINT drains, a second one ends at once, SIGHUP reopens the log

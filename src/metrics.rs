@@ -1,4 +1,4 @@
-//! Counters that all doors share and that /status shows.
+//! Counters that all front ends share and that /status shows.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -24,9 +24,9 @@ pub struct Held<'a>(&'a Gauge);
 #[derive(Debug)]
 pub struct Minutes([AtomicU64; MINUTES]);
 
-/// The connections of one door.
+/// The connections of one listener.
 #[derive(Debug)]
-pub struct Door {
+pub struct Listener {
     /// Where it is, such as `smtp://127.0.0.1:25000`.
     pub address: String,
     /// Connections accepted, refused ones included.
@@ -80,21 +80,21 @@ pub struct Metrics {
     pub http_connections_refused: Counter,
     /// Websockets open now.
     pub websockets_now: Gauge,
-    doors: Mutex<Vec<Arc<Door>>>,
+    listeners: Mutex<Vec<Arc<Listener>>>,
 }
 
 impl Metrics {
-    /// A door was opened: returns where its connections are counted.
-    pub fn open_door(&self, address: String) -> Arc<Door> {
+    /// A listener was opened: returns where its connections are counted.
+    pub fn count_listener(&self, address: String) -> Arc<Listener> {
         let (connections, connections_now) = (Counter::default(), Gauge::default());
-        let door = Arc::new(Door { address, connections, connections_now });
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).push(door.clone());
-        door
+        let listener = Arc::new(Listener { address, connections, connections_now });
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener.clone());
+        listener
     }
 
-    /// All doors, in the order in which they were opened.
-    pub fn doors(&self) -> Vec<Arc<Door>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// All listeners, in the order in which they were opened.
+    pub fn listeners(&self) -> Vec<Arc<Listener>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

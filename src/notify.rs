@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 
-/// The doors are open.
+/// The listeners are open.
 pub fn ready() {
     tell("READY=1");
 }
 
-/// The doors are closed, and what is under way is finished.
+/// The listeners are closed, and what is under way is finished.
 pub fn stopping() {
     tell("STOPPING=1");
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Who the process becomes once its doors are bound, if it was started as root: a name or a number.
+    /// Who the process becomes once its listeners are bound, if it was started as root: a name or a number.
     /// Empty: it stays who it is.
     pub user: String,
     /// The group of that user, if it is to be another than its own.

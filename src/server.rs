@@ -1,4 +1,4 @@
-//! The assembly: every room is built here, in order, and every door opened.
+//! The assembly: every room is built here, in order, and every listener opened.
 
 mod bound;
 
@@ -31,9 +31,9 @@ use crate::{
     store::{self, Store},
 };
 
-/// Where the doors are, once they are open: addresses for people, such as `smtp://127.0.0.1:25000`.
+/// Where listeners are, once they are open: addresses for people, such as `smtp://127.0.0.1:25000`.
 #[derive(Clone, Debug)]
-pub struct Doors {
+pub struct Addresses {
     /// SMTP, in the order of the configuration.
     pub smtp: Vec<String>,
     /// POP3, likewise.
@@ -43,13 +43,13 @@ pub struct Doors {
 }
 
 /// Serves until `shutdown` begins, then lets sessions finish and closes the store that `open_store`
-/// opened, once the doors are bound. `opened` is told where they are. The error is one line for people.
+/// opened, once the listeners are bound. `opened` is told where they are. The error is one line for people.
 pub fn run(
     config: Config,
     open_store: impl FnOnce(&store::Options) -> Result<Arc<dyn Store>, store::Error>,
     shutdown: Shutdown,
     reload: Reload,
-    opened: impl FnOnce(Doors),
+    opened: impl FnOnce(Addresses),
 ) -> Result<(), String> {
     let handed = Activation::from_environment();
     let executor = Arc::new(Executor::new());
@@ -100,18 +100,18 @@ async fn serve(
     open_store: impl FnOnce(&store::Options) -> Result<Arc<dyn Store>, store::Error>,
     shutdown: Shutdown,
     reload: Reload,
-    opened: impl FnOnce(Doors),
+    opened: impl FnOnce(Addresses),
 ) -> Result<(), String> {
     let certificates = open_certificates(&config)?;
     let bound = Bound::new(&config, &mut handed)?;
-    let doors = bound.doors(&config);
+    let addresses = bound.addresses(&config);
     drop_privileges(&config, &bound)?;
     let store = open_store(&config.store).map_err(|error| error.to_string())?;
     let drain_time = Duration::from_secs(config.server.drain_seconds);
     let house = House::build(config, store.clone(), certificates, shutdown.clone(), executor)?;
     let tasks = house.tasks.clone();
     let services = house.start(bound, reload);
-    opened(doors);
+    opened(addresses);
     shutdown.begun().await;
     for service in services {
         service.await;
@@ -157,19 +157,19 @@ impl House {
     fn start(&self, bound: Bound, reload: Reload) -> Vec<Task<()>> {
         let web = self.web(&bound);
         let mut services = self.services(reload);
-        for (listener, door) in bound.smtp {
-            let counts = self.context.metrics.open_door(smtp_url(&listener, &door));
+        for (listener, options) in bound.smtp {
+            let counts = self.context.metrics.count_listener(smtp_url(&listener, &options));
             let Config { smtp, limits, .. } = &self.config;
             let (context, mail) = (self.context.clone(), self.mail.clone());
-            let server = SmtpServer::new(smtp, limits, &door, counts, context, mail);
+            let server = SmtpServer::new(smtp, limits, &options, counts, context, mail);
             let handle = move |socket, peer| server.clone().connection(socket, peer);
             services.push(self.accept("smtp", listener, handle));
         }
         services.push(self.serve_http(bound.http, web));
-        for (listener, door) in bound.pop3 {
-            let counts = self.context.metrics.open_door(pop3_url(&listener, &door));
+        for (listener, options) in bound.pop3 {
+            let counts = self.context.metrics.count_listener(pop3_url(&listener, &options));
             let (context, mail) = (self.context.clone(), self.mail.clone());
-            let server = Pop3Server::new(self.pop3_options(), door, counts, context, mail);
+            let server = Pop3Server::new(self.pop3_options(), options, counts, context, mail);
             let handle = move |socket, peer| server.clone().connection(socket, peer);
             services.push(self.accept("pop3", listener, handle));
         }
@@ -230,7 +230,7 @@ impl House {
     fn serve_http(&self, listener: Listener, web: http::HttpServer) -> Task<()> {
         let most = self.config.limits.http_connections as u64;
         let metrics = self.context.metrics.clone();
-        let counts = metrics.open_door(http_url(&listener, &self.config.http));
+        let counts = metrics.count_listener(http_url(&listener, &self.config.http));
         let speaks_tls = self.config.http.tls == http::TlsMode::On;
         let certificates = self.context.certificates.clone().filter(|_| speaks_tls);
         self.accept("http", listener, move |socket, peer| {
@@ -285,7 +285,7 @@ fn drop_privileges(config: &Config, bound: &Bound) -> Result<(), String> {
     identity.assume()
 }
 
-/// None if no door speaks TLS, and then the files need not be there.
+/// None if no listener speaks TLS, and then the files need not be there.
 fn open_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, String> {
     if !config.speaks_tls() {
         return Ok(None);

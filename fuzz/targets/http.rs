@@ -1,4 +1,4 @@
-//! The web doors, from the octets of a connection to their answers: whatever is asked, nothing panics,
+//! The web server, from the octets of a connection to their answers: whatever is asked, nothing panics,
 //! no answer is a 500, each is hardened, and a name that is not ours never reads mail.
 
 use std::{
@@ -91,7 +91,7 @@ fn check(answer: &[u8], is_foreign: bool) {
     }
 }
 
-/// The web doors with messages behind them.
+/// The web server with messages behind them.
 pub struct House {
     web: HttpServer,
     store: Arc<dyn Store>,

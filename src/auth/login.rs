@@ -1,4 +1,4 @@
-//! Logins with a name and a password at doors that are not SMTP: attempts counted by client and by
+//! Logins with a name and a password at listeners that are not SMTP: attempts counted by client and by
 //! user, and something by which to see later that the user is still the same.
 
 use std::{

@@ -68,7 +68,7 @@ pub struct Server {
     /// Who may say who a client is.
     pub proxies: Vec<Network>,
     /// Connections of this listener.
-    pub counts: Arc<metrics::Door>,
+    pub counts: Arc<metrics::Listener>,
     /// Connections of this protocol.
     pub connections: Arc<metrics::Connections>,
 }

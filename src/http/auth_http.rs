@@ -56,7 +56,7 @@ pub struct Upstreams {
 /// What the address of `auth_http` says of this nginx.
 #[derive(Default)]
 pub(super) struct Wanted {
-    /// It is to be sent to the door that waits for the PROXY protocol, where it says no LOGIN.
+    /// It is to be sent to the listener that waits for the PROXY protocol, where it says no LOGIN.
     proxy_protocol: bool,
     /// It writes LOGIN of XCLIENT in xtext, as nginx 1.29.2 and later do.
     xtext: bool,
@@ -218,7 +218,7 @@ impl Question<'_> {
             Verdict::Accepted => Ok(()),
             Verdict::Unavailable => Err(PUT_OFF.into()),
             Verdict::Refused => {
-                // As at the SMTP doors, for those who look for guessers in the log.
+                // As at the SMTP listeners, for those who look for guessers in the log.
                 let client = self.client.map_or("unix".to_owned(), |client| client.to_string());
                 log::warn!(client:% = client, user:% = user; "login refused");
                 metrics.logins_failed.add(1);

@@ -1,4 +1,4 @@
-//! The web doors: pages that work without scripts, a live feed, status, and nginx's auth_http.
+//! The web server: pages that work without scripts, a live feed, status, and nginx's auth_http.
 //!
 //! HTTP/1.1 by hyper on smol, routed by axum. What a stranger's mail contains leaves us only as
 //! escaped text, as a download (`files`), or inside a sandboxed frame with an origin of its own

@@ -1,4 +1,4 @@
-//! Every address of the web doors. These are promises: links to them outlive the version.
+//! Every address of the web server. These are promises: links to them outlive the version.
 
 use axum::{
     Router,

@@ -66,7 +66,7 @@ pub(super) async fn detail(context: Access, headers: HeaderMap) -> Result<Respon
         log_lines_dropped: log::dropped(),
         received_by_minute: metrics.received_lately.last(row::now_ms()).to_vec(),
         refused_by_minute: metrics.refused_lately.last(row::now_ms()).to_vec(),
-        doors: metrics.doors().iter().map(|door| Door::new(door)).collect(),
+        listeners: metrics.listeners().iter().map(|listener| Listener::new(listener)).collect(),
     };
     page::json(&headers, &detail).await
 }
@@ -134,23 +134,23 @@ struct Detail {
     /// The last two hours, the minute under way last.
     received_by_minute: Vec<u32>,
     refused_by_minute: Vec<u32>,
-    doors: Vec<Door>,
+    listeners: Vec<Listener>,
 }
 
 /// Where connections come in.
 #[derive(Serialize)]
-struct Door {
+struct Listener {
     address: String,
     connections: u64,
     connections_now: u64,
 }
 
-impl Door {
-    fn new(door: &metrics::Door) -> Self {
+impl Listener {
+    fn new(listener: &metrics::Listener) -> Self {
         Self {
-            address: door.address.clone(),
-            connections: door.connections.value(),
-            connections_now: door.connections_now.value(),
+            address: listener.address.clone(),
+            connections: listener.connections.value(),
+            connections_now: listener.connections_now.value(),
         }
     }
 }

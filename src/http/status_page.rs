@@ -20,7 +20,7 @@ use super::{
     row::{self, When},
     strings::{STRINGS, Strings, grouped},
 };
-use crate::{metrics::Door, refusals, store};
+use crate::{metrics::Listener, refusals, store};
 
 /// The page for this search among the refusals.
 pub(super) async fn page(
@@ -41,7 +41,7 @@ pub(super) async fn page(
             w.status.received.of(received.iter().map(|it| u64::from(*it)).sum::<u64>()),
             w.status.refused.of(refused.iter().map(|it| u64::from(*it)).sum::<u64>()),
         ],
-        doors: metrics.doors().iter().map(|door| DoorRow::new(door)).collect(),
+        listeners: metrics.listeners().iter().map(|listener| ListenerRow::new(listener)).collect(),
         limits: limits(context),
         replies: context.refusals.by_reply().into_iter().take(REPLIES).map(Reply::new).collect(),
         refusals: found.iter().take(REFUSALS).map(RefusalRow::new).collect(),
@@ -62,7 +62,7 @@ struct StatusPage<'a> {
     chart: Chart,
     /// What the chart shows, in words.
     chart_says: [String; 2],
-    doors: Vec<DoorRow>,
+    listeners: Vec<ListenerRow>,
     limits: Vec<Limit>,
     replies: Vec<Reply>,
     refusals: Vec<RefusalRow>,
@@ -82,7 +82,7 @@ struct Fact {
     note: String,
 }
 
-struct DoorRow {
+struct ListenerRow {
     address: String,
     now: String,
     total: String,
@@ -206,12 +206,12 @@ fn uptime(since: Duration) -> String {
     shown.map(|(count, unit)| unit.of(*count)).collect::<Vec<_>>().join(" ")
 }
 
-impl DoorRow {
-    fn new(door: &Door) -> Self {
+impl ListenerRow {
+    fn new(listener: &Listener) -> Self {
         Self {
-            address: door.address.clone(),
-            now: grouped(door.connections_now.value()),
-            total: grouped(door.connections.value()),
+            address: listener.address.clone(),
+            now: grouped(listener.connections_now.value()),
+            total: grouped(listener.connections.value()),
         }
     }
 }

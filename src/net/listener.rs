@@ -25,7 +25,7 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// An open door of any kind.
+/// A socket that listens, of any kind.
 #[derive(Debug)]
 pub enum Listener {
     /// TCP over IPv4 or IPv6.

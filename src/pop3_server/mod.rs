@@ -58,7 +58,7 @@ impl Pop3Server {
     pub fn new(
         terms: Terms,
         listener: Listener,
-        counts: Arc<metrics::Door>,
+        counts: Arc<metrics::Listener>,
         context: Context,
         mail: Mail,
     ) -> Self {

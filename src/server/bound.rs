@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::Doors;
+use super::Addresses;
 use crate::{
     config::Config,
     frontend::TlsMode,
@@ -38,10 +38,10 @@ impl Bound {
     }
 
     /// Where they all are.
-    pub(super) fn doors(&self, config: &Config) -> Doors {
-        Doors {
-            smtp: self.smtp.iter().map(|(listener, door)| smtp_url(listener, door)).collect(),
-            pop3: self.pop3.iter().map(|(listener, door)| pop3_url(listener, door)).collect(),
+    pub(super) fn addresses(&self, config: &Config) -> Addresses {
+        Addresses {
+            smtp: self.smtp.iter().map(|(listener, options)| smtp_url(listener, options)).collect(),
+            pop3: self.pop3.iter().map(|(listener, options)| pop3_url(listener, options)).collect(),
             http: http_url(&self.http, &config.http),
         }
     }
@@ -50,7 +50,7 @@ impl Bound {
     /// none.
     pub(super) fn shown_smtp(&self) -> SocketAddr {
         let fits = |it: &listeners::Listener| !it.proxy && !it.lmtp && it.tls != TlsMode::Implicit;
-        let fitting = self.smtp.iter().filter(|(_, door)| fits(door));
+        let fitting = self.smtp.iter().filter(|(_, options)| fits(options));
         let first = fitting.filter_map(|(listener, _)| listener.ip()).next();
         first.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
     }
@@ -85,18 +85,18 @@ fn is_clear(tls: TlsMode) -> bool {
     matches!(tls, TlsMode::Off | TlsMode::Offered)
 }
 
-pub(super) fn smtp_url(listener: &Listener, door: &listeners::Listener) -> String {
-    let scheme = match door.tls {
-        _ if door.lmtp => "lmtp",
+pub(super) fn smtp_url(listener: &Listener, options: &listeners::Listener) -> String {
+    let scheme = match options.tls {
+        _ if options.lmtp => "lmtp",
         TlsMode::Implicit => "smtps",
         _ => "smtp",
     };
-    format!("{scheme}://{}", shown(listener, &door.address))
+    format!("{scheme}://{}", shown(listener, &options.address))
 }
 
-pub(super) fn pop3_url(listener: &Listener, door: &pop3_server::Listener) -> String {
-    let scheme = if door.tls == TlsMode::Implicit { "pop3s" } else { "pop3" };
-    format!("{scheme}://{}", shown(listener, &door.address))
+pub(super) fn pop3_url(listener: &Listener, options: &pop3_server::Listener) -> String {
+    let scheme = if options.tls == TlsMode::Implicit { "pop3s" } else { "pop3" };
+    format!("{scheme}://{}", shown(listener, &options.address))
 }
 
 pub(super) fn http_url(listener: &Listener, options: &http::Options) -> String {

@@ -51,7 +51,7 @@ impl SmtpServer {
         options: &Options,
         limits: &limits::Options,
         listener: &Listener,
-        counts: Arc<metrics::Door>,
+        counts: Arc<metrics::Listener>,
         context: Context,
         mail: Mail,
     ) -> Self {

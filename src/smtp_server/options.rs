@@ -1,4 +1,4 @@
-//! `[smtp]`: what is configured of the SMTP doors, and what a session is told of it.
+//! `[smtp]`: what is configured of the SMTP listeners, and what a session is told of it.
 
 use std::net::SocketAddr;
 
@@ -13,13 +13,13 @@ use crate::{
     wire::{network::Network, sasl::Mechanism},
 };
 
-/// `[smtp]`: the SMTP doors.
+/// `[smtp]`: the SMTP listeners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Where to listen; empty for nowhere but `listeners`.
     pub listen: MaybeAddress,
-    /// Doors beside that one. What an entry does not say is as `[smtp]` and `[auth]` say.
+    /// Listeners beside that one. What an entry does not say is as `[smtp]` and `[auth]` say.
     pub listeners: Vec<Entry>,
     /// The name in the greeting (RFC 5321 §4.2); empty for the machine's host name.
     pub name: String,

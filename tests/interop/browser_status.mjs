@@ -29,8 +29,8 @@ await browse({}, async (page, seen, context) => {
   check(/^127\.0\.0\.1$/.test(await row.locator(".client").innerText()), "with its client");
   await page.locator("#chart rect.refused").first().waitFor();
   check(await page.evaluate(() => window.stillHere), "the page was not loaded again");
-  const doors = await page.locator("#doors").innerText();
-  check(/smtp:\/\/127\.0\.0\.1:\d+\s+\d+\s+[1-9]/.test(doors), `the door counts: ${doors}`);
+  const listeners = await page.locator("#listeners").innerText();
+  check(/smtp:\/\/127\.0\.0\.1:\d+\s+\d+\s+[1-9]/.test(listeners), `the listener counts: ${listeners}`);
 
   // Finding one, and still live.
   const hostile = '"<img src=x onerror=alert(1)>"@elsewhere.example';

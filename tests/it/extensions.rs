@@ -67,7 +67,7 @@ fn a_message_in_chunks_that_is_broken_off_is_not_stored() {
 #[test]
 fn lmtp_stores_one_message_and_answers_for_each_recipient() {
     let server = Server::start(&[("SMTPD_SMTP_LMTP", "true")]);
-    let mut client = Client::connect(server.door(0));
+    let mut client = Client::connect(server.listener(0));
     assert!(client.say("EHLO a").unwrap().starts_with("500 5.5.1 "));
     for line in
         ["LHLO a", "MAIL FROM:<a@b.example>", "RCPT TO:<b@c.example>", "RCPT TO:<d@e.example>"]

@@ -18,7 +18,7 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) smtp: SocketAddr,
     pub(crate) http: SocketAddr,
-    /// What it said at the start: its version, and then the address of each door.
+    /// What it said at the start: its version, and then the address of each listener.
     announced: Vec<String>,
     pub(crate) folder: PathBuf,
     // Removed when the last server on it is dropped by the test.
@@ -104,8 +104,8 @@ impl Server {
         address.unwrap_or_else(|| panic!("no {scheme} in {:?}", self.announced)).parse().unwrap()
     }
 
-    /// The address of the door of this number, counted from 0 in the order of the configuration.
-    pub(crate) fn door(&self, number: usize) -> SocketAddr {
+    /// The address of the listener of this number, counted from 0 in the order of the configuration.
+    pub(crate) fn listener(&self, number: usize) -> SocketAddr {
         // The version goes first.
         let url = &self.announced[number + 1];
         let (_, address) = url.split_once("://").unwrap();

@@ -1,4 +1,4 @@
-//! The web doors over real sockets.
+//! The web server over real sockets.
 
 // Clippy allows them in test functions only, not in the helpers of tests.
 #![allow(clippy::unwrap_used, clippy::panic)]

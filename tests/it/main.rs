@@ -6,7 +6,6 @@
 mod corrupt;
 mod dialog;
 mod differential;
-mod doors;
 mod durable;
 mod extensions;
 mod found;
@@ -15,6 +14,7 @@ mod hostile;
 mod http;
 mod interop;
 mod limits;
+mod listeners;
 mod mime;
 #[cfg(feature = "mongodb")]
 mod mongo;

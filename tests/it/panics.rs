@@ -79,12 +79,12 @@ impl Service {
         let running = std::thread::spawn({
             let (faulty, shutdown) = (faulty.clone(), shutdown.clone());
             let open = move |_: &store::Options| Ok(Arc::new(faulty) as Arc<dyn Store>);
-            let opened = move |doors| tell.send(doors).unwrap();
+            let opened = move |addresses| tell.send(addresses).unwrap();
             move || server::run(config, open, shutdown, Reload::new(), opened)
         });
-        let doors = told.recv().unwrap();
+        let addresses = told.recv().unwrap();
         let address = |url: &str| url.split('/').nth(2).unwrap().parse().unwrap();
-        let (smtp, http) = (address(&doors.smtp[0]), address(&doors.http));
+        let (smtp, http) = (address(&addresses.smtp[0]), address(&addresses.http));
         Self { smtp, http, faulty, shutdown, running: Some(running) }
     }
 

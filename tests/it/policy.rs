@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::harness::{Client, Server, connect, eventually};
 
-/// A door that hears from a proxy who its client is, so that a test can be any client.
+/// A listener that hears from a proxy who its client is, so that a test can be any client.
 fn server(policy: &str) -> Server {
     Server::configured(&format!(
         "[smtp]\nproxy = true\nproxies = ['127.0.0.0/8']\n[auth]\nfailure_seconds = 0\n[policy]\n{policy}"

@@ -11,8 +11,8 @@ use std::{
 };
 
 use crate::{
-    doors::{Authority, encrypted},
     harness::{Client, Server, connect, eventually, file, free_ports, have, run, signal},
+    listeners::{Authority, encrypted},
 };
 
 /// smtpd with a POP3 listener in clear and one over TLS, where anybody may log in.

@@ -13,8 +13,8 @@ use std::{
 };
 
 use crate::{
-    doors::{Authority, encrypted, greeted},
     harness::{Client, SMTPD, Server, am_root, connect, eventually, have, signal},
+    listeners::{Authority, encrypted, greeted},
 };
 
 /// A folder that the user may enter, with one in it that is the user's.
@@ -79,7 +79,7 @@ fn root_binds_the_port_and_a_user_takes_the_mail() {
     );
     fs::write(home.join("smtpd.toml"), text).unwrap();
     let server = Server::start_in(&home, &[("SMTPD_CONFIG", "smtpd.toml")]);
-    assert_eq!(server.door(1), port);
+    assert_eq!(server.listener(1), port);
 
     // Every thread, and for good.
     for thread in fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap() {

@@ -149,10 +149,10 @@ fn pure_modules_have_no_sockets_files_or_clock() {
     }
 }
 
-/// The order of the store and the event, and who may see what, stand in `mail`; a door with a store or a bus of
+/// The order of the store and the event, and who may see what, stand in `mail`; a front end with a store or a bus of
 /// its own would go around them.
 #[test]
-fn doors_reach_the_store_through_mail_only() {
+fn front_ends_reach_the_store_through_mail_only() {
     let mut seen = 0;
     for (path, text) in sources() {
         if !["http", "smtp_server", "pop3_server", "retention"].contains(&module(&path).as_str()) {
@@ -160,10 +160,10 @@ fn doors_reach_the_store_through_mail_only() {
         }
         seen += 1;
         for word in ["dyn Store", "Bus>", "Bus::"] {
-            assert!(!text.contains(word), "{}: {word} in a door", path.display());
+            assert!(!text.contains(word), "{}: {word} in a front end", path.display());
         }
     }
-    assert!(seen > 20, "only {seen} files of doors found");
+    assert!(seen > 20, "only {seen} files of front ends found");
 }
 
 /// What a login may see is decided in one place, so that a handler cannot decide otherwise.

@@ -16,7 +16,7 @@ use crate::seconds::Seconds;
 pub use certificates::{Certificates, Error};
 pub(super) use session::{Progress, Session};
 
-/// `[tls]`: the certificate of all doors, and what is asked of clients.
+/// `[tls]`: the certificate of all listeners, and what is asked of clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {

@@ -1,4 +1,4 @@
-//! What an attacker sends to the web doors: requests that two readers could understand in two ways,
+//! What an attacker sends to the web server: requests that two readers could understand in two ways,
 //! names and origins that are not ours, paths that lead out, and answers that nobody asked for twice.
 
 mod websocket;

@@ -226,7 +226,7 @@ fn who_does_not_log_in_has_no_name() {
     assert!(!ask(&server, "/auth-smtp", &login).has("auth-user"));
 }
 
-/// The real program: nginx is sent to a door that it can speak to, and that door says who may log in.
+/// The real program: nginx is sent to a listener that it can speak to, and that listener says who may log in.
 #[test]
 fn nginx_is_sent_to_a_listener_that_it_can_speak_to() {
     let smtp = "[tls]\nself_signed = true\n[smtp]\ntls = \"required\"\n";
@@ -249,18 +249,18 @@ fn nginx_is_sent_to_a_listener_that_it_can_speak_to() {
         assert_eq!(status, "There is no listener in clear for nginx");
         assert_eq!((&*code, &*port), ("451 4.3.5", ""));
     }
-    let door = "[[smtp.listeners]]\naddress = \"127.0.0.1:0\"";
+    let listener = "[[smtp.listeners]]\naddress = \"127.0.0.1:0\"";
     let server = harness::Server::configured(&format!(
-        "{smtp}{door}\ntls = \"implicit\"\n{door}\nlmtp = true\ntls = \"off\"\n\
-         {door}\ntls = \"offered\"\nauth = \"required\"\nauth_needs_tls = true\n\
+        "{smtp}{listener}\ntls = \"implicit\"\n{listener}\nlmtp = true\ntls = \"off\"\n\
+         {listener}\ntls = \"offered\"\nauth = \"required\"\nauth_needs_tls = true\n\
          [auth.secrets]\nann = \"geheim\"\n"
     ));
-    // auth.mode takes anybody, but that door does not.
+    // auth.mode takes anybody, but that listener does not.
     assert_eq!(ask(&server, "none", "")[1], "530 5.7.0");
     assert_eq!(ask(&server, "plain", "geheim")[1], "538 5.7.11");
     assert_eq!(ask(&server, "plain\r\nAuth-SSL: on", "x")[1], "535 5.7.8");
     let [status, _, port] = ask(&server, "plain\r\nAuth-SSL: on", "geheim");
-    assert_eq!((status, port), ("OK".to_owned(), server.door(3).port().to_string()));
+    assert_eq!((status, port), ("OK".to_owned(), server.listener(3).port().to_string()));
 }
 
 #[test]

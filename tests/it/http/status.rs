@@ -145,6 +145,6 @@ fn why_did_my_mail_not_arrive() {
     // The message was over when it was refused, and yet one sees whose it was.
     assert_eq!(json["refusals"][0]["sender"], "a@example.org");
     let json: Value = serde_json::from_slice(&web.get("/status/detail").body).unwrap();
-    assert_eq!(json["doors"][0]["connections_now"], 1);
-    assert_eq!(json["doors"][0]["connections"], 1);
+    assert_eq!(json["listeners"][0]["connections_now"], 1);
+    assert_eq!(json["listeners"][0]["connections"], 1);
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    doors::Authority,
     harness::{Server, file, have, run},
+    listeners::Authority,
 };
 
 /// smtpd with a certificate that the clients can check.
@@ -41,13 +41,13 @@ impl Setting {
         self.folder.path().join("ca.pem")
     }
 
-    fn port(&self, door: usize) -> String {
-        self.server.door(door).port().to_string()
+    fn port(&self, listener: usize) -> String {
+        self.server.listener(listener).port().to_string()
     }
 
-    fn swaks(&self, door: usize, subject: &str, arguments: &[&str]) {
+    fn swaks(&self, listener: usize, subject: &str, arguments: &[&str]) {
         run(Command::new("swaks")
-            .args(["--server", "127.0.0.1", "--port", &self.port(door)])
+            .args(["--server", "127.0.0.1", "--port", &self.port(listener)])
             .args(["--from", "ann@example.org", "--to", "bob@example.org"])
             .args(["--header", &format!("Subject: {subject}")])
             .args(arguments));
@@ -114,7 +114,7 @@ fn openssl_s_client() {
         return;
     }
     let setting = Setting::new();
-    for (door, subject, how) in
+    for (listener, subject, how) in
         [(STARTTLS, "s_client starttls", &["-starttls", "smtp"][..]), (IMPLICIT, "s_client", &[])]
     {
         let script = setting.folder.path().join("script");
@@ -126,7 +126,12 @@ fn openssl_s_client() {
         let output = Command::new("openssl")
             .args(["s_client", "-quiet", "-verify_return_error", "-CAfile"])
             .arg(setting.ca())
-            .args(["-servername", "mx.test", "-connect", &setting.server.door(door).to_string()])
+            .args([
+                "-servername",
+                "mx.test",
+                "-connect",
+                &setting.server.listener(listener).to_string(),
+            ])
             .args(how)
             .stdin(Stdio::from(fs::File::open(&script).unwrap()))
             .output()
@@ -198,12 +203,12 @@ fn curl() {
         return;
     }
     let setting = Setting::new();
-    for (door, scheme, subject) in
+    for (listener, scheme, subject) in
         [(STARTTLS, "smtp", "curl starttls"), (IMPLICIT, "smtps", "curl implicit")]
     {
         let path = setting.folder.path().join("mail.eml");
         fs::write(&path, format!("Subject: {subject}\r\n\r\nx\r\n")).unwrap();
-        let port = setting.port(door);
+        let port = setting.port(listener);
         run(Command::new("curl")
             .args(["--silent", "--show-error", "--ssl-reqd", "--cacert"])
             .arg(setting.ca())
@@ -221,12 +226,12 @@ fn msmtp() {
         return;
     }
     let setting = Setting::new();
-    let send = |door: usize, subject: &str, starttls: &str| {
+    let send = |listener: usize, subject: &str, starttls: &str| {
         let path = setting.folder.path().join("mail.eml");
         fs::write(&path, format!("From: a@example.org\nSubject: {subject}\n\nx\n")).unwrap();
         let status = Command::new("msmtp")
             .env("HOME", Path::new("/nonexistent"))
-            .args(["--host=127.0.0.1", &format!("--port={}", setting.port(door))])
+            .args(["--host=127.0.0.1", &format!("--port={}", setting.port(listener))])
             .args(["--tls=on", &format!("--tls-starttls={starttls}"), "--from=a@example.org"])
             .arg(format!("--tls-trust-file={}", setting.ca().display()))
             .args(["--auth=plain", "--user=ann", "--passwordeval=echo geheim", "b@example.org"])

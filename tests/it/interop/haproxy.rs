@@ -29,8 +29,8 @@ impl HaProxy {
             .replace("bind :25\n", &format!("bind 127.0.0.1:{smtp}\n"))
             .replace("bind :587\n", &format!("bind 127.0.0.1:{submission}\n"))
             .replace("bind :465\n", &format!("bind 127.0.0.1:{submissions}\n"))
-            .replace("127.0.0.1:25001", &server.door(1).to_string())
-            .replace("127.0.0.1:25465", &server.door(2).to_string())
+            .replace("127.0.0.1:25001", &server.listener(1).to_string())
+            .replace("127.0.0.1:25465", &server.listener(2).to_string())
             .replace("inter 5s", "inter 200ms")
             .replace("\nglobal\n", &format!("\nglobal\n    stats socket {}\n", control.display()));
         let path = folder.path().join("haproxy.cfg");

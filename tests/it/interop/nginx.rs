@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    doors::{Authority, Encrypted, encrypted},
     harness::{Server, connect, eventually, file, free_ports, have, run},
+    listeners::{Authority, Encrypted, encrypted},
 };
 
 pub(super) const MODULE: &str = "/usr/lib/nginx/modules/ngx_mail_module.so";

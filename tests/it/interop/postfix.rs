@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    doors::Authority,
     harness::{Server, eventually, free_ports, have, run},
+    listeners::Authority,
 };
 
 /// The services that a relay needs, none in a chroot.

@@ -11,8 +11,8 @@ use std::{
 use smtpd::message::{Scanned, Scanner};
 
 use crate::{
-    doors::Authority,
     harness::{Client, SMTPD, Server, connect, eventually, run},
+    listeners::Authority,
 };
 
 fn status(server: &Server, key: &str) -> u64 {
@@ -130,8 +130,8 @@ fn a_handshake_takes_so_long_and_no_longer() {
         [tls]\ncertificate = 'cert.pem'\nkey = 'key.pem'\nhandshake_seconds = 1\n";
     fs::write(path("smtpd.toml"), text).unwrap();
     let server = Server::start_in(folder.path(), &[("SMTPD_CONFIG", "smtpd.toml")]);
-    for door in [server.door(0), server.http] {
-        let (mut stream, begun) = (connect(door), Instant::now());
+    for listener in [server.listener(0), server.http] {
+        let (mut stream, begun) = (connect(listener), Instant::now());
         // The beginning of a ClientHello that never goes on.
         stream.write_all(&[22, 3, 1, 1, 0]).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());

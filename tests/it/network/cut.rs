@@ -10,8 +10,8 @@ use rustls::{ClientConfig, ClientConnection};
 
 use super::{check_alive, messages_stored, reset, say_and_hang_up};
 use crate::{
-    doors::Authority,
     harness::{Server, connect, eventually},
+    listeners::Authority,
 };
 
 /// One message by DATA and one by BDAT, both large enough to become files; and where each is complete.
@@ -162,7 +162,7 @@ fn talk_tls(
     let name = "mx.test".to_owned().try_into().unwrap();
     let mut tls = ClientConnection::new(config.clone(), name).unwrap();
     tls.writer().write_all(words)?;
-    let mut stream = connect(server.door(0));
+    let mut stream = connect(server.listener(0));
     let mut sent = 0;
     loop {
         let mut octets = Vec::new();

@@ -46,11 +46,11 @@ fn an_octet_now_and_then_does_not_keep_an_smtp_session() {
         }));
     }
     // Before the first word: a ClientHello of 512 octets, and the header of a proxy.
-    for (door, at_once, slowly) in [
+    for (listener, at_once, slowly) in [
         (1, &b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], &b"x"[..]),
         (2, b"PROXY ", b"UNKNOWN "),
     ] {
-        let address = server.door(door);
+        let address = server.listener(listener);
         stages.push(std::thread::spawn(move || {
             let heard = dribble(address, at_once, slowly);
             assert!(!heard.contains("220 "), "{heard}");
@@ -105,8 +105,8 @@ fn a_peer_that_vanished_is_forgotten() {
     let get = format!("GET /ping HTTP/1.1\r\nHost: {}\r\n\r\n", server.http);
     let words = [
         (server.smtp, vec!["", "EHLO gone\r\n", "EHLO gone\r\nAUTH PLAIN\r\n", &data, &chunk]),
-        (server.door(1), vec!["", "\u{16}\u{3}\u{1}"]),
-        (server.door(2), vec!["", "PROXY TCP4 "]),
+        (server.listener(1), vec!["", "\u{16}\u{3}\u{1}"]),
+        (server.listener(2), vec!["", "PROXY TCP4 "]),
         (server.http, vec!["", "GET /", &get, "POST /messages HTTP/1.1\r\nHost: localhost\r\n"]),
     ];
     let vanished: Vec<TcpStream> = words

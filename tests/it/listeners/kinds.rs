@@ -1,4 +1,4 @@
-//! Several doors at once, of every kind.
+//! Several listeners at once, of every kind.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ fn each_door_says_what_is_different() {
          [auth.secrets]\nann = \"x\"\n",
     );
     let ehlo = |number: usize| {
-        let mut client = Client::connect(server.door(number));
+        let mut client = Client::connect(server.listener(number));
         client.say("EHLO x").unwrap()
     };
     let first = ehlo(0);
@@ -27,7 +27,7 @@ fn each_door_says_what_is_different() {
     let second = ehlo(1);
     assert!(second.starts_with("250-second.test") && !second.contains("AUTH "), "{second}");
     assert!(ehlo(2).starts_with("250-first.test"));
-    let mut third = Client::connect(server.door(2));
+    let mut third = Client::connect(server.listener(2));
     third.say("EHLO x").unwrap();
     assert!(third.say("MAIL FROM:<a@b.c>").unwrap().starts_with("530 "));
     assert!(!ehlo(3).contains("AUTH "), "in clear, there");
@@ -37,14 +37,14 @@ fn each_door_says_what_is_different() {
 fn doors_can_be_a_list_of_addresses() {
     let server = Server::start(&[("SMTPD_SMTP_LISTENERS", "127.0.0.1:0, [::1]:0")]);
     for number in 0..3 {
-        let mut client = Client::connect(server.door(number));
+        let mut client = Client::connect(server.listener(number));
         client.say("EHLO x").unwrap();
-        client.mail(&format!("Subject: door {number}")).unwrap();
+        client.mail(&format!("Subject: listener {number}")).unwrap();
     }
     assert_eq!(server.messages("").len(), 3);
-    let client = server.client_of("door 1");
+    let client = server.client_of("listener 1");
     assert!(client.starts_with("127.0.0.1:"), "{client}");
-    let client = server.client_of("door 2");
+    let client = server.client_of("listener 2");
     assert!(client.starts_with("[::1]:"), "{client}");
 }
 
@@ -154,7 +154,7 @@ fn lmtp_is_spoken_over_tcp_and_unix() {
         );
         assert_eq!(server.envelope(subject)["forward_paths"].as_array().unwrap().len(), 2);
     };
-    let port = server.door(1).port().to_string();
+    let port = server.listener(1).port().to_string();
     send("lmtp tcp", &["--server", "127.0.0.1", "--port", &port]);
     send("lmtp unix", &["--socket", path.to_str().unwrap()]);
 }

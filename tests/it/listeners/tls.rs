@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Authority, Encrypted, encrypted, greeted};
 use crate::harness::{Client, Server, connect, eventually, signal};
 
-/// A server with two doors, STARTTLS and implicit TLS, and those who trust it.
+/// A server with two listeners, STARTTLS and implicit TLS, and those who trust it.
 struct Setting {
     folder: tempfile::TempDir,
     authority: Authority,
@@ -57,11 +57,11 @@ impl Setting {
     }
 
     fn implicit(&self, server: &Server) -> Client<Encrypted> {
-        greeted(encrypted(connect(server.door(1)), &self.client, "mx.test"))
+        greeted(encrypted(connect(server.listener(1)), &self.client, "mx.test"))
     }
 
     fn starttls(&self, server: &Server) -> Client<Encrypted> {
-        let mut client = Client::connect(server.door(0));
+        let mut client = Client::connect(server.listener(0));
         assert!(client.say("EHLO clear.test").unwrap().contains("250-STARTTLS\r\n"));
         assert!(client.say("STARTTLS").unwrap().starts_with("220 2.0.0 "));
         Client::over(encrypted(client.into_stream(), &self.client, "mx.test"))
@@ -79,7 +79,7 @@ fn a_message_says_how_it_was_encrypted() {
     let mut starttls = setting.starttls(&server);
     assert!(!starttls.say("EHLO y").unwrap().contains("STARTTLS"), "offered over TLS");
     assert!(starttls.mail("Subject: starttls").unwrap().starts_with("250 "));
-    let mut clear = Client::connect(server.door(0));
+    let mut clear = Client::connect(server.listener(0));
     clear.say("EHLO z").unwrap();
     assert!(clear.mail("Subject: clear").unwrap().starts_with("250 "));
 
@@ -134,7 +134,7 @@ fn chunks_pass_over_tls() {
 fn who_is_in_the_middle_of_a_handshake_does_not_delay_the_end() {
     let setting = Setting::new();
     let mut server = setting.start("");
-    let _silent = connect(server.door(1));
+    let _silent = connect(server.listener(1));
     setting.implicit(&server).say("QUIT").unwrap();
     let begun = Instant::now();
     signal(server.pid(), "TERM");
@@ -146,7 +146,7 @@ fn who_is_in_the_middle_of_a_handshake_does_not_delay_the_end() {
 fn required_means_before_mail() {
     let setting = Setting::new();
     let server = setting.start("");
-    let mut client = Client::connect(server.door(2));
+    let mut client = Client::connect(server.listener(2));
     client.say("EHLO x").unwrap();
     assert!(client.say("MAIL FROM:<a@b.c>").unwrap().starts_with("530 5.7.0 "));
     assert!(client.say("STARTTLS").unwrap().starts_with("220 "));
@@ -165,14 +165,14 @@ fn what_is_sent_behind_starttls_never_survives() {
     let evil = "RSET\r\nMAIL FROM:<evil@evil.test>\r\nRCPT TO:<b@b.test>\r\nDATA\r\nSubject: evil\r\n\
                 \r\n.\r\n";
     for behind in [evil, "E", "\r\n", "\0", "\x16\x03\x01"] {
-        let mut client = Client::connect(server.door(0));
+        let mut client = Client::connect(server.listener(0));
         client.say("EHLO x").unwrap();
         client.send(format!("STARTTLS\r\n{behind}").as_bytes()).unwrap();
         assert!(client.reply().unwrap().starts_with("554 5.5.1 "), "{behind:?}");
         assert!(client.reply().is_err(), "{behind:?}: it is closed");
     }
     // What comes after the answer, in clear, breaks the handshake.
-    let mut client = Client::connect(server.door(0));
+    let mut client = Client::connect(server.listener(0));
     client.say("EHLO x").unwrap();
     assert!(client.say("STARTTLS").unwrap().starts_with("220 "));
     client.send(evil.as_bytes()).unwrap();
@@ -193,7 +193,7 @@ fn a_handshake_cut_anywhere_harms_nobody() {
     assert!(total > 200, "{total} octets of handshake");
     let mut held = Vec::new();
     for cut in 0..total {
-        let mut stream = connect(server.door(1));
+        let mut stream = connect(server.listener(1));
         let end = handshake_until(&mut stream, &setting, cut);
         assert!(end <= total, "{end} of {total}");
         match cut % 3 {
@@ -220,7 +220,7 @@ fn a_handshake_cut_anywhere_harms_nobody() {
 
 /// What a client sends in a whole handshake, up to its first application data.
 fn flights(setting: &Setting, server: &Server) -> Vec<Vec<u8>> {
-    let mut stream = connect(server.door(1));
+    let mut stream = connect(server.listener(1));
     let mut client =
         ClientConnection::new(setting.client.clone(), "mx.test".try_into().unwrap()).unwrap();
     let mut flights = Vec::new();
@@ -335,14 +335,14 @@ fn a_client_certificate_is_recorded_and_a_strange_one_refused() {
     let setting = Setting::new();
     let server = setting.start("client_ca = \"ca.pem\"\n");
     let ann = setting.authority.client(Some(&setting.authority.sign("ann.test")));
-    let mut client = greeted(encrypted(connect(server.door(1)), &ann, "mx.test"));
+    let mut client = greeted(encrypted(connect(server.listener(1)), &ann, "mx.test"));
     client.say("EHLO x").unwrap();
     assert!(client.mail("Subject: with certificate").unwrap().starts_with("250 "));
     assert_eq!(server.envelope("with certificate")["tls"]["client_certificate"], "ann.test");
     // Who has none is welcome; who has one of somebody else's is not.
     setting.implicit(&server).say("QUIT").unwrap();
     let strange = setting.authority.client(Some(&Authority::new().sign("ann.test")));
-    let mut client = Client::over(encrypted(connect(server.door(1)), &strange, "mx.test"));
+    let mut client = Client::over(encrypted(connect(server.listener(1)), &strange, "mx.test"));
     assert!(client.reply().is_err());
 }
 
@@ -351,11 +351,11 @@ fn versions_below_the_least_are_refused() {
     let setting = Setting::new();
     let server = setting.start("min_version = \"1.3\"\n");
     let old = Arc::new(rustls_client(&setting, &[&rustls::version::TLS12]));
-    let mut client = Client::over(encrypted(connect(server.door(1)), &old, "mx.test"));
+    let mut client = Client::over(encrypted(connect(server.listener(1)), &old, "mx.test"));
     assert!(client.reply().is_err());
     drop(server);
     let server = setting.start("");
-    let mut client = greeted(encrypted(connect(server.door(1)), &old, "mx.test"));
+    let mut client = greeted(encrypted(connect(server.listener(1)), &old, "mx.test"));
     client.say("EHLO x").unwrap();
     assert!(client.mail("Subject: twelve").unwrap().starts_with("250 "));
     assert_eq!(server.envelope("twelve")["tls"]["version"], "TLSv1.2");
@@ -387,12 +387,12 @@ fn a_client_certificate_logs_in() {
     let server =
         setting.start("client_ca = \"ca.pem\"\n[auth]\nmode = \"required\"\nexternal = true\n");
     let ann = setting.authority.client(Some(&setting.authority.sign("ann.test")));
-    let mut client = greeted(encrypted(connect(server.door(1)), &ann, "mx.test"));
+    let mut client = greeted(encrypted(connect(server.listener(1)), &ann, "mx.test"));
     assert!(client.say("EHLO x").unwrap().contains("EXTERNAL"));
     assert!(client.say("AUTH EXTERNAL =").unwrap().starts_with("235 "));
     assert!(client.mail("Subject: external").unwrap().starts_with("250 "));
     assert_eq!(server.envelope("external")["auth_user"], "ann.test");
-    let mut other = greeted(encrypted(connect(server.door(1)), &ann, "mx.test"));
+    let mut other = greeted(encrypted(connect(server.listener(1)), &ann, "mx.test"));
     other.say("EHLO x").unwrap();
     let bob = data_encoding::BASE64.encode(b"bob.test");
     assert!(other.say(&format!("AUTH EXTERNAL {bob}")).unwrap().starts_with("535 "));

@@ -9,7 +9,7 @@ use rcgen::{
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::doors::pem;
+use crate::listeners::pem;
 
 /// An authority that clients of the test trust.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);

@@ -1,11 +1,11 @@
-//! The doors of the real binary: TLS, listeners of each kind, and who the client is.
+//! The listeners of the real binary: TLS, listeners of each kind, and who the client is.
 
 // Clippy allows them in test functions only, not in the helpers of tests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod authority;
 mod client_address;
-mod listeners;
+mod kinds;
 mod tls;
 
 use std::{net::TcpStream, sync::Arc};
