@@ -184,6 +184,7 @@ mod tests {
     fn record(length: usize) -> Arc<Record> {
         Arc::new(Record {
             id: MessageId::from_bytes([0; 12]),
+            uid: None,
             envelope: Default::default(),
             summary: Summary { subject: "x".repeat(length), ..Summary::default() },
             read: false,

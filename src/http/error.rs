@@ -63,7 +63,9 @@ impl From<store::Error> for Error {
         let (status, external) = match error {
             store::Error::Full => (unavailable, WORDS.errors.store_full),
             store::Error::Closed => (unavailable, WORDS.errors.closing),
-            store::Error::Io(_) | store::Error::Open(_) => (unavailable, WORDS.errors.store_silent),
+            store::Error::Io(_) | store::Error::Open(_) | store::Error::Invalid(_) => {
+                (unavailable, WORDS.errors.store_silent)
+            }
             // To ask again does not help.
             store::Error::Damaged(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, WORDS.errors.store_damaged)

@@ -4,14 +4,15 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    num::NonZeroU64,
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
-    BoxFuture, Change, Counts, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw, Record,
-    Selection, Store, mailbox_key, matching, tag_key,
+    Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw,
+    Record, Selection, Store, mailbox_key, matching, tag_key,
 };
 use crate::{
     id::{IdSource, MessageId},
@@ -27,11 +28,14 @@ pub(super) struct Memory {
 struct Shared {
     room: Mutex<Room>,
     max_bytes: u64,
+    /// The name of its order of commits.
+    order: String,
 }
 
 struct Room {
     messages: BTreeMap<MessageId, Arc<Item>>,
     ids: IdSource,
+    last_uid: u64,
     /// What stored messages and drafts take of the bound.
     taken: u64,
     closed: bool,
@@ -52,8 +56,9 @@ impl Memory {
         // Ids stay unique within this process even without randomness.
         let _ = getrandom::fill(&mut process);
         let ids = IdSource::new(process, None);
-        let room = Room { messages: BTreeMap::new(), ids, taken: 0, closed: false };
-        Self { shared: Arc::new(Shared { room: Mutex::new(room), max_bytes }) }
+        let room = Room { messages: BTreeMap::new(), ids, last_uid: 0, taken: 0, closed: false };
+        let order = data_encoding::HEXLOWER.encode(&process);
+        Self { shared: Arc::new(Shared { room: Mutex::new(room), max_bytes, order }) }
     }
 
     /// Runs `work` off the executor: whatever looks at many messages takes its time.
@@ -100,6 +105,35 @@ impl Store for Memory {
                 }
             }
             Ok(Page { records, more: false })
+        })
+    }
+
+    fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
+        Box::pin(async move {
+            let mut place = match &cursor {
+                None => LOWEST,
+                Some(cursor) => match cursor.parts()? {
+                    (of, place) if of == self.shared.order => {
+                        place.parse().map_err(|_| cursor.foreign())?
+                    }
+                    _ => return Err(cursor.foreign()),
+                },
+            };
+            let room = self.shared.open_room()?;
+            let mut items = room.messages.range((Bound::Excluded(place), Bound::Unbounded));
+            let records: Vec<_> =
+                items.by_ref().take(limit).map(|(_, item)| item.record.clone()).collect();
+            place = records.last().map_or(place, |last| last.id);
+            let next = Some(Cursor::new(&self.shared.order, place));
+            Ok(Batch { records, next, more: items.next().is_some() })
+        })
+    }
+
+    fn end(&self) -> BoxFuture<'_, Cursor> {
+        Box::pin(async {
+            let room = self.shared.open_room()?;
+            let last = room.messages.last_key_value().map_or(LOWEST, |(id, _)| *id);
+            Ok(Cursor::new(&self.shared.order, last))
         })
     }
 
@@ -254,7 +288,8 @@ impl MemoryDraft {
             Some(id) if room.ids.adopt(id) => id,
             Some(id) => return Err(Error::not_above(id)),
         };
-        let record = Record::fresh(id, envelope, summary);
+        room.last_uid += 1;
+        let record = Record::fresh(id, NonZeroU64::new(room.last_uid), envelope, summary);
         let mailboxes = mailbox_keys(&record.envelope);
         room.messages.insert(id, Arc::new(Item { record: record.clone(), raw, mailboxes }));
         drop(room);
@@ -385,5 +420,7 @@ fn apply(record: &mut Record, change: &Change) -> bool {
     }
 }
 
+/// No message has it.
+const LOWEST: MessageId = MessageId::from_bytes([0; 12]);
 /// What a message takes besides its octets: its envelope, summary and place in the map, roughly.
 const MESSAGE_COST: u64 = 1024;

@@ -9,12 +9,14 @@ mod memory;
 #[cfg(feature = "mongodb")]
 mod mongo;
 mod options;
+mod order;
 mod query;
 mod record;
 mod sqlite;
 
 pub use self::{
     options::*,
+    order::{Batch, Cursor},
     query::{
         Change, Counts, Filter, Keep, Left, Mailbox, Page, Query, Selection, mailbox_key, tag_key,
     },
@@ -41,6 +43,15 @@ pub trait Store: Send + Sync {
 
     /// A page of messages, newest first.
     fn list(&self, query: Query) -> BoxFuture<'_, Page>;
+
+    /// Messages in the order of commits, oldest first, behind a place in it or from its beginning on, at most
+    /// `limit`. Who goes on from [`Batch::next`] each time sees every message once, but those that are deleted
+    /// by then. A store that several instances share has an order for each (docs/mongodb.md), and messages that
+    /// were restored there are in none.
+    fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch>;
+
+    /// The place behind all that is committed now.
+    fn end(&self) -> BoxFuture<'_, Cursor>;
 
     /// Marks or tags; returns the ids that really changed.
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>>;
@@ -146,6 +157,8 @@ pub enum Error {
     Io(String),
     /// What was stored is not what is there now. Trying later will not help; `smtpd check` says more.
     Damaged(String),
+    /// It was asked for what cannot be, and this is why. Trying later will not help.
+    Invalid(String),
     /// It is shutting down.
     Closed,
     /// It cannot be opened, and this is why: another version, not a database, no permission.
@@ -183,7 +196,7 @@ impl fmt::Display for Error {
             Self::Io(what) => write!(f, "the store failed: {what}"),
             Self::Damaged(what) => write!(f, "the store is damaged: {what}"),
             Self::Closed => f.write_str("the store is closed"),
-            Self::Open(what) => f.write_str(what),
+            Self::Open(what) | Self::Invalid(what) => f.write_str(what),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A stored message: what is known of it, and its octets.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, num::NonZeroU64, sync::Arc};
 
 use crate::{id::MessageId, message::Summary, wire::Envelope};
 
@@ -9,6 +9,10 @@ use crate::{id::MessageId, message::Summary, wire::Envelope};
 pub struct Record {
     /// Its name.
     pub id: MessageId,
+    /// Its number in the order of commits, above those of all that were committed before it and never given to
+    /// another. None where several instances store at the same time. IMAP's UIDs have 32 bits: where a store has
+    /// given more numbers in its life, an IMAP server has to count anew, and say so by another UIDVALIDITY.
+    pub uid: Option<NonZeroU64>,
     /// What SMTP said.
     pub envelope: Envelope,
     /// What lists show.
@@ -25,9 +29,15 @@ pub struct Record {
 
 impl Record {
     /// A message that was stored just now: nobody has seen it.
-    pub(super) fn fresh(id: MessageId, envelope: Envelope, summary: Summary) -> Self {
+    pub(super) fn fresh(
+        id: MessageId,
+        uid: Option<NonZeroU64>,
+        envelope: Envelope,
+        summary: Summary,
+    ) -> Self {
         Self {
             id,
+            uid,
             envelope,
             summary,
             read: false,

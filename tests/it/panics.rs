@@ -27,8 +27,8 @@ use smtpd::{
     server,
     shutdown::Shutdown,
     store::{
-        self, BoxFuture, Change, Counts, Draft, Error, Keep, Kind, Left, Mailbox, Page, Query, Raw,
-        Record, Selection, Store,
+        self, Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Kind, Left, Mailbox,
+        Page, Query, Raw, Record, Selection, Store,
     },
     wire::Envelope,
 };
@@ -345,6 +345,14 @@ impl Store for Faulty {
     fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         self.at(Place::List);
         self.0.store.list(query)
+    }
+
+    fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
+        self.0.store.after(cursor, limit)
+    }
+
+    fn end(&self) -> BoxFuture<'_, Cursor> {
+        self.0.store.end()
     }
 
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod care;
+mod contract;
 mod folder;
 mod search_agrees;
 

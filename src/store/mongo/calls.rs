@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{
-    Mongo, Shared,
+    Mongo, Shared, after,
     change::{self, PIECE, Sweep},
     draft::MongoDraft,
     find,
@@ -13,8 +13,8 @@ use super::{
 use crate::{
     id::MessageId,
     store::{
-        BoxFuture, Change, Counts, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw, Record,
-        RemoteChange, Selection, Store, mailbox_key,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
+        Raw, Record, RemoteChange, Selection, Store, mailbox_key,
     },
 };
 
@@ -126,6 +126,14 @@ impl Store for Mongo {
 
     fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         Box::pin(self.look(move |shared| find::page(shared, query)))
+    }
+
+    fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
+        Box::pin(self.look(move |shared| after::after(shared, cursor, limit)))
+    }
+
+    fn end(&self) -> BoxFuture<'_, Cursor> {
+        Box::pin(self.look(async |shared: Arc<Shared>| Ok(after::end(&shared))))
     }
 
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {

@@ -11,6 +11,7 @@
 //! docs/mongodb.md describes what is stored. Everything that talks to MongoDB runs on one thread of its
 //! own (`runtime`), has a bound, and fails at once while MongoDB is known to be away (`health`).
 
+mod after;
 mod bodies;
 mod calls;
 mod change;

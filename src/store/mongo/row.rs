@@ -173,6 +173,7 @@ impl Found {
     pub(super) fn into_record(self) -> Record {
         Record {
             id: self.id(),
+            uid: None,
             envelope: self.envelope.into_envelope(self.received.timestamp_millis()),
             summary: self.summary.into_summary(u64::try_from(self.size).unwrap_or(0)),
             read: self.read,

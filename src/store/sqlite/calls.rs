@@ -1,7 +1,7 @@
 //! The calls of [`Store`]: what each asks of the readers and of the writer's thread.
 
 use super::{
-    PIECE, Sqlite, database_bytes,
+    PIECE, Sqlite, after, database_bytes,
     draft::SqliteDraft,
     tx::{Kind, Tx},
 };
@@ -9,8 +9,8 @@ use crate::{
     id::MessageId,
     message::search::{self, Term, Test},
     store::{
-        BoxFuture, Change, Counts, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw, Record,
-        Selection, Store, mailbox_key, tag_key,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
+        Raw, Record, Selection, Store, mailbox_key, tag_key,
     },
 };
 
@@ -101,6 +101,14 @@ impl Store for Sqlite {
 
     fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         Box::pin(self.look(move |reader, shared| reader.page(shared, &query)))
+    }
+
+    fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
+        Box::pin(self.look(move |reader, shared| reader.after(shared, cursor.as_ref(), limit)))
+    }
+
+    fn end(&self) -> BoxFuture<'_, Cursor> {
+        Box::pin(self.look(|_, shared| Ok(after::end(shared))))
     }
 
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {

@@ -16,6 +16,7 @@
 //! `read` and `find` look at it, `index` and `indexer` keep the full-text index, `bodies` keeps large bodies.
 //! `care` is `smtpd check`, `backup` and `repair`.
 
+mod after;
 mod bell;
 mod bodies;
 mod body;

@@ -6,7 +6,7 @@
 
 -- Narrow rows: a million of them are scanned in a tenth of a second.
 CREATE TABLE messages (
-    seq        INTEGER PRIMARY KEY,     -- from counters.next_seq; POP3 and IMAP will call it the UID
+    seq        INTEGER PRIMARY KEY,     -- from counters.next_seq; outside of the store it is the uid
     id         BLOB    NOT NULL UNIQUE, -- 12 bytes; grows with seq, so paging by one is paging by the other
     received   INTEGER NOT NULL,        -- milliseconds since 1970
     size       INTEGER NOT NULL,        -- octets as received

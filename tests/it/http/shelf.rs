@@ -1,16 +1,19 @@
 //! A store in a test: a list of messages behind a lock, with a switch that makes it fail.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use smtpd::{
     id::{IdSource, MessageId},
     message::{Scanner, Summary},
     store::{
-        BoxFuture, Change, Counts, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw, Record,
-        Selection, State, Store, mailbox_key,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
+        Raw, Record, Selection, State, Store, mailbox_key,
     },
     wire::Envelope,
 };
@@ -50,7 +53,8 @@ impl Shelf {
         let seconds = u64::try_from(envelope.received_ms / 1000).unwrap();
         let id = self.0.ids.lock().unwrap().next(seconds);
         let (read, starred, tags, state) = (false, false, Vec::new(), State::Received);
-        let record = Record { id, envelope, summary, read, starred, tags, state };
+        let uid = NonZeroU64::new(1 + self.records().len() as u64);
+        let record = Record { id, uid, envelope, summary, read, starred, tags, state };
         self.0.items.lock().unwrap().push((record.clone(), raw));
         Arc::new(record)
     }
@@ -142,6 +146,14 @@ impl Store for Shelf {
             records.truncate(query.limit);
             Page { records, more }
         })
+    }
+
+    fn after(&self, _: Option<Cursor>, _: usize) -> BoxFuture<'_, Batch> {
+        self.with(|_| Batch { records: Vec::new(), next: None, more: false })
+    }
+
+    fn end(&self) -> BoxFuture<'_, Cursor> {
+        self.with(|_| String::new().into())
     }
 
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {

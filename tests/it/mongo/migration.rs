@@ -33,7 +33,7 @@ fn migrate(database: &Database, from: &str, to: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Every message with its octets.
+/// Every message with its octets. Its number is not asked for: each store gives its own, and MongoDB none.
 fn all(store: &dyn Store) -> Vec<(Record, Vec<u8>)> {
     block_on(async {
         let query =
@@ -41,7 +41,7 @@ fn all(store: &dyn Store) -> Vec<(Record, Vec<u8>)> {
         let mut all = Vec::new();
         for record in store.list(query).await.unwrap().records {
             let raw = store.raw(record.id).await.unwrap().unwrap();
-            all.push((record, octets(&raw)));
+            all.push((Record { uid: None, ..record }, octets(&raw)));
         }
         all
     })

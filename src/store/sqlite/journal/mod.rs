@@ -109,7 +109,7 @@ pub(super) struct Commit {
     entry: Entry,
     /// That of another store, in a migration.
     id: Option<MessageId>,
-    reply: oneshot::Sender<Result<MessageId, Error>>,
+    reply: oneshot::Sender<Result<(MessageId, i64), Error>>,
 }
 
 /// The thread's own things.
@@ -181,7 +181,7 @@ impl Journal {
         &self,
         entry: Entry,
         id: Option<MessageId>,
-    ) -> Result<MessageId, Error> {
+    ) -> Result<(MessageId, i64), Error> {
         let (reply, answer) = oneshot::channel();
         // Others whose messages came at the same time on this thread have their turn: it is no crowd
         // before they do.
@@ -501,14 +501,14 @@ impl Appender {
 
     /// The database hears of them first, so that whoever was answered finds the message.
     fn answer(&self, batch: Vec<Commit>, placed: Vec<Placed>) {
-        let ids: Vec<_> = placed.iter().map(|one| one.head.id).collect();
+        let names: Vec<_> = placed.iter().map(|one| (one.head.id, one.head.seq)).collect();
         let is_due = self.writer.hand_over(placed);
-        for (commit, id) in batch.into_iter().zip(ids) {
+        for (commit, name) in batch.into_iter().zip(names) {
             if let Some(file) = commit.entry.file {
                 file.keep();
             }
             // Who went away does not want to know.
-            let _ = commit.reply.send(Ok(id));
+            let _ = commit.reply.send(Ok(name));
         }
         if is_due {
             self.writer.wake();
