@@ -14,7 +14,6 @@ use smol::LocalExecutor;
 
 use crate::{
     id::MessageId,
-    message::search,
     store::{Change, Error, Kind, Options, Query, Raw, Record, Selection, Store},
 };
 
@@ -125,8 +124,7 @@ impl Migrated {
 async fn ids(store: &dyn Store) -> Result<Vec<MessageId>, Error> {
     let (mut all, mut before) = (Vec::new(), None);
     loop {
-        let search = search::Query::default();
-        let page = store.list(Query { search, mailbox: None, before, limit: PIECE }).await?;
+        let page = store.list(Query { before, limit: PIECE, ..Query::default() }).await?;
         all.extend(page.records.iter().map(|record| record.id));
         before = all.last().copied();
         if !page.more {

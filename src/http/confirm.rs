@@ -14,10 +14,7 @@ use super::{
     which::Which,
     words::{WORDS, Words, grouped},
 };
-use crate::{
-    message::search,
-    store::{self, Selection},
-};
+use crate::store::{self, Selection};
 
 /// `GET /delete`: asks before everything that a list shows is deleted, and says how many messages that
 /// are.
@@ -35,7 +32,9 @@ pub(super) async fn confirm(
     let count = match selection {
         Selection::Matching(filter) => {
             let (search, mailbox) = filter.into_parts();
-            count(&site, search, mailbox).await?
+            let limit = MOST_COUNTED as usize;
+            let query = store::Query { search, mailbox, limit, ..store::Query::default() };
+            site.mail.count(&site.scope, query).await?
         }
         Selection::All | Selection::Ids(_) => shell.counts.messages,
     };
@@ -46,24 +45,6 @@ pub(super) async fn confirm(
     };
     let page = ConfirmPage { w: WORDS, shell: &shell, which: &which, count, messages, until_ms };
     page::page(&headers, &page).await
-}
-
-/// How many messages match, as far as anybody counts.
-async fn count(
-    site: &Access,
-    search: search::Query,
-    mailbox: Option<String>,
-) -> Result<u64, Error> {
-    let mut query = store::Query { search, mailbox, before: None, limit: AT_ONCE };
-    let mut count = 0;
-    loop {
-        let page = site.mail.list(&site.scope, query.clone()).await?;
-        count += page.records.len() as u64;
-        query.before = page.records.last().map(|record| record.id);
-        if !page.more || count >= MOST_COUNTED {
-            return Ok(count);
-        }
-    }
 }
 
 #[derive(Template)]
@@ -82,6 +63,3 @@ struct ConfirmPage<'a> {
 
 /// So many matches are counted: a page has to come soon, and beyond that the number frightens enough.
 const MOST_COUNTED: u64 = 100_000;
-
-/// Messages looked at in one question to the store.
-const AT_ONCE: usize = 1_000;

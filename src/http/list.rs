@@ -159,7 +159,7 @@ impl Asked {
             "" => None,
             id => Some(id.parse().map_err(|_| Error::bad_request(WORDS.errors.no_id))?),
         };
-        Ok(store::Query { search, mailbox, before, limit })
+        Ok(store::Query { search, mailbox, before, skip: 0, limit })
     }
 
     /// The address that shows it, below this path.

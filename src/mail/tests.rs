@@ -56,7 +56,8 @@ impl House {
 
     async fn listed(&self, scope: &Scope, q: &str, mailbox: Option<&str>) -> Vec<MessageId> {
         let search = searched(q);
-        let query = Query { search, mailbox: mailbox.map(Into::into), before: None, limit: 9 };
+        let query =
+            Query { search, mailbox: mailbox.map(Into::into), limit: 9, ..Query::default() };
         let page = self.mail.list(scope, query).await.unwrap();
         page.records.iter().map(|record| record.id).collect()
     }

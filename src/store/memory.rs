@@ -95,17 +95,15 @@ impl Store for Memory {
 
     fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         self.unblock(move |shared| {
-            let mut records = Vec::new();
-            for item in shared.newest_first(query.before)? {
-                if item.is_wanted(&query.search, query.mailbox.as_deref()) {
-                    if records.len() == query.limit {
-                        return Ok(Page { records, more: true });
-                    }
-                    records.push(item.record.clone());
-                }
-            }
-            Ok(Page { records, more: false })
+            let mut found = shared.matching(&query)?.skip(query.skip);
+            let records =
+                found.by_ref().take(query.limit).map(|item| item.record.clone()).collect();
+            Ok(Page { records, more: found.next().is_some() })
         })
+    }
+
+    fn count(&self, query: Query) -> BoxFuture<'_, u64> {
+        self.unblock(move |shared| Ok(query.of(shared.matching(&query)?.count() as u64)))
     }
 
     fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
@@ -330,6 +328,12 @@ impl Shared {
         let room = self.open_room()?;
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
         Ok(room.messages.range((Bound::Unbounded, end)).rev().map(|(_, i)| i.clone()).collect())
+    }
+
+    /// What matches, newest first.
+    fn matching(&self, query: &Query) -> Result<impl Iterator<Item = Arc<Item>>, Error> {
+        let items = self.newest_first(query.before)?.into_iter();
+        Ok(items.filter(|item| item.is_wanted(&query.search, query.mailbox.as_deref())))
     }
 
     fn select(&self, which: Selection) -> Result<Vec<MessageId>, Error> {

@@ -4,6 +4,7 @@
 //! conformance suite (`tests/it/store.rs`), which is the definition of this trait where its words
 //! leave a doubt.
 
+mod kept;
 mod matching;
 mod memory;
 #[cfg(feature = "mongodb")]
@@ -43,6 +44,11 @@ pub trait Store: Send + Sync {
 
     /// A page of messages, newest first.
     fn list(&self, query: Query) -> BoxFuture<'_, Page>;
+
+    /// How many messages [`Self::list`] would find, without reading them where that can be helped. All, those of
+    /// a mailbox and those of a tag are not counted, for that is kept; other counts take as long as the search,
+    /// which `limit` bounds.
+    fn count(&self, query: Query) -> BoxFuture<'_, u64>;
 
     /// Messages in the order of commits, oldest first, behind a place in it or from its beginning on, at most
     /// `limit`. Who goes on from [`Batch::next`] each time sees every message once, but those that are deleted

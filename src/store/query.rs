@@ -4,7 +4,7 @@ use super::Record;
 use crate::{id::MessageId, message::search};
 
 /// What a page should hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// What the messages must match; an empty search matches all.
     pub search: search::Query,
@@ -12,8 +12,19 @@ pub struct Query {
     pub mailbox: Option<String>,
     /// Only messages older than this one, which need not exist any more.
     pub before: Option<MessageId>,
+    /// So many of the newest are passed over. That takes as long as to count them: a page is found more quickly
+    /// by `before`.
+    pub skip: usize,
     /// At most this many.
     pub limit: usize,
+}
+
+impl Query {
+    /// How many messages a page has, of so many that match.
+    pub(super) fn of(&self, matching: u64) -> u64 {
+        let rest = matching.saturating_sub(u64::try_from(self.skip).unwrap_or(u64::MAX));
+        rest.min(u64::try_from(self.limit).unwrap_or(u64::MAX))
+    }
 }
 
 /// Part of a list.

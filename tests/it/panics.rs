@@ -347,6 +347,10 @@ impl Store for Faulty {
         self.0.store.list(query)
     }
 
+    fn count(&self, query: Query) -> BoxFuture<'_, u64> {
+        self.0.store.count(query)
+    }
+
     fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
         self.0.store.after(cursor, limit)
     }

@@ -30,7 +30,7 @@ use super::{
     words::{WORDS, Words, message},
 };
 use crate::{
-    message::{Code, Defect, Protection, codes, protections, search},
+    message::{Code, Defect, Protection, codes, protections},
     store::{self, Change, Record, Selection},
 };
 
@@ -169,8 +169,7 @@ pub(super) fn found_codes(loaded: &ShownMessage) -> Vec<Code> {
 }
 
 async fn older(site: &Access, record: &Record) -> Result<Option<String>, Error> {
-    let search = search::Query::default();
-    let query = store::Query { search, mailbox: None, before: Some(record.id), limit: 1 };
+    let query = store::Query { before: Some(record.id), limit: 1, ..store::Query::default() };
     Ok(site
         .mail
         .list(&site.scope, query)

@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{
     Mongo, Shared, after,
     change::{self, PIECE, Sweep},
+    count,
     draft::MongoDraft,
     find,
     ledger::{self, Kind},
@@ -126,6 +127,10 @@ impl Store for Mongo {
 
     fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         Box::pin(self.look(move |shared| find::page(shared, query)))
+    }
+
+    fn count(&self, query: Query) -> BoxFuture<'_, u64> {
+        Box::pin(self.look(move |shared| count::count(shared, query)))
     }
 
     fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {

@@ -17,6 +17,7 @@ mod calls;
 mod change;
 mod check;
 mod commit;
+mod count;
 mod draft;
 mod feed;
 mod find;

@@ -103,6 +103,10 @@ impl Store for Sqlite {
         Box::pin(self.look(move |reader, shared| reader.page(shared, &query)))
     }
 
+    fn count(&self, query: Query) -> BoxFuture<'_, u64> {
+        Box::pin(self.look(move |reader, shared| reader.count(shared, &query)))
+    }
+
     fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
         Box::pin(self.look(move |reader, shared| reader.after(shared, cursor.as_ref(), limit)))
     }

@@ -22,6 +22,7 @@ mod bodies;
 mod body;
 mod calls;
 mod care;
+mod count;
 mod counters;
 mod draft;
 mod find;

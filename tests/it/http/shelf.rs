@@ -10,7 +10,10 @@ use std::{
 
 use smtpd::{
     id::{IdSource, MessageId},
-    message::{Scanner, Summary},
+    message::{
+        Scanner, Summary,
+        search::{Term, Test},
+    },
     store::{
         Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
         Raw, Record, Selection, State, Store, mailbox_key,
@@ -142,10 +145,21 @@ impl Store for Shelf {
             records.reverse();
             records.retain(|it| query.before.is_none_or(|before| it.id < before));
             records.retain(|it| query.mailbox.as_deref().is_none_or(|name| is_in(it, name)));
+            let is_wanted = |it: &Record, term: &Term| match term.test {
+                Test::Read(read) => (it.read == read) != term.negated,
+                _ => true,
+            };
+            records.retain(|it| query.search.terms.iter().all(|term| is_wanted(it, term)));
+            records.drain(..query.skip.min(records.len()));
             let more = records.len() > query.limit;
             records.truncate(query.limit);
             Page { records, more }
         })
+    }
+
+    fn count(&self, query: Query) -> BoxFuture<'_, u64> {
+        let page = self.list(query);
+        Box::pin(async { Ok(page.await?.records.len() as u64) })
     }
 
     fn after(&self, _: Option<Cursor>, _: usize) -> BoxFuture<'_, Batch> {

@@ -5,10 +5,11 @@ use std::{collections::HashSet, sync::atomic::AtomicBool, sync::atomic::Ordering
 use smol::future::block_on;
 use smtpd::{
     id::MessageId,
-    store::{Cursor, Error, Kind, Selection, Store},
+    message::search::{Field, Query as Search, Test},
+    store::{Change, Cursor, Error, Kind, Query, Selection, Store},
 };
 
-use super::{Place, everywhere, ids, mail, noise, put, put_raw};
+use super::{Place, everything, everywhere, find, ids, is, mail, noise, not, put, put_raw, words};
 
 /// Everything behind a place, in pieces, and the place behind it.
 async fn follow(
@@ -160,5 +161,68 @@ fn what_an_instance_took_in_is_read_by_another_when_it_is_gone() {
         let all = [&mine[..], &[last]].concat();
         assert_eq!(follow(&*other, begin, 2).await, (all, None));
         other.close().await.unwrap();
+    });
+}
+
+/// Searches of every kind: counts that are kept, facts, words, and what only reading the message tells.
+fn searches() -> Vec<Search> {
+    let tag = |name: &str| is(Test::Tag(name.into()));
+    let signs = Test::Signs { fields: &Field::ALL, signs: "🎉".into() };
+    vec![
+        find([]),
+        find([is(Test::Read(true))]),
+        find([not(is(Test::Read(true)))]),
+        find([tag("Blue")]),
+        find([tag("blue"), is(Test::Read(false))]),
+        find([not(tag("blue"))]),
+        find([tag("blue"), tag("none")]),
+        find([is(Test::Starred)]),
+        find([words("common")]),
+        find([words("common"), is(Test::Read(false))]),
+        find([not(words("even"))]),
+        find([is(signs)]),
+        find([words("nowhere")]),
+    ]
+}
+
+#[test]
+fn a_count_is_that_of_the_list_and_what_is_skipped_is_left_out() {
+    everywhere(async |place| {
+        let store = &*place.store;
+        let mut all = Vec::new();
+        for number in 0..23 {
+            let to = if number % 3 == 0 { "me@b.example" } else { "you@b.example" };
+            let text = if number % 2 == 0 { "common even" } else { "common odd 🎉" };
+            all.push(put_raw(store, &mail(text), 99, &[to]).await.id);
+        }
+        let some = |step: usize| Selection::Ids(all.iter().step_by(step).copied().collect());
+        store.change(some(4), Change::Read(true)).await.unwrap();
+        store.change(some(5), Change::Tag("blue".into())).await.unwrap();
+        store.change(some(7), Change::Starred(true)).await.unwrap();
+        for search in searches() {
+            for (mailbox, before) in [
+                (None, None),
+                (Some("ME@b.example"), None),
+                (Some("nobody@b.example"), None),
+                (None, Some(all[15])),
+                (Some("you@b.example"), Some(all[15])),
+            ] {
+                let mailbox = mailbox.map(str::to_owned);
+                let whole = Query { search: search.clone(), mailbox, before, ..everything() };
+                let wanted = ids(&store.list(whole.clone()).await.unwrap().records);
+                for (skip, limit) in
+                    [(0, usize::MAX), (0, 3), (3, 4), (0, 0), (22, 9), (23, 9), (999, 9)]
+                {
+                    let query = Query { skip, limit, ..whole.clone() };
+                    let page = store.list(query.clone()).await.unwrap();
+                    let rest = wanted.get(skip..).unwrap_or_default();
+                    let on_page = &rest[..limit.min(rest.len())];
+                    assert_eq!(ids(&page.records), on_page, "{query:?}");
+                    assert_eq!(page.more, rest.len() > limit, "{query:?}");
+                    let count = store.count(query.clone()).await.unwrap();
+                    assert_eq!(count, on_page.len() as u64, "{query:?}");
+                }
+            }
+        }
     });
 }

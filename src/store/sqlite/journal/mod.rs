@@ -559,7 +559,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        message::search,
         relief::Relief,
         store::{Options, Query, Store, sqlite::Sqlite},
     };
@@ -577,8 +576,7 @@ mod tests {
 
     /// Sizes of all messages, oldest first, each read back whole.
     fn sizes(store: &Sqlite) -> Vec<u64> {
-        let everything =
-            Query { search: search::Query::default(), mailbox: None, before: None, limit: 9999 };
+        let everything = Query { limit: 9999, ..Query::default() };
         let page = block_on(store.list(everything)).unwrap();
         let mut sizes = Vec::new();
         for record in page.records.iter().rev() {
