@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw,
-    Record, Selection, Store, mailbox_key, matching, tag_key,
+    Record, Selection, Store, annexes::check_annotation, mailbox_key, matching, tag_key,
 };
 use crate::{
     id::{IdSource, MessageId},
@@ -47,6 +47,7 @@ struct Item {
     raw: Arc<[u8]>,
     /// Mailboxes that it stands in.
     mailboxes: Vec<String>,
+    annotations: BTreeMap<String, String>,
 }
 
 impl Memory {
@@ -148,6 +149,38 @@ impl Store for Memory {
                 }
             }
             Ok(changed)
+        })
+    }
+
+    fn annotate(&self, id: MessageId, name: String, value: Option<String>) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            check_annotation(&name, value.as_deref())?;
+            let mut room = self.shared.open_room()?;
+            let Some(item) = room.messages.get(&id) else { return Ok(false) };
+            let known = item.annotations.get(&name);
+            if known == value.as_ref() {
+                return Ok(false);
+            }
+            let cost = |value: &String| (name.len() + value.len()) as u64;
+            let taken = room.taken - known.map_or(0, cost) + value.as_ref().map_or(0, cost);
+            if taken > self.shared.max_bytes {
+                return Err(Error::Full);
+            }
+            room.taken = taken;
+            if let Some(item) = room.messages.get_mut(&id).map(Arc::make_mut) {
+                match value {
+                    Some(value) => item.annotations.insert(name, value),
+                    None => item.annotations.remove(&name),
+                };
+            }
+            Ok(true)
+        })
+    }
+
+    fn annotations(&self, id: MessageId) -> BoxFuture<'_, BTreeMap<String, String>> {
+        Box::pin(async move {
+            let room = self.shared.open_room()?;
+            Ok(room.messages.get(&id).map(|item| item.annotations.clone()).unwrap_or_default())
         })
     }
 
@@ -289,7 +322,8 @@ impl MemoryDraft {
         room.last_uid += 1;
         let record = Record::fresh(id, NonZeroU64::new(room.last_uid), envelope, summary);
         let mailboxes = mailbox_keys(&record.envelope);
-        room.messages.insert(id, Arc::new(Item { record: record.clone(), raw, mailboxes }));
+        let item = Item { record: record.clone(), raw, mailboxes, annotations: BTreeMap::new() };
+        room.messages.insert(id, Arc::new(item));
         drop(room);
         // From here on the room counts what the draft took.
         self.taken = 0;
@@ -367,7 +401,9 @@ impl Room {
     fn remove(&mut self, id: MessageId) -> bool {
         let removed = self.messages.remove(&id);
         if let Some(item) = &removed {
-            self.taken -= item.raw.len() as u64 + MESSAGE_COST;
+            let annotations = item.annotations.iter().map(|(name, value)| name.len() + value.len());
+            let octets = item.raw.len() + annotations.sum::<usize>();
+            self.taken -= octets as u64 + MESSAGE_COST;
         }
         removed.is_some()
     }

@@ -4,6 +4,7 @@
 //! conformance suite (`tests/it/store.rs`), which is the definition of this trait where its words
 //! leave a doubt.
 
+mod annexes;
 mod kept;
 mod matching;
 mod memory;
@@ -16,6 +17,7 @@ mod record;
 mod sqlite;
 
 pub use self::{
+    annexes::{LARGEST_ANNOTATION, LARGEST_NOTE, Note},
     options::*,
     order::{Batch, Cursor},
     query::{
@@ -24,7 +26,7 @@ pub use self::{
     record::{Raw, ReadAt, Record, State},
 };
 
-use std::{fmt, io, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, pin::Pin, sync::Arc};
 
 use crate::{id::MessageId, message::Summary, wire::Envelope};
 
@@ -61,6 +63,14 @@ pub trait Store: Send + Sync {
 
     /// Marks or tags; returns the ids that really changed.
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>>;
+
+    /// Writes down what was learnt of a message after it was stored, such as a verdict or how a delivery went: a
+    /// small text under a name, in place of what that name had; none removes it. To write the same again changes
+    /// nothing. Returns whether anything is different now, which for an unknown message it is not.
+    fn annotate(&self, id: MessageId, name: String, value: Option<String>) -> BoxFuture<'_, bool>;
+
+    /// What was learnt of a message. Lists leave it out, because they rarely need it and would pay for it.
+    fn annotations(&self, id: MessageId) -> BoxFuture<'_, BTreeMap<String, String>>;
 
     /// Deletes and gives the space back; returns how many were deleted.
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64>;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -361,6 +362,14 @@ impl Store for Faulty {
 
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
         self.0.store.change(which, change)
+    }
+
+    fn annotate(&self, id: MessageId, name: String, value: Option<String>) -> BoxFuture<'_, bool> {
+        self.0.store.annotate(id, name, value)
+    }
+
+    fn annotations(&self, id: MessageId) -> BoxFuture<'_, BTreeMap<String, String>> {
+        self.0.store.annotations(id)
     }
 
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {

@@ -1,9 +1,12 @@
 //! The calls of [`Store`]: what each asks of MongoDB, in pieces where it may be much.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::{
-    Mongo, Shared, after,
+    Mongo, Shared, after, annotations,
     change::{self, PIECE, Sweep},
     count,
     draft::MongoDraft,
@@ -15,7 +18,7 @@ use crate::{
     id::MessageId,
     store::{
         Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
-        Raw, Record, RemoteChange, Selection, Store, mailbox_key,
+        Raw, Record, RemoteChange, Selection, Store, annexes::check_annotation, mailbox_key,
     },
 };
 
@@ -143,6 +146,17 @@ impl Store for Mongo {
 
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
         Box::pin(self.change_all(which, change))
+    }
+
+    fn annotate(&self, id: MessageId, name: String, value: Option<String>) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            check_annotation(&name, value.as_deref())?;
+            self.work(move |shared| annotations::set(shared, id, name, value)).await
+        })
+    }
+
+    fn annotations(&self, id: MessageId) -> BoxFuture<'_, BTreeMap<String, String>> {
+        Box::pin(self.look(move |shared| annotations::of(shared, id)))
     }
 
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {

@@ -12,6 +12,7 @@
 //! own (`runtime`), has a bound, and fails at once while MongoDB is known to be away (`health`).
 
 mod after;
+mod annotations;
 mod bodies;
 mod calls;
 mod change;

@@ -1,5 +1,7 @@
 //! The calls of [`Store`]: what each asks of the readers and of the writer's thread.
 
+use std::collections::BTreeMap;
+
 use super::{
     PIECE, Sqlite, after, database_bytes,
     draft::SqliteDraft,
@@ -10,7 +12,7 @@ use crate::{
     message::search::{self, Term, Test},
     store::{
         Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
-        Raw, Record, Selection, Store, mailbox_key, tag_key,
+        Raw, Record, Selection, Store, annexes::check_annotation, mailbox_key, tag_key,
     },
 };
 
@@ -117,6 +119,18 @@ impl Store for Sqlite {
 
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
         Box::pin(self.change_all(which, change))
+    }
+
+    fn annotate(&self, id: MessageId, name: String, value: Option<String>) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            self.check_open()?;
+            check_annotation(&name, value.as_deref())?;
+            self.writer.ask(move |tx| tx.annotate(id, &name, value.as_deref())).await
+        })
+    }
+
+    fn annotations(&self, id: MessageId) -> BoxFuture<'_, BTreeMap<String, String>> {
+        Box::pin(self.look(move |reader, _| reader.annotations(id)))
     }
 
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {

@@ -17,6 +17,7 @@
 //! `care` is `smtpd check`, `backup` and `repair`.
 
 mod after;
+mod annotations;
 mod bell;
 mod bodies;
 mod body;
@@ -39,6 +40,7 @@ mod read;
 mod reserve;
 mod row;
 mod schema;
+mod sealed;
 mod start;
 mod tx;
 mod upgrade;

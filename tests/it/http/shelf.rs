@@ -1,6 +1,7 @@
 //! A store in a test: a list of messages behind a lock, with a switch that makes it fail.
 
 use std::{
+    collections::BTreeMap,
     num::NonZeroU64,
     sync::{
         Arc, Mutex,
@@ -187,6 +188,14 @@ impl Store for Shelf {
             }
             changed
         })
+    }
+
+    fn annotate(&self, _: MessageId, _: String, _: Option<String>) -> BoxFuture<'_, bool> {
+        self.with(|_| false)
+    }
+
+    fn annotations(&self, _: MessageId) -> BoxFuture<'_, BTreeMap<String, String>> {
+        self.with(|_| BTreeMap::new())
     }
 
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {

@@ -5,6 +5,7 @@ use std::{collections::HashSet, path::Path};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::super::{
+    annotations,
     counters::Counters,
     fixed::{Damaged, Fixed},
     intact,
@@ -38,6 +39,8 @@ pub(super) struct OldRow {
     pub(super) marks: Vec<Change>,
     /// Mailboxes that it has left.
     pub(super) left: Vec<String>,
+    /// What was learnt of it, by name.
+    pub(super) annotations: Vec<(String, String)>,
 }
 
 impl Old {
@@ -141,7 +144,8 @@ impl OldRow {
         }
         let seq = row.get(0)?;
         let left = left(db, seq).unwrap_or_default();
-        Ok(Self { seq, fixed, mailboxes, marks, left })
+        let annotations = annotations::whole(db, seq).unwrap_or_default();
+        Ok(Self { seq, fixed, mailboxes, marks, left, annotations })
     }
 }
 

@@ -209,9 +209,12 @@ impl Repair {
         let put = |db: &Connection, before: Counters| {
             let mut tx = Tx::begin(db, before, false)?;
             tx.take_in(wanted)?;
-            for row in wanted.iter().filter_map(|one| old.row(one.head.seq)) {
+            for (one, row) in wanted.iter().filter_map(|one| Some((one, old.row(one.head.seq)?))) {
                 row.marks.iter().try_for_each(|change| tx.change(&[row.seq], change).map(drop))?;
                 row.left.iter().try_for_each(|name| tx.leave(&[row.seq], name).map(drop))?;
+                for (name, value) in &row.annotations {
+                    tx.annotate(one.head.id, name, Some(value))?;
+                }
             }
             if is_rescued {
                 let sql = "UPDATE segments SET rescued = 1 WHERE segment = ?";
