@@ -11,8 +11,10 @@ use std::{
 };
 
 use super::{
-    Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw,
-    Record, Selection, Store, annexes::check_annotation, mailbox_key, matching, tag_key,
+    Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page, Query,
+    Raw, Record, Selection, Store,
+    annexes::{check_annotation, check_note},
+    mailbox_key, matching, tag_key,
 };
 use crate::{
     id::{IdSource, MessageId},
@@ -34,6 +36,7 @@ struct Shared {
 
 struct Room {
     messages: BTreeMap<MessageId, Arc<Item>>,
+    notes: BTreeMap<String, Vec<u8>>,
     ids: IdSource,
     last_uid: u64,
     /// What stored messages and drafts take of the bound.
@@ -57,7 +60,14 @@ impl Memory {
         // Ids stay unique within this process even without randomness.
         let _ = getrandom::fill(&mut process);
         let ids = IdSource::new(process, None);
-        let room = Room { messages: BTreeMap::new(), ids, last_uid: 0, taken: 0, closed: false };
+        let room = Room {
+            messages: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            ids,
+            last_uid: 0,
+            taken: 0,
+            closed: false,
+        };
         let order = data_encoding::HEXLOWER.encode(&process);
         Self { shared: Arc::new(Shared { room: Mutex::new(room), max_bytes, order }) }
     }
@@ -256,11 +266,45 @@ impl Store for Memory {
         self.unblock(|shared| shared.labels(|item| item.record.tags.clone()))
     }
 
+    fn set_note(&self, key: String, value: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            check_note(&key, value.as_deref())?;
+            let mut room = self.shared.open_room()?;
+            match value {
+                Some(value) => room.notes.insert(key, value),
+                None => room.notes.remove(&key),
+            };
+            Ok(())
+        })
+    }
+
+    fn note(&self, key: String) -> BoxFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async move { Ok(self.shared.open_room()?.notes.get(&key).cloned()) })
+    }
+
+    fn notes(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<Note>> {
+        Box::pin(async move {
+            let room = self.shared.open_room()?;
+            let notes = room.notes.range(prefix.clone()..);
+            let notes = notes.take_while(|(key, _)| key.starts_with(&prefix));
+            let notes = notes.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
+            let note =
+                |(key, value): (&String, &Vec<u8>)| Note { key: key.clone(), value: value.clone() };
+            Ok(notes.take(limit).map(note).collect())
+        })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let mut room = self.shared.open_room()?;
             room.closed = true;
             room.messages.clear();
+            room.notes.clear();
             Ok(())
         })
     }

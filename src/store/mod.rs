@@ -92,6 +92,21 @@ pub trait Store: Send + Sync {
     /// Tags in use, sorted by name.
     fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>>;
 
+    /// Keeps a small value by a key, durably and in place of what the key had; none removes it. Notes belong to no
+    /// message: they stay when all mail is deleted.
+    fn set_note(&self, key: String, value: Option<Vec<u8>>) -> BoxFuture<'_, ()>;
+
+    /// The value of a key.
+    fn note(&self, key: String) -> BoxFuture<'_, Option<Vec<u8>>>;
+
+    /// Notes whose keys begin like this, sorted by key, those after `after` if given, at most `limit`.
+    fn notes(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<Note>>;
+
     /// What others do to the messages of this store from now on; none where nobody else can. What was
     /// done through this store itself is not told again. To be asked for once.
     fn remote_changes(&self) -> Option<smol::channel::Receiver<RemoteChange>> {

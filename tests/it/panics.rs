@@ -29,7 +29,7 @@ use smtpd::{
     shutdown::Shutdown,
     store::{
         self, Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Kind, Left, Mailbox,
-        Page, Query, Raw, Record, Selection, Store,
+        Note, Page, Query, Raw, Record, Selection, Store,
     },
     wire::Envelope,
 };
@@ -396,6 +396,23 @@ impl Store for Faulty {
 
     fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
         self.0.store.tags()
+    }
+
+    fn set_note(&self, key: String, value: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        self.0.store.set_note(key, value)
+    }
+
+    fn note(&self, key: String) -> BoxFuture<'_, Option<Vec<u8>>> {
+        self.0.store.note(key)
+    }
+
+    fn notes(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<Note>> {
+        self.0.store.notes(prefix, after, limit)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -6,6 +6,7 @@
 // A test says by a panic that it failed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod annexes;
 mod care;
 mod contract;
 mod folder;

@@ -12,13 +12,15 @@ use super::{
     draft::MongoDraft,
     find,
     ledger::{self, Kind},
-    tend,
+    notes, tend,
 };
 use crate::{
     id::MessageId,
     store::{
-        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
-        Raw, Record, RemoteChange, Selection, Store, annexes::check_annotation, mailbox_key,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page,
+        Query, Raw, Record, RemoteChange, Selection, Store,
+        annexes::{check_annotation, check_note},
+        mailbox_key,
     },
 };
 
@@ -201,6 +203,29 @@ impl Store for Mongo {
 
     fn remote_changes(&self) -> Option<smol::channel::Receiver<RemoteChange>> {
         self.shared.feed.take()
+    }
+
+    fn set_note(&self, key: String, value: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            check_note(&key, value.as_deref())?;
+            self.shared.write(async move |there| notes::set(&there, &key, value).await).await
+        })
+    }
+
+    fn note(&self, key: String) -> BoxFuture<'_, Option<Vec<u8>>> {
+        Box::pin(self.look(async move |shared| notes::get(&shared.there, &key).await))
+    }
+
+    fn notes(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<Note>> {
+        Box::pin(self.look(async move |shared| {
+            notes::list(&shared.there, &prefix, after.as_deref(), limit).await
+        }))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

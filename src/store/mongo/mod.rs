@@ -24,6 +24,7 @@ mod feed;
 mod find;
 mod health;
 mod ledger;
+mod notes;
 mod plan;
 mod row;
 mod runtime;

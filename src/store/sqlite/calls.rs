@@ -11,8 +11,10 @@ use crate::{
     id::MessageId,
     message::search::{self, Term, Test},
     store::{
-        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
-        Raw, Record, Selection, Store, annexes::check_annotation, mailbox_key, tag_key,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page,
+        Query, Raw, Record, Selection, Store,
+        annexes::{check_annotation, check_note},
+        mailbox_key, tag_key,
     },
 };
 
@@ -200,6 +202,27 @@ impl Store for Sqlite {
 
     fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
         Box::pin(self.look(|reader, _| reader.labels(Kind::Tag, None, usize::MAX)))
+    }
+
+    fn set_note(&self, key: String, value: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.check_open()?;
+            check_note(&key, value.as_deref())?;
+            self.writer.ask(move |tx| tx.set_note(&key, value.as_deref())).await
+        })
+    }
+
+    fn note(&self, key: String) -> BoxFuture<'_, Option<Vec<u8>>> {
+        Box::pin(self.look(move |reader, _| reader.note(&key)))
+    }
+
+    fn notes(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<Note>> {
+        Box::pin(self.look(move |reader, _| reader.notes(&prefix, after.as_deref(), limit)))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -34,6 +34,7 @@ mod intact;
 mod journal;
 mod leave;
 mod lock;
+mod notes;
 mod plan;
 mod pool;
 mod read;

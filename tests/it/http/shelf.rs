@@ -16,8 +16,8 @@ use smtpd::{
         search::{Term, Test},
     },
     store::{
-        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Page, Query,
-        Raw, Record, Selection, State, Store, mailbox_key,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page,
+        Query, Raw, Record, Selection, State, Store, mailbox_key,
     },
     wire::Envelope,
 };
@@ -243,6 +243,18 @@ impl Store for Shelf {
     }
 
     fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
+        self.with(|_| Vec::new())
+    }
+
+    fn set_note(&self, _: String, _: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        self.with(|_| ())
+    }
+
+    fn note(&self, _: String) -> BoxFuture<'_, Option<Vec<u8>>> {
+        self.with(|_| None)
+    }
+
+    fn notes(&self, _: String, _: Option<String>, _: usize) -> BoxFuture<'_, Vec<Note>> {
         self.with(|_| Vec::new())
     }
 

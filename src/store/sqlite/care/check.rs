@@ -9,6 +9,7 @@ use super::{
         annotations,
         counters::Counters,
         journal::{Placed, Replayed, replay},
+        notes,
     },
     Folder,
     replace::is_interrupted,
@@ -27,6 +28,12 @@ pub(in crate::store) fn check(path: &Path) -> Result<Checked, Error> {
     }
     match annotations::damaged(&folder.db) {
         Ok(damaged) => damaged.into_iter().for_each(|it| checked.tell(format!("smtpd.db: {it}"))),
+        Err(error) => checked.tell(format!("smtpd.db: {error}")),
+    }
+    match notes::all(&folder.db) {
+        Ok(all) => all.into_iter().filter_map(Result::err).for_each(|key| {
+            checked.tell(format!("smtpd.db: note {key} is damaged"));
+        }),
         Err(error) => checked.tell(format!("smtpd.db: {error}")),
     }
     if let Err(error) = totals(&folder.db, &mut checked) {

@@ -11,10 +11,13 @@ use super::super::{
     intact,
     journal::{Placed, Segments},
     leave::left,
-    schema,
+    notes, schema,
     tx::labels,
 };
-use crate::{id::MessageId, store::Change};
+use crate::{
+    id::MessageId,
+    store::{Change, Note},
+};
 
 /// The database that is to be replaced.
 #[derive(Default)]
@@ -92,6 +95,11 @@ impl Old {
             || self.counters.is_some_and(|counters| placed.head.seq >= counters.next_seq)
             || self.damaged.contains(&placed.head.id)
             || self.row(placed.head.seq).is_some()
+    }
+
+    /// The notes that are kept apart from messages; of a damaged one its key. None at all if they cannot be read.
+    pub(super) fn notes(&self) -> Option<Vec<Result<Note, String>>> {
+        self.db.as_ref().and_then(|db| notes::all(db).ok())
     }
 
     /// The row of a message.
