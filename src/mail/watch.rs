@@ -5,7 +5,7 @@ use smol::future;
 
 use super::{Mail, Scope};
 use crate::{
-    bus::{Event, Heard, Subscription},
+    bus::{Event, Heard, Subscription, What},
     shutdown::Shutdown,
     store::RemoteChange,
 };
@@ -38,8 +38,10 @@ impl Mail {
             while let Ok(change) = remote.recv().await {
                 self.0.bus.publish(match change {
                     RemoteChange::New(record) => Event::New(record),
-                    RemoteChange::Deleted(ids) => Event::Deleted(ids.into()),
-                    RemoteChange::Changed(ids) => Event::Changed(ids.into()),
+                    RemoteChange::Deleted(ids) => Event::Deleted { ids: ids.into() },
+                    RemoteChange::Changed(ids) => {
+                        Event::Changed { ids: ids.into(), what: What::Unknown }
+                    }
                     RemoteChange::Missed => Event::Reload,
                 });
             }
@@ -79,9 +81,9 @@ impl Watch {
     async fn visible(&self, events: Vec<Event>) -> Option<Event> {
         match events.into_iter().next()? {
             Event::New(record) => self.scope.contains(&record).then_some(Event::New(record)),
-            Event::Changed(ids) => match self.mail.known(&self.scope, &ids).await {
+            Event::Changed { ids, what } => match self.mail.known(&self.scope, &ids).await {
                 Ok(known) if known.is_empty() => None,
-                Ok(known) => Some(Event::Changed(known.into())),
+                Ok(known) => Some(Event::Changed { ids: known.into(), what }),
                 // A store that fails now may answer when everybody looks again.
                 Err(_) => Some(Event::Reload),
             },
