@@ -224,6 +224,7 @@ mod tests {
             read: false,
             starred: false,
             tags: Vec::new(),
+            left: Vec::new(),
             state: Default::default(),
         })
     }

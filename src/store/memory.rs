@@ -213,6 +213,8 @@ impl Store for Memory {
                 }
                 let item = Arc::make_mut(item);
                 item.mailboxes.retain(|name| *name != key);
+                let place = item.record.left.partition_point(|name| *name < key);
+                item.record.left.insert(place, key.clone());
                 if item.mailboxes.is_empty() {
                     room.remove(id);
                     left.deleted.push(id);

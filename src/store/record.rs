@@ -23,6 +23,8 @@ pub struct Record {
     pub starred: bool,
     /// Its tags, sorted.
     pub tags: Vec<String>,
+    /// Mailboxes that it left, in the form of [`super::mailbox_key`], sorted; the envelope has them still.
+    pub left: Vec<String>,
     /// Where it stands in its life.
     pub state: State,
 }
@@ -43,6 +45,7 @@ impl Record {
             read: false,
             starred: false,
             tags: Vec::new(),
+            left: Vec::new(),
             state: State::Received,
         }
     }

@@ -10,6 +10,7 @@ mod annexes;
 mod care;
 mod contract;
 mod folder;
+mod scope;
 mod search_agrees;
 
 use std::sync::Arc;

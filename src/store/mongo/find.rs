@@ -171,8 +171,8 @@ fn asked_for(id: MessageId, found: Option<Found>) -> Result<Option<Found>, Error
 /// The fields that make a record, and where its body is.
 pub(super) fn of_record() -> Document {
     doc! {
-        "received": 1, "size": 1, "state": 1, "read": 1, "starred": 1, "tags": 1, "envelope": 1,
-        "summary": 1, "file": 1, "words": { "$slice": 1 },
+        "received": 1, "size": 1, "state": 1, "read": 1, "starred": 1, "tags": 1, "mailboxes": 1,
+        "envelope": 1, "summary": 1, "file": 1, "words": { "$slice": 1 },
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     fixed::{Damaged, Fixed},
     intact,
     journal::{Head, open_meta},
+    leave::left,
     row,
     schema::{self, failed},
     tx::{Kind, unsigned},
@@ -106,6 +107,7 @@ impl Reader {
         if is_tagged {
             record.tags = self.tags_of(seq)?;
         }
+        record.left = left(&self.db, seq).map_err(|error| failed(&error))?;
         Ok(Some((record, is_whole)))
     }
 
@@ -278,6 +280,7 @@ impl Row {
             read: row.get(11).unwrap_or_default(),
             starred: row.get(12).unwrap_or_default(),
             tags: Vec::new(),
+            left: Vec::new(),
             state: state.unwrap_or_default(),
         };
         let is_tagged = row.get(13).unwrap_or_default();

@@ -56,9 +56,10 @@ impl Shelf {
         let summary = Summary { size: raw.len(), ..scanner.finish().summary };
         let seconds = u64::try_from(envelope.received_ms / 1000).unwrap();
         let id = self.0.ids.lock().unwrap().next(seconds);
-        let (read, starred, tags, state) = (false, false, Vec::new(), State::Received);
+        let (read, starred, tags, left) = (false, false, Vec::new(), Vec::new());
+        let state = State::Received;
         let uid = NonZeroU64::new(1 + self.records().len() as u64);
-        let record = Record { id, uid, envelope, summary, read, starred, tags, state };
+        let record = Record { id, uid, envelope, summary, read, starred, tags, left, state };
         self.0.items.lock().unwrap().push((record.clone(), raw));
         Arc::new(record)
     }
