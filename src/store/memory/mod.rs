@@ -1,15 +1,16 @@
 //! The store in memory: for tests, demonstrations, and as the reference that the conformance suite
 //! holds other stores against. Plain on purpose: one map, one lock, every search is a scan.
 
+mod draft;
+
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    num::NonZeroU64,
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
+use self::draft::MemoryDraft;
 use super::{
     Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page, Query,
     Raw, Record, Selection, Store,
@@ -18,7 +19,6 @@ use super::{
 };
 use crate::{
     id::{IdSource, MessageId},
-    message::Summary,
     wire::Envelope,
 };
 
@@ -86,8 +86,7 @@ impl Store for Memory {
     fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>> {
         Box::pin(async {
             drop(self.shared.open_room()?);
-            let draft = MemoryDraft { shared: self.shared.clone(), raw: Vec::new(), taken: 0 };
-            Ok(Box::new(draft) as Box<dyn Draft>)
+            Ok(Box::new(MemoryDraft::new(self.shared.clone())) as Box<dyn Draft>)
         })
     }
 
@@ -309,77 +308,6 @@ impl Store for Memory {
             room.notes.clear();
             Ok(())
         })
-    }
-}
-
-struct MemoryDraft {
-    shared: Arc<Shared>,
-    raw: Vec<u8>,
-    /// What this draft has reserved of the bound, given back when it is dropped.
-    taken: u64,
-}
-
-impl Draft for MemoryDraft {
-    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.shared.reserve(chunk.len() as u64)?;
-            self.taken += chunk.len() as u64;
-            self.raw.extend_from_slice(chunk);
-            Ok(())
-        })
-    }
-
-    fn commit(
-        self: Box<Self>,
-        envelope: Envelope,
-        summary: Summary,
-    ) -> BoxFuture<'static, Arc<Record>> {
-        Box::pin(async move { self.keep(None, envelope, summary) })
-    }
-
-    fn restore(
-        self: Box<Self>,
-        id: MessageId,
-        envelope: Envelope,
-        summary: Summary,
-    ) -> BoxFuture<'static, Arc<Record>> {
-        Box::pin(async move { self.keep(Some(id), envelope, summary) })
-    }
-}
-
-impl MemoryDraft {
-    fn keep(
-        mut self,
-        id: Option<MessageId>,
-        envelope: Envelope,
-        mut summary: Summary,
-    ) -> Result<Arc<Record>, Error> {
-        self.shared.reserve(MESSAGE_COST)?;
-        self.taken += MESSAGE_COST;
-        let raw: Arc<[u8]> = std::mem::take(&mut self.raw).into();
-        summary.size = raw.len() as u64;
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut room = self.shared.open_room()?;
-        let id = match id {
-            None => room.ids.next(seconds.as_secs()),
-            Some(id) if room.ids.adopt(id) => id,
-            Some(id) => return Err(Error::not_above(id)),
-        };
-        room.last_uid += 1;
-        let record = Record::fresh(id, NonZeroU64::new(room.last_uid), envelope, summary);
-        let mailboxes = mailbox_keys(&record.envelope);
-        let item = Item { record: record.clone(), raw, mailboxes, annotations: BTreeMap::new() };
-        room.messages.insert(id, Arc::new(item));
-        drop(room);
-        // From here on the room counts what the draft took.
-        self.taken = 0;
-        Ok(Arc::new(record))
-    }
-}
-
-impl Drop for MemoryDraft {
-    fn drop(&mut self) {
-        self.shared.room().taken -= self.taken;
     }
 }
 
