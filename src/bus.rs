@@ -10,19 +10,43 @@ use std::{
 
 use event_listener::Event as Bell;
 
-use crate::{id::MessageId, store::Record};
+use crate::{
+    id::MessageId,
+    store::{Change, Record},
+};
 
 /// Something happened to the messages.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A message was stored.
     New(Arc<Record>),
+    /// Something was done to these messages.
+    Changed {
+        /// Those that are different now.
+        ids: Arc<[MessageId]>,
+        /// What is different.
+        what: What,
+    },
     /// These messages are gone.
-    Deleted(Arc<[MessageId]>),
-    /// Read or unread marks, stars or tags of these messages changed.
-    Changed(Arc<[MessageId]>),
+    Deleted {
+        /// Some may have been gone before.
+        ids: Arc<[MessageId]>,
+    },
+    /// All messages were deleted. What came in the same moment may be told before it and be there all the same.
+    Emptied,
     /// So much changed that looking again is cheaper than being told.
     Reload,
+}
+
+/// What was done to messages that are still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// They were marked or tagged.
+    Marked(Change),
+    /// They left this mailbox, in the form of [`crate::store::mailbox_key`], and are in others.
+    Left(String),
+    /// Another instance did it, and did not say what.
+    Unknown,
 }
 
 /// Takes events and keeps the last few.
@@ -63,8 +87,18 @@ impl Event {
     fn weight(&self) -> usize {
         match self {
             Self::New(record) => weight(record),
-            Self::Deleted(ids) | Self::Changed(ids) => size_of_val::<[MessageId]>(ids),
-            Self::Reload => 0,
+            Self::Changed { ids, what } => size_of_val::<[MessageId]>(ids) + what.weight(),
+            Self::Deleted { ids } => size_of_val::<[MessageId]>(ids),
+            Self::Emptied | Self::Reload => 0,
+        }
+    }
+}
+
+impl What {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Marked(Change::Tag(name) | Change::Untag(name)) | Self::Left(name) => name.len(),
+            Self::Marked(Change::Read(_) | Change::Starred(_)) | Self::Unknown => 0,
         }
     }
 }
@@ -184,11 +218,13 @@ mod tests {
     fn record(length: usize) -> Arc<Record> {
         Arc::new(Record {
             id: MessageId::from_bytes([0; 12]),
+            uid: None,
             envelope: Default::default(),
             summary: Summary { subject: "x".repeat(length), ..Summary::default() },
             read: false,
             starred: false,
             tags: Vec::new(),
+            left: Vec::new(),
             state: Default::default(),
         })
     }

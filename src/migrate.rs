@@ -1,5 +1,6 @@
 //! From one store into another: every message under its own id, so that links to it stay good, with its
-//! octets, its envelope, its marks and its tags.
+//! octets, its envelope, its marks and its tags, what was learnt of it, and out of the mailboxes that it left; and
+//! the notes beside the messages.
 //!
 //! The oldest go first, so that a migration that was interrupted goes on where it was when it is begun
 //! again: what is there already is passed over. Nothing is taken away from where it came from.
@@ -14,7 +15,6 @@ use smol::LocalExecutor;
 
 use crate::{
     id::MessageId,
-    message::search,
     store::{Change, Error, Kind, Options, Query, Raw, Record, Selection, Store},
 };
 
@@ -92,6 +92,7 @@ pub async fn run(
         mark(to, &lanes.run(collect).await?).await?;
         progress(done.copied + done.present + done.gone, all);
     }
+    copy_notes(from, to).await?;
     Ok(done)
 }
 
@@ -125,8 +126,7 @@ impl Migrated {
 async fn ids(store: &dyn Store) -> Result<Vec<MessageId>, Error> {
     let (mut all, mut before) = (Vec::new(), None);
     loop {
-        let search = search::Query::default();
-        let page = store.list(Query { search, mailbox: None, before, limit: PIECE }).await?;
+        let page = store.list(Query { before, limit: PIECE, ..Query::default() }).await?;
         all.extend(page.records.iter().map(|record| record.id));
         before = all.last().copied();
         if !page.more {
@@ -143,6 +143,7 @@ async fn copy(
 ) -> Result<Copied, Error> {
     let Some(record) = from.get(id).await? else { return Ok(Copied::Gone) };
     if is_there {
+        annotate(from, to, id).await?;
         return Ok(Copied::Before(record));
     }
     let Some(raw) = from.raw(id).await? else { return Ok(Copied::Gone) };
@@ -157,7 +158,31 @@ async fn copy(
         draft.write(&chunk).await?;
     }
     draft.restore(id, record.envelope.clone(), record.summary.clone()).await?;
+    annotate(from, to, id).await?;
     Ok(Copied::Now(record))
+}
+
+/// Copies what was learnt of a message.
+async fn annotate(from: &dyn Store, to: &dyn Store, id: MessageId) -> Result<(), Error> {
+    for (name, value) in from.annotations(id).await? {
+        to.annotate(id, name, Some(value)).await?;
+    }
+    Ok(())
+}
+
+/// Copies the notes. What the other store has already stays: somebody may be at work there.
+async fn copy_notes(from: &dyn Store, to: &dyn Store) -> Result<(), Error> {
+    let mut after = None;
+    loop {
+        let notes = from.notes(String::new(), after.take(), NOTES).await?;
+        let Some(last) = notes.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        for note in notes {
+            if to.note(note.key.clone()).await?.is_none() {
+                to.set_note(note.key, Some(note.value)).await?;
+            }
+        }
+    }
 }
 
 async fn chunk(raw: Arc<Raw>, offset: u64) -> Result<Vec<u8>, Error> {
@@ -170,7 +195,7 @@ async fn chunk(raw: Arc<Raw>, offset: u64) -> Result<Vec<u8>, Error> {
     read.await.map_err(|error: std::io::Error| Error::Io(error.to_string()))
 }
 
-/// Gives the copies the marks and tags of the originals. Those that were there before get them, too: an
+/// Gives the copies the marks and tags of the originals, and has them leave the mailboxes that these left. Those that were there before get them, too: an
 /// interruption may have come between a message and its marks.
 async fn mark(to: &dyn Store, records: &[Record]) -> Result<(), Error> {
     let those = |wanted: fn(&Record) -> bool| {
@@ -190,10 +215,19 @@ async fn mark(to: &dyn Store, records: &[Record]) -> Result<(), Error> {
             to.change(Selection::Ids(ids), change).await?;
         }
     }
+    let mut left = HashMap::<&String, Vec<MessageId>>::new();
+    for record in records {
+        record.left.iter().for_each(|name| left.entry(name).or_default().push(record.id));
+    }
+    for (mailbox, ids) in left {
+        to.leave(ids, mailbox.clone()).await?;
+    }
     Ok(())
 }
 
 /// Messages between two reports.
 const PIECE: usize = 1_000;
+/// Notes that are in memory at a time; each may be large.
+const NOTES: usize = 4;
 /// Octets of a body that are in memory at a time.
 const CHUNK: usize = 256 * 1024;

@@ -25,7 +25,7 @@ pub fn run(octets: &[u8]) {
 fn agree(search: &Query, text: &str) {
     static SHELVES: OnceLock<Shelves> = OnceLock::new();
     let shelves = SHELVES.get_or_init(Shelves::new);
-    let query = store::Query { search: search.clone(), mailbox: None, before: None, limit: 100 };
+    let query = store::Query { search: search.clone(), limit: 100, ..store::Query::default() };
     let subjects = |store: &Arc<dyn Store>| {
         let page = smol::block_on(store.list(query.clone())).expect("a search that works");
         page.records.into_iter().map(|record| record.summary.subject).collect::<Vec<_>>()

@@ -87,7 +87,7 @@ async fn as_asked(
 async fn has_come_since(context: &Access, since_ms: i64) -> Result<bool, Error> {
     let term = Term { negated: false, test: Test::After(since_ms) };
     let search = search::Query { terms: vec![term] };
-    let query = store::Query { search, mailbox: None, before: None, limit: 1 };
+    let query = store::Query { search, limit: 1, ..store::Query::default() };
     Ok(!context.mail.list(&context.scope, query).await?.records.is_empty())
 }
 

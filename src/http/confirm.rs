@@ -15,10 +15,7 @@ use super::{
     strings::{STRINGS, Strings, grouped},
     which::Which,
 };
-use crate::{
-    message::search,
-    store::{self, Selection},
-};
+use crate::store::{self, Selection};
 
 /// `GET /delete`: asks before everything that a list shows is deleted, and says how many messages that
 /// are.
@@ -37,7 +34,9 @@ pub(super) async fn confirm(
     let count = match selection {
         Selection::Matching(filter) => {
             let (search, mailbox) = filter.into_parts();
-            count(&context, search, mailbox).await?
+            let limit = MOST_COUNTED as usize;
+            let query = store::Query { search, mailbox, limit, ..store::Query::default() };
+            context.mail.count(&context.scope, query).await?
         }
         Selection::All | Selection::Ids(_) => layout.counts.messages,
     };
@@ -49,24 +48,6 @@ pub(super) async fn confirm(
     let page =
         ConfirmPage { w: STRINGS, layout: &layout, which: &which, count, messages, until_ms };
     page::page(&headers, &page).await
-}
-
-/// How many messages match, as far as anybody counts.
-async fn count(
-    context: &Access,
-    search: search::Query,
-    mailbox: Option<String>,
-) -> Result<u64, Error> {
-    let mut query = store::Query { search, mailbox, before: None, limit: AT_ONCE };
-    let mut count = 0;
-    loop {
-        let page = context.mail.list(&context.scope, query.clone()).await?;
-        count += page.records.len() as u64;
-        query.before = page.records.last().map(|record| record.id);
-        if !page.more || count >= MOST_COUNTED {
-            return Ok(count);
-        }
-    }
 }
 
 #[derive(Template)]
@@ -85,6 +66,3 @@ struct ConfirmPage<'a> {
 
 /// So many matches are counted: a page has to come soon, and beyond that the number frightens enough.
 const MOST_COUNTED: u64 = 100_000;
-
-/// Messages looked at in one question to the store.
-const AT_ONCE: usize = 1_000;

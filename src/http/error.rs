@@ -63,7 +63,7 @@ impl From<store::Error> for Error {
         let (status, external) = match error {
             store::Error::Full => (unavailable, STRINGS.errors.store_full),
             store::Error::Closed => (unavailable, STRINGS.errors.closing),
-            store::Error::Io(_) | store::Error::Open(_) => {
+            store::Error::Io(_) | store::Error::Open(_) | store::Error::Invalid(_) => {
                 (unavailable, STRINGS.errors.store_silent)
             }
             // To ask again does not help.

@@ -65,7 +65,7 @@ impl ListParams {
             "" => None,
             id => Some(id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))?),
         };
-        Ok(store::Query { search, mailbox, before, limit })
+        Ok(store::Query { search, mailbox, before, skip: 0, limit })
     }
 
     /// The address that shows it, below this path.

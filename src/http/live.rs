@@ -315,9 +315,9 @@ impl Happened {
                 Self::Reload
             }
             Event::New(record) => Self::New { message: Box::new(Row::new(record)) },
-            Event::Deleted(ids) => Self::Deleted { ids: names(ids) },
-            Event::Changed(ids) => Self::Changed { ids: names(ids) },
-            Event::Reload => Self::Reload,
+            Event::Deleted { ids } => Self::Deleted { ids: names(ids) },
+            Event::Changed { ids, .. } => Self::Changed { ids: names(ids) },
+            Event::Emptied | Event::Reload => Self::Reload,
         }
     }
 }

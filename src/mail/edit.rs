@@ -1,8 +1,10 @@
 //! What people do with stored messages: mark, tag, delete. The store first, then everybody is told.
 
+use std::sync::Arc;
+
 use super::{Mail, Scope};
 use crate::{
-    bus::{Bus, Event},
+    bus::{Bus, Event, What},
     id::MessageId,
     store::{Change, Error, Keep, Selection},
 };
@@ -17,11 +19,14 @@ impl Mail {
     ) -> Result<usize, Error> {
         let which = self.narrow_selection(scope, which).await?;
         let guard = DirtyOnDrop(&self.0.bus);
-        let changed = self.0.store.change(which, change).await?;
+        let changed = self.0.store.change(which, change.clone()).await?;
         guard.resolve();
         match changed.len() {
             0 => {}
-            1..=EVENT_IDS => self.0.bus.publish(Event::Changed(changed.as_slice().into())),
+            1..=EVENT_IDS => {
+                let what = What::Marked(change);
+                self.0.bus.publish(Event::Changed { ids: changed.as_slice().into(), what });
+            }
             _ => self.0.bus.publish(Event::Reload),
         }
         Ok(changed.len())
@@ -31,7 +36,10 @@ impl Mail {
     pub async fn delete(&self, scope: &Scope, which: Selection) -> Result<u64, Error> {
         let which = self.narrow_selection(scope, which).await?;
         let event = match &which {
-            Selection::Ids(ids) if ids.len() <= EVENT_IDS => Event::Deleted(ids.as_slice().into()),
+            Selection::Ids(ids) if ids.len() <= EVENT_IDS => {
+                Event::Deleted { ids: ids.as_slice().into() }
+            }
+            Selection::All => Event::Emptied,
             _ => Event::Reload,
         };
         let guard = DirtyOnDrop(&self.0.bus);
@@ -54,10 +62,11 @@ impl Mail {
         guard.resolve();
         let told = [(&left.ids, false), (&left.deleted, true)];
         for (ids, is_deleted) in told.into_iter().filter(|(ids, _)| !ids.is_empty()) {
+            let ids: Arc<[_]> = ids.as_slice().into();
             self.0.bus.publish(match is_deleted {
                 _ if ids.len() > EVENT_IDS => Event::Reload,
-                true => Event::Deleted(ids.as_slice().into()),
-                false => Event::Changed(ids.as_slice().into()),
+                true => Event::Deleted { ids },
+                false => Event::Changed { ids, what: What::Left(mailbox.clone()) },
             });
         }
         Ok((left.ids.len() + left.deleted.len()) as u64)
@@ -119,7 +128,7 @@ mod tests {
                 let mut news = bus.subscribe(None);
                 mail.change(&Scope::All, Selection::All, change).await.unwrap();
                 let Some(Heard::Events(_, events)) = news.try_next(1) else { panic!("no news") };
-                assert_eq!(matches!(events[..], [Event::Changed(_)]), is_named);
+                assert_eq!(matches!(events[..], [Event::Changed { .. }]), is_named);
             }
         });
     }
@@ -140,6 +149,37 @@ mod tests {
             while store.counts().await.unwrap().messages > 0 {}
             drop(deleting);
         });
-        assert!(news.try_next(9).is_some());
+        let Some(Heard::Events(_, events)) = news.try_next(9) else { panic!("no news") };
+        assert!(matches!(events[..], [Event::Reload]), "{events:?}");
+    }
+
+    #[test]
+    fn an_event_says_what_was_done() {
+        let store = store::Options { kind: store::Kind::Memory, ..store::Options::default() };
+        let (store, bus) = (store::open(&store).unwrap(), Bus::new(8));
+        let mail = Mail::new(store.clone(), bus.clone());
+        block_on(async {
+            let mut ids = Vec::new();
+            for _ in 0..3 {
+                let draft = store.begin().await.unwrap();
+                ids.push(draft.commit(Envelope::default(), Summary::default()).await.unwrap().id);
+            }
+            let [one, two, _] = ids[..] else { panic!("three") };
+            let mut news = bus.subscribe(None);
+            for change in [Change::Tag("T".into()), Change::Starred(true)] {
+                let both = Selection::Ids(vec![one, two]);
+                mail.change(&Scope::All, both, change.clone()).await.unwrap();
+                let Some(Heard::Events(_, events)) = news.try_next(9) else { panic!("no news") };
+                assert!(matches!(&events[..], [Event::Changed { ids, what }]
+                    if ids[..] == [one, two] && *what == What::Marked(change.clone())));
+            }
+            mail.delete(&Scope::All, Selection::Ids(vec![one])).await.unwrap();
+            mail.delete(&Scope::All, Selection::All).await.unwrap();
+            // Nothing was there any more.
+            mail.delete(&Scope::All, Selection::All).await.unwrap();
+            let Some(Heard::Events(_, events)) = news.try_next(9) else { panic!("no news") };
+            assert!(matches!(&events[..], [Event::Deleted { ids }, Event::Emptied]
+                if ids[..] == [one]));
+        });
     }
 }

@@ -31,11 +31,19 @@ impl Mail {
         }
     }
 
+    /// How many messages a list would have.
+    pub async fn count(&self, scope: &Scope, query: Query) -> Result<u64, Error> {
+        match scope.narrow_query(query) {
+            Some(query) => self.0.store.count(query).await,
+            None => Ok(0),
+        }
+    }
+
     /// Totals. Of a mailbox there are those of its messages; what it takes in octets nobody counts, and what is
     /// said of the store as a whole is not for it: these are 0.
     pub async fn counts(&self, scope: &Scope) -> Result<Counts, Error> {
         let Scope::Mailbox(mailbox) = scope else { return self.0.store.counts().await };
-        let mailbox = self.mailbox(mailbox).await?;
+        let mailbox = self.mailbox(scope, mailbox).await?;
         Ok(mailbox.map_or_else(Counts::default, |Mailbox { messages, unread, .. }| Counts {
             messages,
             unread,
@@ -53,7 +61,7 @@ impl Mail {
         let Scope::Mailbox(mailbox) = scope else {
             return self.0.store.mailboxes(after, limit).await;
         };
-        let own = self.mailbox(mailbox).await?;
+        let own = self.mailbox(scope, mailbox).await?;
         let is_after = |own: &Mailbox| after.as_ref().is_none_or(|after| own.name > *after);
         Ok(own.filter(is_after).into_iter().take(limit).collect())
     }
@@ -63,51 +71,27 @@ impl Mail {
         let mut tags = self.0.store.tags().await?;
         if *scope != Scope::All {
             for tag in &mut tags {
-                (tag.messages, tag.unread) = self.count_tagged(scope, &tag.name).await?;
+                let of = Term { negated: false, test: Test::Tag(tag.name.clone()) };
+                (tag.messages, tag.unread) = self.totals(scope, vec![of]).await?;
             }
             tags.retain(|tag| tag.messages > 0);
         }
         Ok(tags)
     }
 
-    /// The totals of one mailbox, if it has messages.
-    ///
-    /// The store names mailboxes in their order. Between a name and the same without its last letter stand few
-    /// others, so that one look is enough but for a name that was chosen to be found late.
-    async fn mailbox(&self, name: &str) -> Result<Option<Mailbox>, Error> {
-        let (mut before, mut limit) = (name.to_owned(), FEW_MAILBOXES);
-        before.pop();
-        loop {
-            let mut page = self.0.store.mailboxes(Some(before.clone()), limit).await?;
-            match page.binary_search_by(|mailbox| mailbox.name.as_str().cmp(name)) {
-                Ok(at) => return Ok(Some(page.swap_remove(at))),
-                Err(at) if at < page.len() || page.len() < limit => return Ok(None),
-                Err(_) => limit = limit.saturating_mul(8),
-            }
-        }
+    /// The totals of the mailbox that a scope is, if it has messages.
+    async fn mailbox(&self, scope: &Scope, name: &str) -> Result<Option<Mailbox>, Error> {
+        let (messages, unread) = self.totals(scope, Vec::new()).await?;
+        Ok((messages > 0).then(|| Mailbox { name: name.to_owned(), messages, unread }))
     }
 
-    /// How many messages of the scope have a tag, and how many of these are not read. The store keeps such
-    /// totals of all messages only.
-    async fn count_tagged(&self, scope: &Scope, tag: &str) -> Result<(u64, u64), Error> {
-        let terms = vec![Term { negated: false, test: Test::Tag(tag.to_owned()) }];
-        let search = search::Query { terms };
-        let mut query = Query { search, mailbox: None, before: None, limit: AT_ONCE };
-        let (mut messages, mut unread) = (0, 0);
-        loop {
-            let page = self.list(scope, query.clone()).await?;
-            messages += page.records.len() as u64;
-            unread += page.records.iter().filter(|record| !record.read).count() as u64;
-            query.before = page.records.last().map(|record| record.id);
-            if !page.more {
-                return Ok((messages, unread));
-            }
-        }
+    /// How many messages of the scope match, and how many of these are not read. Those of a mailbox are kept by
+    /// the store; those of a tag it keeps of all messages only.
+    async fn totals(&self, scope: &Scope, terms: Vec<Term>) -> Result<(u64, u64), Error> {
+        let mut search = search::Query { terms };
+        let query = |search| Query { search, limit: usize::MAX, ..Query::default() };
+        let messages = self.count(scope, query(search.clone())).await?;
+        search.terms.push(Term { negated: false, test: Test::Read(false) });
+        Ok((messages, self.count(scope, query(search)).await?))
     }
 }
-
-/// Mailboxes that are asked for when one is looked for.
-const FEW_MAILBOXES: usize = 16;
-
-/// Messages that are counted with one question.
-const AT_ONCE: usize = 500;

@@ -12,8 +12,8 @@ use crate::{
 pub enum Scope {
     /// Every message.
     All,
-    /// The messages with this forward-path, in the form of [`mailbox_key`]. In any other form, and empty, it is
-    /// a mailbox without messages.
+    /// The messages with this forward-path that have not left it, in the form of [`mailbox_key`]. In any other form,
+    /// and empty, it is a mailbox without messages.
     Mailbox(String),
 }
 
@@ -24,7 +24,9 @@ impl Scope {
             Self::All => true,
             Self::Mailbox(mailbox) => {
                 let mut paths = record.envelope.forward_paths.iter();
-                is_key(mailbox) && paths.any(|path| mailbox_key(&path.address) == *mailbox)
+                is_key(mailbox)
+                    && paths.any(|path| mailbox_key(&path.address) == *mailbox)
+                    && !record.left.contains(mailbox)
             }
         }
     }
@@ -55,6 +57,21 @@ impl Scope {
 }
 
 impl Mail {
+    /// Those of these messages that were in the scope and have left it.
+    pub(super) async fn left(
+        &self,
+        scope: &Scope,
+        ids: &[MessageId],
+    ) -> Result<Vec<MessageId>, Error> {
+        let Scope::Mailbox(mailbox) = scope else { return Ok(Vec::new()) };
+        let mut left = Vec::new();
+        for &id in ids {
+            let record = self.get(&Scope::All, id).await?;
+            left.extend(record.filter(|it| it.left.contains(mailbox)).map(|it| it.id));
+        }
+        Ok(left)
+    }
+
     /// Those of these messages that there are in the scope.
     pub(super) async fn known(
         &self,

@@ -10,7 +10,7 @@ use smol::{
 
 use super::{Mail, Scope};
 use crate::{
-    bus::{Bus, Event, Heard},
+    bus::{Bus, Event, Heard, What},
     id::MessageId,
     message::search,
     store::{self, Change, Counts, Filter, Kind, Query, Record, Selection},
@@ -56,7 +56,8 @@ impl House {
 
     async fn listed(&self, scope: &Scope, q: &str, mailbox: Option<&str>) -> Vec<MessageId> {
         let search = searched(q);
-        let query = Query { search, mailbox: mailbox.map(Into::into), before: None, limit: 9 };
+        let query =
+            Query { search, mailbox: mailbox.map(Into::into), limit: 9, ..Query::default() };
         let page = self.mail.list(scope, query).await.unwrap();
         page.records.iter().map(|record| record.id).collect()
     }
@@ -262,10 +263,8 @@ fn an_event_tells_of_the_scope_only() {
                 events.into_iter().enumerate().map(|(at, event)| (number + at as u64, event)),
             );
         }
-        let [(1, Event::New(record)), (2, Event::Changed(changed)), (4, Event::Reload)] = &told
-            .into_iter()
-            .map(|(number, event)| (number - first, event))
-            .collect::<Vec<_>>()[..]
+        let [(1, Event::New(record)), (2, Event::Changed { ids: changed, .. }), (4, Event::Reload)] =
+            &told.into_iter().map(|(number, event)| (number - first, event)).collect::<Vec<_>>()[..]
         else {
             panic!("other events")
         };
@@ -298,7 +297,7 @@ fn a_watch_that_is_left_while_it_looks_loses_nothing() {
                 None => or(watch.next(9), lost).await,
             };
             let Heard::Events(_, events) = heard else { panic!("missed") };
-            assert!(matches!(&events[..], [Event::Changed(ids)] if ids[..] == [house.ann]));
+            assert!(matches!(&events[..], [Event::Changed { ids, .. }] if ids[..] == [house.ann]));
             if was_left {
                 return;
             }
@@ -317,8 +316,8 @@ fn a_message_leaves_the_mailbox_of_the_scope_alone() {
         assert_eq!(house.listed(&ann(), "", None).await, []);
         assert_eq!(house.listed(&Scope::All, "", None).await, [house.both, house.bob]);
         let Some(Heard::Events(_, events)) = watch.try_next(9) else { panic!("nobody was told") };
-        assert!(matches!(&events[..], [Event::Changed(ids), Event::Deleted(gone)]
-            if **ids == [house.both] && **gone == [house.ann]));
+        assert!(matches!(&events[..], [Event::Changed { ids, what }, Event::Deleted { ids: gone }]
+            if **ids == [house.both] && *what == What::Left(ANN.into()) && **gone == [house.ann]));
         for scope in nowhere() {
             assert_eq!(house.mail.leave(&scope, vec![house.bob]).await.unwrap(), 0);
         }

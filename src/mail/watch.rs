@@ -5,9 +5,10 @@ use smol::future;
 
 use super::{Mail, Scope};
 use crate::{
-    bus::{Event, Heard, Subscription},
+    bus::{Event, Heard, Subscription, What},
+    id::MessageId,
     shutdown::Shutdown,
-    store::RemoteChange,
+    store::{Error, RemoteChange},
 };
 
 /// A reader of events at its own pace, that hears of the messages of its scope only.
@@ -38,8 +39,10 @@ impl Mail {
             while let Ok(change) = remote.recv().await {
                 self.0.bus.publish(match change {
                     RemoteChange::New(record) => Event::New(record),
-                    RemoteChange::Deleted(ids) => Event::Deleted(ids.into()),
-                    RemoteChange::Changed(ids) => Event::Changed(ids.into()),
+                    RemoteChange::Deleted(ids) => Event::Deleted { ids: ids.into() },
+                    RemoteChange::Changed(ids) => {
+                        Event::Changed { ids: ids.into(), what: What::Unknown }
+                    }
                     RemoteChange::Missed => Event::Reload,
                 });
             }
@@ -74,18 +77,34 @@ impl Watch {
         }
     }
 
-    /// What the scope may be told of an event. What is gone can be looked up nowhere, and an id that nobody knows
+    /// What the scope may be told of an event. What left it is deleted to it. What is gone can be looked up nowhere, and an id that nobody knows
     /// says nothing.
     async fn visible(&self, events: Vec<Event>) -> Option<Event> {
         match events.into_iter().next()? {
             Event::New(record) => self.scope.contains(&record).then_some(Event::New(record)),
-            Event::Changed(ids) => match self.mail.known(&self.scope, &ids).await {
-                Ok(known) if known.is_empty() => None,
-                Ok(known) => Some(Event::Changed(known.into())),
+            Event::Changed { ids, what: What::Left(left) }
+                if self.scope == Scope::Mailbox(left.clone()) =>
+            {
+                Some(Event::Deleted { ids })
+            }
+            Event::Changed { ids, what } => match self.changed(&ids, what).await {
+                Ok(told) => told,
                 // A store that fails now may answer when everybody looks again.
                 Err(_) => Some(Event::Reload),
             },
             event => Some(event),
         }
+    }
+
+    async fn changed(&self, ids: &[MessageId], what: What) -> Result<Option<Event>, Error> {
+        let known = self.mail.known(&self.scope, ids).await?;
+        if !known.is_empty() {
+            return Ok(Some(Event::Changed { ids: known.into(), what }));
+        }
+        if what != What::Unknown {
+            return Ok(None);
+        }
+        let left = self.mail.left(&self.scope, ids).await?;
+        Ok((!left.is_empty()).then(|| Event::Deleted { ids: left.into() }))
     }
 }

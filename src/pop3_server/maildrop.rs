@@ -4,7 +4,7 @@ use super::{Delete, Inner};
 use crate::{
     id::MessageId,
     mail::Scope,
-    message::{Defect, search},
+    message::Defect,
     pop3::{Entry, Maildrop, sent_size},
     store::{Error, Query, Record, Selection, mailbox_key},
 };
@@ -23,9 +23,7 @@ impl Inner {
         let (mut newest_first, mut before) = (Vec::new(), None);
         loop {
             let limit = PAGE.min(self.terms.options.messages - newest_first.len());
-            let search = search::Query::default();
-            let page =
-                self.mail.list(scope, Query { search, mailbox: None, before, limit }).await?;
+            let page = self.mail.list(scope, Query { before, limit, ..Query::default() }).await?;
             for record in &page.records {
                 newest_first.push(Entry { id: record.id, size: self.size(scope, record).await? });
             }

@@ -272,9 +272,10 @@ impl Connection {
         match error {
             store::Error::Full => Reply::INSUFFICIENT_STORAGE,
             store::Error::Closed => Reply::SHUTTING_DOWN,
-            store::Error::Io(_) | store::Error::Damaged(_) | store::Error::Open(_) => {
-                Reply::LOCAL_ERROR
-            }
+            store::Error::Io(_)
+            | store::Error::Damaged(_)
+            | store::Error::Open(_)
+            | store::Error::Invalid(_) => Reply::LOCAL_ERROR,
         }
     }
 

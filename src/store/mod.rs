@@ -4,22 +4,31 @@
 //! conformance suite (`tests/it/store.rs`), which is the definition of this trait where its words
 //! leave a doubt.
 
+mod annexes;
+mod kept;
 mod matching;
 mod memory;
 #[cfg(feature = "mongodb")]
 mod mongo;
 mod options;
+mod order;
+mod query;
+mod record;
 mod sqlite;
 
-pub use options::*;
-
-use std::{fmt, io, pin::Pin, sync::Arc};
-
-use crate::{
-    id::MessageId,
-    message::{Summary, search},
-    wire::Envelope,
+pub use self::{
+    annexes::{LARGEST_ANNOTATION, LARGEST_NOTE, Note},
+    options::*,
+    order::{Batch, Cursor},
+    query::{
+        Change, Counts, Filter, Keep, Left, Mailbox, Page, Query, Selection, mailbox_key, tag_key,
+    },
+    record::{Raw, ReadAt, Record, State},
 };
+
+use std::{collections::BTreeMap, fmt, io, pin::Pin, sync::Arc};
+
+use crate::{id::MessageId, message::Summary, wire::Envelope};
 
 /// The future of an answer, boxed so that a store can be chosen at run time.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -38,8 +47,30 @@ pub trait Store: Send + Sync {
     /// A page of messages, newest first.
     fn list(&self, query: Query) -> BoxFuture<'_, Page>;
 
+    /// How many messages [`Self::list`] would find, without reading them where that can be helped. All, those of
+    /// a mailbox and those of a tag are not counted, for that is kept; other counts take as long as the search,
+    /// which `limit` bounds.
+    fn count(&self, query: Query) -> BoxFuture<'_, u64>;
+
+    /// Messages in the order of commits, oldest first, behind a place in it or from its beginning on, at most
+    /// `limit`. Who goes on from [`Batch::next`] each time sees every message once, but those that are deleted
+    /// by then. A store that several instances share has an order for each (docs/mongodb.md), and messages that
+    /// were restored there are in none.
+    fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch>;
+
+    /// The place behind all that is committed now.
+    fn end(&self) -> BoxFuture<'_, Cursor>;
+
     /// Marks or tags; returns the ids that really changed.
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>>;
+
+    /// Writes down what was learnt of a message after it was stored, such as a verdict or how a delivery went: a
+    /// small text under a name, in place of what that name had; none removes it. To write the same again changes
+    /// nothing. Returns whether anything is different now, which for an unknown message it is not.
+    fn annotate(&self, id: MessageId, name: String, value: Option<String>) -> BoxFuture<'_, bool>;
+
+    /// What was learnt of a message. Lists leave it out, because they rarely need it and would pay for it.
+    fn annotations(&self, id: MessageId) -> BoxFuture<'_, BTreeMap<String, String>>;
 
     /// Deletes and gives the space back; returns how many were deleted.
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64>;
@@ -60,6 +91,21 @@ pub trait Store: Send + Sync {
 
     /// Tags in use, sorted by name.
     fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>>;
+
+    /// Keeps a small value by a key, durably and in place of what the key had; none removes it. Notes belong to no
+    /// message: they stay when all mail is deleted.
+    fn set_note(&self, key: String, value: Option<Vec<u8>>) -> BoxFuture<'_, ()>;
+
+    /// The value of a key.
+    fn note(&self, key: String) -> BoxFuture<'_, Option<Vec<u8>>>;
+
+    /// Notes whose keys begin like this, sorted by key, those after `after` if given, at most `limit`.
+    fn notes(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<Note>>;
 
     /// What others do to the messages of this store from now on; none where nobody else can. What was
     /// done through this store itself is not told again. To be asked for once.
@@ -108,255 +154,6 @@ pub trait Draft: Send {
     ) -> BoxFuture<'static, Arc<Record>>;
 }
 
-/// A stored message without its body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its name.
-    pub id: MessageId,
-    /// What SMTP said.
-    pub envelope: Envelope,
-    /// What lists show.
-    pub summary: Summary,
-    /// Somebody opened it.
-    pub read: bool,
-    /// Somebody starred it.
-    pub starred: bool,
-    /// Its tags, sorted.
-    pub tags: Vec<String>,
-    /// Where it stands in its life.
-    pub state: State,
-}
-
-impl Record {
-    /// A message that was stored just now: nobody has seen it.
-    fn fresh(id: MessageId, envelope: Envelope, summary: Summary) -> Self {
-        Self {
-            id,
-            envelope,
-            summary,
-            read: false,
-            starred: false,
-            tags: Vec::new(),
-            state: State::Received,
-        }
-    }
-}
-
-/// The life of a message. More states come with delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum State {
-    /// Taken in and stored.
-    #[default]
-    Received,
-}
-
-impl State {
-    /// The stable name that is stored and shown.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Received => "RECEIVED",
-        }
-    }
-
-    /// The state of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Received].into_iter().find(|state| state.name() == name)
-    }
-}
-
-/// The bytes of a message: in memory when it is small, an open file or something like it when it is
-/// large. They stay readable even if the message is deleted meanwhile.
-#[derive(Debug)]
-pub enum Raw {
-    /// All of it.
-    Inline(Arc<[u8]>),
-    /// A file of this length.
-    File(std::fs::File, u64),
-    /// Read a piece at a time, from a file whose checksums are compared, or from another machine.
-    Pieces(Arc<dyn ReadAt>),
-}
-
-/// Octets that can be read from anywhere.
-pub trait ReadAt: fmt::Debug + Send + Sync {
-    /// How many there are.
-    fn length(&self) -> u64;
-
-    /// As [`Raw::read_at`]; blocks.
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-}
-
-impl Raw {
-    /// Length in octets.
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::Inline(bytes) => bytes.len() as u64,
-            Self::File(_, length) => *length,
-            Self::Pieces(octets) => octets.length(),
-        }
-    }
-
-    /// True for a message of no octets.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Reads into `buffer` from `offset`, as much as there is; 0 at the end. Blocks unless all of it is
-    /// in memory: call it where blocking is allowed.
-    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match self {
-            Self::Inline(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                let taken = (bytes.len() - start).min(buffer.len());
-                buffer[..taken].copy_from_slice(&bytes[start..start + taken]);
-                Ok(taken)
-            }
-            Self::File(file, _) => std::os::unix::fs::FileExt::read_at(file, buffer, offset),
-            Self::Pieces(octets) => octets.read_at(buffer, offset),
-        }
-    }
-}
-
-/// What a page should hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// What the messages must match; an empty search matches all.
-    pub search: search::Query,
-    /// Only messages with this forward-path, compared as [`mailbox_key`] does.
-    pub mailbox: Option<String>,
-    /// Only messages older than this one, which need not exist any more.
-    pub before: Option<MessageId>,
-    /// At most this many.
-    pub limit: usize,
-}
-
-/// Part of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Newest first.
-    pub records: Vec<Record>,
-    /// True if older ones follow; the last record's id is then the key of the next page.
-    pub more: bool,
-}
-
-/// Which messages to change or delete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// These; unknown ids are passed over.
-    Ids(Vec<MessageId>),
-    /// Every message that matches.
-    Matching(Filter),
-    /// All.
-    All,
-}
-
-/// What messages must match that are changed or deleted: a search, a mailbox, or both. It cannot be made
-/// of nothing, so that only [`Selection::All`] means all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter {
-    search: search::Query,
-    mailbox: Option<String>,
-}
-
-impl Filter {
-    /// Messages that match a search, in this mailbox if one is given; none if neither says anything.
-    pub fn new(search: search::Query, mailbox: Option<String>) -> Option<Self> {
-        let mailbox = mailbox.filter(|mailbox| !mailbox_key(mailbox).is_empty());
-        let says_something = !search.is_empty() || mailbox.is_some();
-        says_something.then_some(Self { search, mailbox })
-    }
-
-    /// All messages received before this time, in milliseconds since 1970.
-    pub fn received_before_ms(time_ms: i64) -> Self {
-        let search = search::Query::default();
-        Self { search, mailbox: None }.received_before(time_ms)
-    }
-
-    /// Of these messages those received before this time, in milliseconds since 1970.
-    #[must_use]
-    pub fn received_before(mut self, time_ms: i64) -> Self {
-        let test = search::Test::Before(time_ms);
-        self.search.terms.push(search::Term { negated: false, test });
-        self
-    }
-
-    /// The search, which is empty if only the mailbox counts, and the mailbox.
-    pub fn into_parts(self) -> (search::Query, Option<String>) {
-        (self.search, self.mailbox)
-    }
-}
-
-/// What to do with a selection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Read or unread.
-    Read(bool),
-    /// Starred or not.
-    Starred(bool),
-    /// Add this tag.
-    Tag(String),
-    /// Take this tag away.
-    Untag(String),
-}
-
-/// Messages that left a mailbox.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Left {
-    /// They are in others still.
-    pub ids: Vec<MessageId>,
-    /// They were in no other, and are deleted.
-    pub deleted: Vec<MessageId>,
-}
-
-/// What retention keeps at most; `None` is no bound. Age is that of each message. While all together break
-/// another bound, the one that was committed first goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Keep {
-    /// Received at or after this time, in milliseconds since 1970.
-    pub received_from_ms: Option<i64>,
-    /// This many messages.
-    pub messages: Option<u64>,
-    /// This many octets of message bodies.
-    pub bytes: Option<u64>,
-}
-
-/// Totals of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Messages stored.
-    pub messages: u64,
-    /// Of these, not read.
-    pub unread: u64,
-    /// Octets of all bodies as received.
-    pub bytes: u64,
-    /// Octets that the store takes on disk; 0 in memory.
-    pub disk_bytes: u64,
-    /// Messages that the full-text index has not taken in yet. Searches see them all the same.
-    pub index_lag: u64,
-}
-
-/// A mailbox or tag with its totals.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mailbox {
-    /// The address in the form of [`mailbox_key`], or the tag.
-    pub name: String,
-    /// Messages in it.
-    pub messages: u64,
-    /// Of these, not read.
-    pub unread: u64,
-}
-
-/// The form in which forward-paths are compared: lower case, without a trailing dot of the domain.
-/// Local parts may differ by case (RFC 5321 §2.4), but nobody who looks for a mail remembers which.
-pub fn mailbox_key(forward_path: &str) -> String {
-    forward_path.trim().trim_end_matches('.').to_lowercase()
-}
-
-/// The form in which tags are kept and compared: lower case, without white space around them. The
-/// empty tag is none: adding it changes nothing.
-pub fn tag_key(tag: &str) -> String {
-    tag.trim().to_lowercase()
-}
-
 /// What was found when a folder was looked after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
@@ -391,6 +188,8 @@ pub enum Error {
     Io(String),
     /// What was stored is not what is there now. Trying later will not help; `smtpd check` says more.
     Damaged(String),
+    /// It was asked for what cannot be, and this is why. Trying later will not help.
+    Invalid(String),
     /// It is shutting down.
     Closed,
     /// It cannot be opened, and this is why: another version, not a database, no permission.
@@ -428,7 +227,7 @@ impl fmt::Display for Error {
             Self::Io(what) => write!(f, "the store failed: {what}"),
             Self::Damaged(what) => write!(f, "the store is damaged: {what}"),
             Self::Closed => f.write_str("the store is closed"),
-            Self::Open(what) => f.write_str(what),
+            Self::Open(what) | Self::Invalid(what) => f.write_str(what),
         }
     }
 }

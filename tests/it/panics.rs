@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -27,8 +28,8 @@ use smtpd::{
     server,
     shutdown::Shutdown,
     store::{
-        self, BoxFuture, Change, Counts, Draft, Error, Keep, Kind, Left, Mailbox, Page, Query, Raw,
-        Record, Selection, Store,
+        self, Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Kind, Left, Mailbox,
+        Note, Page, Query, Raw, Record, Selection, Store,
     },
     wire::Envelope,
 };
@@ -347,8 +348,28 @@ impl Store for Faulty {
         self.0.store.list(query)
     }
 
+    fn count(&self, query: Query) -> BoxFuture<'_, u64> {
+        self.0.store.count(query)
+    }
+
+    fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
+        self.0.store.after(cursor, limit)
+    }
+
+    fn end(&self) -> BoxFuture<'_, Cursor> {
+        self.0.store.end()
+    }
+
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
         self.0.store.change(which, change)
+    }
+
+    fn annotate(&self, id: MessageId, name: String, value: Option<String>) -> BoxFuture<'_, bool> {
+        self.0.store.annotate(id, name, value)
+    }
+
+    fn annotations(&self, id: MessageId) -> BoxFuture<'_, BTreeMap<String, String>> {
+        self.0.store.annotations(id)
     }
 
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
@@ -375,6 +396,23 @@ impl Store for Faulty {
 
     fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
         self.0.store.tags()
+    }
+
+    fn set_note(&self, key: String, value: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        self.0.store.set_note(key, value)
+    }
+
+    fn note(&self, key: String) -> BoxFuture<'_, Option<Vec<u8>>> {
+        self.0.store.note(key)
+    }
+
+    fn notes(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<Note>> {
+        self.0.store.notes(prefix, after, limit)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

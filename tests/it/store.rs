@@ -6,8 +6,11 @@
 // A test says by a panic that it failed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod annexes;
 mod care;
+mod contract;
 mod folder;
+mod scope;
 mod search_agrees;
 
 use std::sync::Arc;
@@ -123,7 +126,8 @@ impl Place {
         limit: usize,
     ) -> (Vec<Record>, bool) {
         let mailbox = mailbox.map(str::to_owned);
-        let page = self.store.list(Query { search, mailbox, before, limit }).await.unwrap();
+        let page =
+            self.store.list(Query { search, mailbox, before, skip: 0, limit }).await.unwrap();
         (page.records, page.more)
     }
 }
@@ -806,7 +810,7 @@ fn after_close_everything_is_closed() {
         assert_eq!(store.begin().await.err(), Some(Error::Closed));
         assert_eq!(store.get(id).await.err(), Some(Error::Closed));
         assert_eq!(store.raw(id).await.err(), Some(Error::Closed));
-        let query = Query { search: find([]), mailbox: None, before: None, limit: 1 };
+        let query = Query { limit: 1, ..Query::default() };
         assert_eq!(store.list(query).await.err(), Some(Error::Closed));
         let changed = store.change(Selection::All, Change::Read(true)).await;
         assert_eq!(changed.err(), Some(Error::Closed));
@@ -838,5 +842,5 @@ fn a_full_memory_store_says_so_and_has_room_again() {
 }
 
 fn everything() -> Query {
-    Query { search: find([]), mailbox: None, before: None, limit: usize::MAX }
+    Query { limit: usize::MAX, ..Query::default() }
 }

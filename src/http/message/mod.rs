@@ -32,7 +32,7 @@ use super::{
     strings::{STRINGS, Strings, message},
 };
 use crate::{
-    message::{Code, Defect, Protection, codes, protections, search},
+    message::{Code, Defect, Protection, codes, protections},
     store::{self, Change, Record, Selection},
 };
 
@@ -173,8 +173,7 @@ pub(super) fn found_codes(loaded: &ShownMessage) -> Vec<Code> {
 }
 
 async fn older(context: &Access, record: &Record) -> Result<Option<String>, Error> {
-    let search = search::Query::default();
-    let query = store::Query { search, mailbox: None, before: Some(record.id), limit: 1 };
+    let query = store::Query { before: Some(record.id), limit: 1, ..store::Query::default() };
     Ok(context
         .mail
         .list(&context.scope, query)

@@ -12,7 +12,7 @@
 //! gone.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -90,23 +90,64 @@ impl Queue {
 #[derive(Debug, Default)]
 pub(super) struct Doubtful(Mutex<Vec<MessageId>>);
 
-/// The highest id of ours that is stored, with all below it.
+/// How far our own messages are stored.
 #[derive(Debug, Default)]
-pub(super) struct Stored(Mutex<Option<MessageId>>);
+pub(super) struct Stored(Mutex<Reached>);
+
+#[derive(Debug, Default)]
+struct Reached {
+    /// The highest id that is stored.
+    last: Option<MessageId>,
+    /// Up to here it is known of each id whether it is stored.
+    settled: Option<MessageId>,
+    /// A batch is on its way.
+    is_under_way: bool,
+}
 
 impl Stored {
     /// Which messages of ours are on their way: not to be shown yet.
     pub(super) fn beyond(&self, me: ObjectId) -> Document {
         let mut on_their_way = doc! { "by": me };
-        if let Some(last) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(last) = self.reached().last {
             on_their_way.insert("_id", doc! { "$gt": ObjectId::from_bytes(*last.as_bytes()) });
         }
         on_their_way
     }
 
-    fn reached(&self, id: Option<MessageId>) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = (*last).max(id);
+    /// The end of the order that can be gone through without missing anything.
+    pub(super) fn settled(&self) -> Option<MessageId> {
+        self.reached().settled
+    }
+
+    fn begin(&self) {
+        self.reached().is_under_way = true;
+    }
+
+    /// Of a batch all up to this one are stored, or some of them, and others are still in doubt.
+    fn reach(&self, id: Option<MessageId>, is_settled: bool) {
+        let mut reached = self.reached();
+        reached.last = reached.last.max(id);
+        if is_settled {
+            reached.is_under_way = false;
+            reached.settled = reached.last;
+        }
+    }
+
+    /// A batch ended in doubt.
+    fn give_up(&self) {
+        self.reached().is_under_way = false;
+    }
+
+    /// Nothing is in doubt any more that was.
+    fn resolve(&self) {
+        let mut reached = self.reached();
+        if !reached.is_under_way {
+            reached.settled = reached.last;
+        }
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Reached> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,6 +203,7 @@ async fn store(shared: &Arc<Shared>, jobs: Vec<Job>, ids: &mut IdSource) {
             Err(error) => job.tell(Err(error)),
         }
     }
+    shared.stored.begin();
     let mut why = String::from("no answer in time");
     while !waiting.is_empty() {
         let left = end.saturating_duration_since(Instant::now());
@@ -176,7 +218,8 @@ async fn store(shared: &Arc<Shared>, jobs: Vec<Job>, ids: &mut IdSource) {
         let settled = settle(shared, fates);
         waiting = settled.unknown;
         if !settled.there.is_empty() {
-            waiting.extend(confirm(shared, settled.there, end).await);
+            let rest = confirm(shared, settled.there, waiting.is_empty(), end).await;
+            waiting.extend(rest);
         }
         if !waiting.is_empty() {
             log::debug!(messages = waiting.len(); "storing again: {why}");
@@ -263,12 +306,13 @@ fn settle(shared: &Shared, fates: Vec<(Sent, Fate)>) -> Settled {
             Fate::Unknown => settled.unknown.push(sent),
         }
     }
-    tell_stored(shared, stored);
+    let is_settled = settled.unknown.is_empty() && settled.there.is_empty();
+    tell_stored(shared, stored, is_settled);
     settled
 }
 
-fn tell_stored(shared: &Shared, stored: Vec<Sent>) {
-    shared.stored.reached(stored.iter().map(|sent| sent.id).max());
+fn tell_stored(shared: &Shared, stored: Vec<Sent>, is_settled: bool) {
+    shared.stored.reach(stored.iter().map(|sent| sent.id).max(), is_settled);
     // First, so that who hears of his message finds it counted.
     shared.ledger.stored(stored.iter().map(|sent| &sent.job.entry));
     for mut sent in stored {
@@ -283,8 +327,9 @@ fn tell_stored(shared: &Shared, stored: Vec<Sent>) {
     }
 }
 
-/// Those that a majority has are stored; the others are returned.
-async fn confirm(shared: &Arc<Shared>, there: Vec<Sent>, end: Instant) -> Vec<Sent> {
+/// Those that a majority has are stored; the others are returned. `is_last` if nothing else of the batch is in
+/// doubt.
+async fn confirm(shared: &Arc<Shared>, there: Vec<Sent>, is_last: bool, end: Instant) -> Vec<Sent> {
     let left = end.saturating_duration_since(Instant::now());
     let ids: Vec<_> = there.iter().map(|sent| sent.id).collect();
     let found = match timeout(left.min(ATTEMPT), ours(shared, &ids)).await {
@@ -295,8 +340,9 @@ async fn confirm(shared: &Arc<Shared>, there: Vec<Sent>, end: Instant) -> Vec<Se
         }
         Err(_late) => Vec::new(),
     };
-    let (stored, rest) = there.into_iter().partition(|sent| found.contains(&sent.id));
-    tell_stored(shared, stored);
+    let (stored, rest): (Vec<_>, Vec<_>) =
+        there.into_iter().partition(|sent| found.contains(&sent.id));
+    tell_stored(shared, stored, is_last && rest.is_empty());
     rest
 }
 
@@ -329,6 +375,7 @@ fn give_up(shared: &Shared, waiting: Vec<Sent>, why: &str) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .extend(waiting.iter().map(|sent| sent.id));
+    shared.stored.give_up();
     // While it is away nothing is stored, so the doubtful stay few.
     shared.health.went(why);
     let error = Error::Io(format!("MongoDB did not store it in time: {why}"));
@@ -343,6 +390,7 @@ pub(super) async fn resolve(shared: &Shared) -> Result<(), String> {
             doubtful.iter().take(BATCH).copied().collect()
         };
         if piece.is_empty() {
+            shared.stored.resolve();
             return Ok(());
         }
         let updates: Vec<_> = piece.iter().map(|id| gone(*id)).collect();
@@ -387,3 +435,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// BadValue, InvalidBSON, Unauthorized, DocumentValidationFailure, BSONObjectTooLarge: it will not do
 /// another time either.
 const REFUSED: [i32; 5] = [2, 22, 13, 121, 10334];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_commits_ends_in_front_of_what_is_in_doubt() {
+        let id = |last: u8| Some(MessageId::from_bytes([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]));
+        let stored = Stored::default();
+        stored.begin();
+        stored.reach(id(5), false);
+        assert_eq!(stored.settled(), None);
+        // It was about something else that MongoDB was asked whether it is back.
+        stored.resolve();
+        assert_eq!(stored.settled(), None);
+        stored.reach(id(3), true);
+        assert_eq!(stored.settled(), id(5));
+        stored.begin();
+        stored.reach(id(9), false);
+        stored.give_up();
+        assert_eq!(stored.settled(), id(5));
+        stored.resolve();
+        assert_eq!(stored.settled(), id(9));
+    }
+}

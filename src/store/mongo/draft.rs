@@ -90,7 +90,7 @@ impl MongoDraft {
         .to_document()?;
         let entry = entry(&envelope, &summary);
         let stored = self.queue.store(document, entry, upload, id).await?;
-        Ok(Record::fresh(stored, envelope, summary))
+        Ok(Record::fresh(stored, None, envelope, summary))
     }
 }
 

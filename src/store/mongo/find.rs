@@ -8,6 +8,7 @@ use smol::stream::StreamExt as _;
 
 use super::{
     Shared, bodies,
+    count::page_bound,
     health::failed,
     plan::{Check, Plan},
     row::Found,
@@ -21,8 +22,11 @@ use crate::{
 /// A page.
 pub(super) async fn page(shared: Arc<Shared>, query: Query) -> Result<Page, Error> {
     let limit = query.limit.saturating_add(1);
+    let Some(before) = page_bound(&shared, &query).await? else {
+        return Ok(Page { records: Vec::new(), more: false });
+    };
     let mailbox = query.mailbox.as_deref();
-    let mut records = find(&shared, &query.search, mailbox, query.before, limit).await?;
+    let mut records = find(&shared, &query.search, mailbox, before, limit).await?;
     let more = records.len() > query.limit;
     records.truncate(query.limit);
     Ok(Page { records, more })
@@ -36,16 +40,12 @@ pub(super) async fn find(
     before: Option<MessageId>,
     limit: usize,
 ) -> Result<Vec<Record>, Error> {
-    let mut plan = Plan::new(search, mailbox);
-    if let Some(before) = before {
-        plan.filter.insert("_id", doc! { "$lt": object(before) });
-    }
-    plan.filter.insert("$nor", [shared.stored.beyond(shared.me)]);
+    let plan = Plan::new(search, mailbox);
     let reads_each = plan.check == Check::Each && plan.reads_body;
     let projection = if reads_each { with_octets() } else { of_record() };
     let messages = shared.there.messages.clone_with_type::<Found>();
     let mut find = messages
-        .find(plan.filter.clone())
+        .find(filter(shared, &plan, before))
         .sort(doc! { "_id": -1 })
         .projection(projection)
         .max_time(super::READ_BOUND);
@@ -62,6 +62,16 @@ pub(super) async fn find(
         records.extend(check(shared, search, &plan, message).await?);
     }
     Ok(records)
+}
+
+/// What the server looks for.
+pub(super) fn filter(shared: &Shared, plan: &Plan, before: Option<MessageId>) -> Document {
+    let mut filter = plan.filter.clone();
+    if let Some(before) = before {
+        filter.insert("_id", doc! { "$lt": object(before) });
+    }
+    filter.insert("$nor", [shared.stored.beyond(shared.me)]);
+    filter
 }
 
 /// The message if it really matches.
@@ -161,8 +171,8 @@ fn asked_for(id: MessageId, found: Option<Found>) -> Result<Option<Found>, Error
 /// The fields that make a record, and where its body is.
 pub(super) fn of_record() -> Document {
     doc! {
-        "received": 1, "size": 1, "state": 1, "read": 1, "starred": 1, "tags": 1, "envelope": 1,
-        "summary": 1, "file": 1, "words": { "$slice": 1 },
+        "received": 1, "size": 1, "state": 1, "read": 1, "starred": 1, "tags": 1, "mailboxes": 1,
+        "envelope": 1, "summary": 1, "file": 1, "words": { "$slice": 1 },
     }
 }
 

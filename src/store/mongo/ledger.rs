@@ -312,6 +312,18 @@ pub(super) async fn labels(
     Ok(list)
 }
 
+/// Messages of a label, and how many of them are not read.
+pub(super) async fn of_label(
+    there: &Collections,
+    kind: Kind,
+    name: &str,
+) -> Result<(u64, u64), Error> {
+    let found = there.labels.find_one(doc! { "_id": label(kind, name) }).await;
+    let found = found.map_err(|error| failed(&error))?.unwrap_or_default();
+    let number = |name| u64::try_from(found.get_i64(name).unwrap_or(0)).unwrap_or(0);
+    Ok((number("messages"), number("unread")))
+}
+
 /// Counts everything anew; false if somebody added something meanwhile, so that it was for nothing.
 pub(super) async fn count_anew(there: &Collections) -> mongodb::error::Result<bool> {
     // Whatever happens from here on, it is begun again unless it comes to its end.

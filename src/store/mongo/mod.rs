@@ -11,15 +11,20 @@
 //! docs/mongodb.md describes what is stored. Everything that talks to MongoDB runs on one thread of its
 //! own (`runtime`), has a bound, and fails at once while MongoDB is known to be away (`health`).
 
+mod after;
+mod annotations;
 mod bodies;
+mod calls;
 mod change;
 mod check;
 mod commit;
+mod count;
 mod draft;
 mod feed;
 mod find;
 mod health;
 mod ledger;
+mod notes;
 mod plan;
 mod row;
 mod runtime;
@@ -41,19 +46,15 @@ use mongodb::bson::oid::ObjectId;
 use tokio::time::timeout;
 
 use self::{
-    change::{PIECE, Sweep},
+    change::Sweep,
     commit::{Doubtful, Queue, Stored},
-    draft::MongoDraft,
     feed::Feed,
     health::Health,
-    ledger::{Kind, Ledger},
+    ledger::Ledger,
     runtime::Runtime,
     schema::{Collections, Topology},
 };
-use super::{
-    BoxFuture, Change, Counts, Draft, Error, Keep, Left, MAX_INLINE_LIMIT, Mailbox, Options, Page,
-    Query, Raw, Record, RemoteChange, Selection, Store, mailbox_key,
-};
+use super::{Error, MAX_INLINE_LIMIT, Options};
 use crate::id::{IdSource, MessageId};
 
 /// A store in a database that others may use, too.
@@ -321,167 +322,6 @@ impl Mongo {
             Ok((sweep, ids))
         })
         .await
-    }
-
-    async fn change_all(&self, which: Selection, change: Change) -> Result<Vec<MessageId>, Error> {
-        self.shared.check_open()?;
-        let mut changed = Vec::new();
-        let piece = async |ids: Vec<MessageId>| {
-            let change = change.clone();
-            self.work(move |shared| change::change(shared, ids, change)).await
-        };
-        match Sweep::new(which) {
-            Err(ids) => {
-                for ids in ids.chunks(PIECE) {
-                    changed.extend(piece(ids.to_vec()).await?);
-                }
-            }
-            Ok(mut sweep) => {
-                sweep.that_differ(&change);
-                loop {
-                    let ids;
-                    (sweep, ids) = self.piece(sweep).await?;
-                    if ids.is_empty() {
-                        break;
-                    }
-                    changed.extend(piece(ids).await?);
-                }
-            }
-        }
-        Ok(changed)
-    }
-
-    async fn delete_all(&self, which: Selection) -> Result<u64, Error> {
-        self.shared.check_open()?;
-        let mut deleted = 0;
-        let piece =
-            async |ids: Vec<MessageId>| self.work(move |shared| change::delete(shared, ids)).await;
-        match Sweep::new(which) {
-            Err(ids) => {
-                for ids in ids.chunks(PIECE) {
-                    deleted += piece(ids.to_vec()).await?;
-                }
-            }
-            Ok(mut sweep) => loop {
-                let ids;
-                (sweep, ids) = self.piece(sweep).await?;
-                if ids.is_empty() {
-                    break;
-                }
-                deleted += piece(ids).await?;
-            },
-        }
-        Ok(deleted)
-    }
-
-    async fn prune_all(&self, keep: Keep) -> Result<u64, Error> {
-        let elected = self
-            .work(async move |shared| {
-                let elected = tend::elected(&shared.there, shared.me).await;
-                let elected = elected.map_err(|error| shared.health.failed(&error))?;
-                if elected {
-                    tend::expire(&shared, &keep).await?;
-                }
-                Ok(elected)
-            })
-            .await?;
-        if !elected {
-            return Ok(0);
-        }
-        let mut deleted = 0;
-        loop {
-            match self.work(move |shared| change::prune(shared, keep)).await? {
-                0 => return Ok(deleted),
-                more => deleted += more,
-            }
-        }
-    }
-
-    async fn labels(
-        &self,
-        kind: Kind,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<Vec<Mailbox>, Error> {
-        self.look(async move |shared| {
-            shared.add_up().await?;
-            ledger::labels(&shared.there, kind, after, limit).await
-        })
-        .await
-    }
-}
-
-impl Store for Mongo {
-    fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>> {
-        Box::pin(async {
-            self.shared.check_open()?;
-            let draft = MongoDraft::new(self.shared.clone(), self.queue.clone());
-            Ok(Box::new(draft) as Box<dyn Draft>)
-        })
-    }
-
-    fn get(&self, id: MessageId) -> BoxFuture<'_, Option<Record>> {
-        Box::pin(self.look(move |shared| find::get(shared, id)))
-    }
-
-    fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>> {
-        Box::pin(self.look(async move |shared| find::raw(&shared, id).await))
-    }
-
-    fn list(&self, query: Query) -> BoxFuture<'_, Page> {
-        Box::pin(self.look(move |shared| find::page(shared, query)))
-    }
-
-    fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
-        Box::pin(self.change_all(which, change))
-    }
-
-    fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
-        Box::pin(self.delete_all(which))
-    }
-
-    fn leave(&self, ids: Vec<MessageId>, mailbox: String) -> BoxFuture<'_, Left> {
-        Box::pin(async move {
-            self.shared.check_open()?;
-            let mut left = Left::default();
-            for ids in ids.chunks(PIECE) {
-                let (ids, mailbox) = (ids.to_vec(), mailbox_key(&mailbox));
-                let more = self.work(move |shared| change::leave(shared, ids, mailbox)).await?;
-                left.ids.extend(more.ids);
-                left.deleted.extend(more.deleted);
-            }
-            Ok(left)
-        })
-    }
-
-    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
-        Box::pin(self.prune_all(keep))
-    }
-
-    fn counts(&self) -> BoxFuture<'_, Counts> {
-        Box::pin(self.look(async |shared: Arc<Shared>| {
-            shared.add_up().await?;
-            let totals = ledger::totals(&shared.there).await;
-            let (counts, ..) = totals.map_err(|error| shared.health.failed(&error))?;
-            Ok(Counts { disk_bytes: shared.disk_bytes.load(Ordering::Relaxed), ..counts })
-        }))
-    }
-
-    fn mailboxes(&self, after: Option<String>, limit: usize) -> BoxFuture<'_, Vec<Mailbox>> {
-        let after = after.map(|name| mailbox_key(&name));
-        Box::pin(self.labels(Kind::Mailbox, after, limit))
-    }
-
-    fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
-        Box::pin(self.labels(Kind::Tag, None, usize::MAX))
-    }
-
-    fn remote_changes(&self) -> Option<smol::channel::Receiver<RemoteChange>> {
-        self.shared.feed.take()
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.finish())
     }
 }
 

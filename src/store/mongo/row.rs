@@ -53,6 +53,8 @@ pub(super) struct Found {
     starred: bool,
     #[serde(default)]
     tags: Vec<String>,
+    /// Those that it stands in now.
+    mailboxes: Option<Vec<String>>,
     #[serde(default)]
     envelope: EnvelopeRow,
     #[serde(default)]
@@ -171,13 +173,22 @@ impl Found {
 
     /// The message without its body.
     pub(super) fn into_record(self) -> Record {
+        let id = self.id();
+        let envelope = self.envelope.into_envelope(self.received.timestamp_millis());
+        let mut left = Vec::new();
+        if let Some(stands_in) = self.mailboxes {
+            left = mailboxes(&envelope);
+            left.retain(|name| !stands_in.contains(name));
+        }
         Record {
-            id: self.id(),
-            envelope: self.envelope.into_envelope(self.received.timestamp_millis()),
+            id,
+            uid: None,
+            envelope,
             summary: self.summary.into_summary(u64::try_from(self.size).unwrap_or(0)),
             read: self.read,
             starred: self.starred,
             tags: self.tags,
+            left,
             state: State::from_name(&self.state).unwrap_or_default(),
         }
     }

@@ -196,6 +196,6 @@ const REVIVE_BOUND: Duration = Duration::from_secs(5);
 /// How long the elected instance is elected without a word.
 const LEASE_MS: i64 = 45_000;
 /// An instance that was not seen for so long has ended.
-const DEAD_AFTER_MS: i64 = 60_000;
+pub(super) const DEAD_AFTER_MS: i64 = 60_000;
 /// How long after the elected instance the server deletes.
 const LATE_SECONDS: i64 = 3_600;

@@ -6,6 +6,7 @@ use super::{
     Shared,
     bodies::BodyFile,
     journal::{Entry, Head, Journal},
+    read::uid,
 };
 use crate::{
     id::MessageId,
@@ -98,8 +99,8 @@ impl SqliteDraft {
         }
         let entry = Entry::new(record, in_file, &envelope, &summary);
         let entry = entry.map_err(|error| Error::Io(error.to_string()))?;
-        let id = self.journal.store(entry, id).await?;
-        Ok(Record::fresh(id, envelope, summary))
+        let (id, seq) = self.journal.store(entry, id).await?;
+        Ok(Record::fresh(id, uid(seq), envelope, summary))
     }
 }
 

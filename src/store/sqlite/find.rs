@@ -40,9 +40,8 @@ enum Trouble {
 impl Reader {
     /// A page.
     pub(super) fn page(&mut self, shared: &Shared, query: &Query) -> Result<Page, Error> {
-        let mut below = match query.before {
-            Some(id) => self.seq_bound(id)?,
-            None => i64::MAX,
+        let Some(mut below) = self.page_bound(shared, query)? else {
+            return Ok(Page { records: Vec::new(), more: false });
         };
         let mut records: Vec<Record> = Vec::new();
         loop {

@@ -45,12 +45,15 @@ impl Tx<'_> {
     }
 }
 
-/// The mailboxes that a message has left, by the rows of a database.
+/// The mailboxes that a message has left, sorted, by the rows of a database.
 pub(super) fn left(db: &Connection, seq: i64) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT value FROM annotations WHERE seq = ? AND name = ?";
     let read = |row: &Row<'_>| row.get::<_, String>(0);
     let text = db.prepare_cached(sql)?.query_row(params![seq, LEFT], read).optional()?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    let mut left: Vec<_> =
+        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    left.sort_unstable();
+    Ok(left)
 }
 
 /// The name of the annotation.

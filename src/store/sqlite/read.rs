@@ -1,6 +1,6 @@
 //! What is asked of a read-only connection about single messages and labels. Searching is in `find`.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
+use std::{fs::File, io, num::NonZeroU64, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -10,6 +10,7 @@ use super::{
     fixed::{Damaged, Fixed},
     intact,
     journal::{Head, open_meta},
+    leave::left,
     row,
     schema::{self, failed},
     tx::{Kind, unsigned},
@@ -90,7 +91,7 @@ impl Reader {
     }
 
     /// The message of a row, and whether all that was said of it could be read; none if it is gone.
-    fn fill(&self, row: Row) -> Result<Option<(Record, bool)>, Error> {
+    pub(super) fn fill(&self, row: Row) -> Result<Option<(Record, bool)>, Error> {
         let Row { seq, fixed, mut record, is_tagged } = row;
         let mut is_whole = true;
         match fixed.as_ref().map_err(Damaged::error).and_then(|fixed| self.meta(fixed)) {
@@ -106,6 +107,7 @@ impl Reader {
         if is_tagged {
             record.tags = self.tags_of(seq)?;
         }
+        record.left = left(&self.db, seq).map_err(|error| failed(&error))?;
         Ok(Some((record, is_whole)))
     }
 
@@ -272,16 +274,23 @@ impl Row {
         let state = row.get_ref(14)?.as_str().ok().and_then(State::from_name);
         let record = Record {
             id: id.unwrap_or_else(|| unnamed(seq)),
+            uid: uid(seq),
             envelope: Envelope::default(),
             summary: Summary { size, ..Summary::default() },
             read: row.get(11).unwrap_or_default(),
             starred: row.get(12).unwrap_or_default(),
             tags: Vec::new(),
+            left: Vec::new(),
             state: state.unwrap_or_default(),
         };
         let is_tagged = row.get(13).unwrap_or_default();
         Ok(Self { seq, fixed, record, is_tagged })
     }
+}
+
+/// The number of a message as others see it.
+pub(super) fn uid(seq: i64) -> Option<NonZeroU64> {
+    u64::try_from(seq).ok().and_then(NonZeroU64::new)
 }
 
 impl Damaged {

@@ -6,7 +6,7 @@
 
 -- Narrow rows: a million of them are scanned in a tenth of a second.
 CREATE TABLE messages (
-    seq        INTEGER PRIMARY KEY,     -- from counters.next_seq; POP3 and IMAP will call it the UID
+    seq        INTEGER PRIMARY KEY,     -- from counters.next_seq; outside of the store it is the uid
     id         BLOB    NOT NULL UNIQUE, -- 12 bytes; grows with seq, so paging by one is paging by the other
     received   INTEGER NOT NULL,        -- milliseconds since 1970
     size       INTEGER NOT NULL,        -- octets as received
@@ -49,7 +49,7 @@ CREATE TABLE labelled (
     label INTEGER NOT NULL,
     seq   INTEGER NOT NULL,
     flags INTEGER NOT NULL DEFAULT 0,   -- of the message in this mailbox alone; no front end has any yet
-    gone  INTEGER NOT NULL DEFAULT 0,   -- it left this mailbox and is still in others; nothing leaves yet
+    gone  INTEGER NOT NULL DEFAULT 0,   -- not used: what leaves a mailbox has no row here any more
     PRIMARY KEY (label, seq)
 ) WITHOUT ROWID;
 
@@ -72,7 +72,8 @@ CREATE TABLE counters (
     sum        INTEGER NOT NULL         -- CRC-32 of all columns above
 );
 
--- What is learnt of a message after it was stored: verdicts, deliveries. Nothing is yet.
+-- What is learnt of a message after it was stored. `left`, the mailboxes that it left as a JSON array, is our
+-- own; verdicts, deliveries and the like have `+` before their name and CRC-32 before their value (sealed.rs).
 CREATE TABLE annotations (
     seq   INTEGER NOT NULL,
     name  TEXT    NOT NULL,
@@ -80,8 +81,9 @@ CREATE TABLE annotations (
     PRIMARY KEY (seq, name)
 ) WITHOUT ROWID;
 
--- Small things that must outlive a restart: the cursors of those who read along. Nobody does yet. The
--- layout is said here once more, so that a wrong bit in `user_version` is not taken for another layout.
+-- Small things that must outlive a restart, such as the cursors of those who read along, with the same `+` and
+-- CRC-32. The layout is said here once more, without them, so that a wrong bit in `user_version` is not taken for
+-- another layout.
 CREATE TABLE notes (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL

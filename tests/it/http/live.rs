@@ -12,7 +12,12 @@ use async_tungstenite::{
 };
 use serde_json::Value;
 use smol::{Async, stream::StreamExt};
-use smtpd::{bus::Event, http::Options, wire::ForwardPath};
+use smtpd::{
+    bus::{Event, What},
+    http::Options,
+    store::Change,
+    wire::ForwardPath,
+};
 
 use super::{Server, auth, envelope, letter};
 
@@ -63,8 +68,9 @@ fn events_come_in_one_frame_and_in_order() {
     smol::block_on(async {
         let server = Server::start();
         let id = server.deliver("bob@example.com", &letter("one")).id;
-        server.bus.publish(Event::Changed(Arc::from([id])));
-        server.bus.publish(Event::Deleted(Arc::from([id])));
+        let what = What::Marked(Change::Read(true));
+        server.bus.publish(Event::Changed { ids: Arc::from([id]), what });
+        server.bus.publish(Event::Deleted { ids: Arc::from([id]) });
         server.bus.publish(Event::Reload);
         let mut socket = connect(&server, "?epoch=epoch-1&after=1", None).await.unwrap();
         assert_eq!(next(&mut socket).await["next"], 2);

@@ -1,16 +1,23 @@
 //! A store in a test: a list of messages behind a lock, with a switch that makes it fail.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU64,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use smtpd::{
     id::{IdSource, MessageId},
-    message::{Scanner, Summary},
+    message::{
+        Scanner, Summary,
+        search::{Term, Test},
+    },
     store::{
-        BoxFuture, Change, Counts, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw, Record,
-        Selection, State, Store, mailbox_key,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page,
+        Query, Raw, Record, Selection, State, Store, mailbox_key,
     },
     wire::Envelope,
 };
@@ -49,8 +56,10 @@ impl Shelf {
         let summary = Summary { size: raw.len(), ..scanner.finish().summary };
         let seconds = u64::try_from(envelope.received_ms / 1000).unwrap();
         let id = self.0.ids.lock().unwrap().next(seconds);
-        let (read, starred, tags, state) = (false, false, Vec::new(), State::Received);
-        let record = Record { id, envelope, summary, read, starred, tags, state };
+        let (read, starred, tags, left) = (false, false, Vec::new(), Vec::new());
+        let state = State::Received;
+        let uid = NonZeroU64::new(1 + self.records().len() as u64);
+        let record = Record { id, uid, envelope, summary, read, starred, tags, left, state };
         self.0.items.lock().unwrap().push((record.clone(), raw));
         Arc::new(record)
     }
@@ -138,10 +147,29 @@ impl Store for Shelf {
             records.reverse();
             records.retain(|it| query.before.is_none_or(|before| it.id < before));
             records.retain(|it| query.mailbox.as_deref().is_none_or(|name| is_in(it, name)));
+            let is_wanted = |it: &Record, term: &Term| match term.test {
+                Test::Read(read) => (it.read == read) != term.negated,
+                _ => true,
+            };
+            records.retain(|it| query.search.terms.iter().all(|term| is_wanted(it, term)));
+            records.drain(..query.skip.min(records.len()));
             let more = records.len() > query.limit;
             records.truncate(query.limit);
             Page { records, more }
         })
+    }
+
+    fn count(&self, query: Query) -> BoxFuture<'_, u64> {
+        let page = self.list(query);
+        Box::pin(async { Ok(page.await?.records.len() as u64) })
+    }
+
+    fn after(&self, _: Option<Cursor>, _: usize) -> BoxFuture<'_, Batch> {
+        self.with(|_| Batch { records: Vec::new(), next: None, more: false })
+    }
+
+    fn end(&self) -> BoxFuture<'_, Cursor> {
+        self.with(|_| String::new().into())
     }
 
     fn change(&self, which: Selection, change: Change) -> BoxFuture<'_, Vec<MessageId>> {
@@ -161,6 +189,14 @@ impl Store for Shelf {
             }
             changed
         })
+    }
+
+    fn annotate(&self, _: MessageId, _: String, _: Option<String>) -> BoxFuture<'_, bool> {
+        self.with(|_| false)
+    }
+
+    fn annotations(&self, _: MessageId) -> BoxFuture<'_, BTreeMap<String, String>> {
+        self.with(|_| BTreeMap::new())
     }
 
     fn delete(&self, which: Selection) -> BoxFuture<'_, u64> {
@@ -208,6 +244,18 @@ impl Store for Shelf {
     }
 
     fn tags(&self) -> BoxFuture<'_, Vec<Mailbox>> {
+        self.with(|_| Vec::new())
+    }
+
+    fn set_note(&self, _: String, _: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        self.with(|_| ())
+    }
+
+    fn note(&self, _: String) -> BoxFuture<'_, Option<Vec<u8>>> {
+        self.with(|_| None)
+    }
+
+    fn notes(&self, _: String, _: Option<String>, _: usize) -> BoxFuture<'_, Vec<Note>> {
         self.with(|_| Vec::new())
     }
 

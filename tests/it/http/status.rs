@@ -72,7 +72,7 @@ fn the_chart_has_a_bar_for_each_minute_in_which_something_came() {
 #[test]
 fn a_refusal_is_found_by_what_one_knows_of_it() {
     let server = Server::start();
-    server.metrics.open_door("smtp://127.0.0.1:25".into()).connections.add(41);
+    server.metrics.count_listener("smtp://127.0.0.1:25".into()).connections.add(41);
     server.refusals.push(refusal("550 5.7.1 Relay access denied", "bob@other.example"));
     server.refusals.push(refusal("550 5.1.1 <script>alert(1)</script>", "\"<img>\"@example.com"));
     let all = page(&server, "/status");

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use smol::future::block_on;
 use smtpd::{
-    message::{Summary, search},
+    message::Summary,
     store::{self, Change, Kind, Options, Query, Raw, Record, Selection, Store},
     wire::{Envelope, ForwardPath},
 };
@@ -33,15 +33,14 @@ fn migrate(database: &Database, from: &str, to: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Every message with its octets.
+/// Every message with its octets. Its number is not asked for: each store gives its own, and MongoDB none.
 fn all(store: &dyn Store) -> Vec<(Record, Vec<u8>)> {
     block_on(async {
-        let query =
-            Query { search: search::Query::default(), mailbox: None, before: None, limit: 10_000 };
+        let query = Query { limit: 10_000, ..Query::default() };
         let mut all = Vec::new();
         for record in store.list(query).await.unwrap().records {
             let raw = store.raw(record.id).await.unwrap().unwrap();
-            all.push((record, octets(&raw)));
+            all.push((Record { uid: None, ..record }, octets(&raw)));
         }
         all
     })

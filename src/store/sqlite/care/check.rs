@@ -6,8 +6,10 @@ use rusqlite::Connection;
 
 use super::{
     super::{
+        annotations,
         counters::Counters,
         journal::{Placed, Replayed, replay},
+        notes,
     },
     Folder,
     replace::is_interrupted,
@@ -23,6 +25,16 @@ pub(in crate::store) fn check(path: &Path) -> Result<Checked, Error> {
     }
     if let Err(error) = integrity(&folder.db, &mut checked) {
         checked.tell(format!("smtpd.db: {error}"));
+    }
+    match annotations::damaged(&folder.db) {
+        Ok(damaged) => damaged.into_iter().for_each(|it| checked.tell(format!("smtpd.db: {it}"))),
+        Err(error) => checked.tell(format!("smtpd.db: {error}")),
+    }
+    match notes::all(&folder.db) {
+        Ok(all) => all.into_iter().filter_map(Result::err).for_each(|key| {
+            checked.tell(format!("smtpd.db: note {key} is damaged"));
+        }),
+        Err(error) => checked.tell(format!("smtpd.db: {error}")),
     }
     if let Err(error) = totals(&folder.db, &mut checked) {
         checked.tell(format!("smtpd.db: {error}"));
@@ -150,7 +162,7 @@ pub(super) fn totals(db: &Connection, checked: &mut Checked) -> rusqlite::Result
 const MOMENT: Duration = Duration::from_millis(300);
 
 /// What is kept, and the two numbers that must be the same.
-const TOTALS: [(&str, &str); 12] = [
+const TOTALS: [(&str, &str); 13] = [
         ("messages", "SELECT messages, (SELECT count(*) FROM messages) FROM counters"),
         (
             "unread messages",
@@ -180,6 +192,10 @@ const TOTALS: [(&str, &str); 12] = [
         (
             "labels of nothing",
             "SELECT 0, count(*) FROM labelled WHERE seq NOT IN (SELECT seq FROM messages)",
+        ),
+        (
+            "annotations of nothing",
+            "SELECT 0, count(*) FROM annotations WHERE seq NOT IN (SELECT seq FROM messages)",
         ),
         (
             "messages of segments",

@@ -5,15 +5,19 @@ use std::{collections::HashSet, path::Path};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::super::{
+    annotations,
     counters::Counters,
     fixed::{Damaged, Fixed},
     intact,
     journal::{Placed, Segments},
     leave::left,
-    schema,
+    notes, schema,
     tx::labels,
 };
-use crate::{id::MessageId, store::Change};
+use crate::{
+    id::MessageId,
+    store::{Change, Note},
+};
 
 /// The database that is to be replaced.
 #[derive(Default)]
@@ -38,6 +42,8 @@ pub(super) struct OldRow {
     pub(super) marks: Vec<Change>,
     /// Mailboxes that it has left.
     pub(super) left: Vec<String>,
+    /// What was learnt of it, by name.
+    pub(super) annotations: Vec<(String, String)>,
 }
 
 impl Old {
@@ -91,6 +97,11 @@ impl Old {
             || self.row(placed.head.seq).is_some()
     }
 
+    /// The notes that are kept apart from messages; of a damaged one its key. None at all if they cannot be read.
+    pub(super) fn notes(&self) -> Option<Vec<Result<Note, String>>> {
+        self.db.as_ref().and_then(|db| notes::all(db).ok())
+    }
+
     /// The row of a message.
     pub(super) fn row(&self, seq: i64) -> Option<OldRow> {
         let db = self.db.as_ref()?;
@@ -141,7 +152,8 @@ impl OldRow {
         }
         let seq = row.get(0)?;
         let left = left(db, seq).unwrap_or_default();
-        Ok(Self { seq, fixed, mailboxes, marks, left })
+        let annotations = annotations::whole(db, seq).unwrap_or_default();
+        Ok(Self { seq, fixed, mailboxes, marks, left, annotations })
     }
 }
 

@@ -44,6 +44,7 @@ pub(in crate::store) fn repair(folder: &Path) -> Result<Checked, Error> {
     }
     let workshop = Workshop::begin(folder).map_err(told)?;
     let mut repair = Repair::begin(folder, &workshop)?;
+    repair.notes()?;
     repair.segments()?;
     repair.rows()?;
     repair.end()?;
@@ -107,6 +108,27 @@ impl Repair {
         let last_id = old.counters.and_then(|old| old.last_id).map(MessageId::from_bytes);
         let key = key(identity);
         Ok(Self { old, new, counters, identity, key, next_seq, last_id, last_segment: 0, told })
+    }
+
+    /// Takes over the notes, which the journal does not have.
+    fn notes(&mut self) -> Result<(), Error> {
+        let Some(notes) = self.old.notes() else {
+            self.told.tell("smtpd.db: the notes beside the messages are lost".into());
+            return Ok(());
+        };
+        let before = self.counters;
+        let told = &mut self.told;
+        let put = |db: &Connection| {
+            let tx = Tx::begin(db, before, false)?;
+            for note in notes {
+                match note {
+                    Ok(note) => tx.set_note(&note.key, Some(&note.value))?,
+                    Err(key) => told.tell(format!("note {key}: lost: it is damaged")),
+                }
+            }
+            tx.commit(&before).map(drop)
+        };
+        put(&self.new.db).map_err(|error| failed(&error))
     }
 
     /// Takes in what is whole in the journal.
@@ -209,9 +231,12 @@ impl Repair {
         let put = |db: &Connection, before: Counters| {
             let mut tx = Tx::begin(db, before, false)?;
             tx.take_in(wanted)?;
-            for row in wanted.iter().filter_map(|one| old.row(one.head.seq)) {
+            for (one, row) in wanted.iter().filter_map(|one| Some((one, old.row(one.head.seq)?))) {
                 row.marks.iter().try_for_each(|change| tx.change(&[row.seq], change).map(drop))?;
                 row.left.iter().try_for_each(|name| tx.leave(&[row.seq], name).map(drop))?;
+                for (name, value) in &row.annotations {
+                    tx.annotate(one.head.id, name, Some(value))?;
+                }
             }
             if is_rescued {
                 let sql = "UPDATE segments SET rescued = 1 WHERE segment = ?";

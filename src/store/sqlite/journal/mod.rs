@@ -104,7 +104,7 @@ pub(super) struct Commit {
     entry: Entry,
     /// That of another store, in a migration.
     id: Option<MessageId>,
-    reply: oneshot::Sender<Result<MessageId, Error>>,
+    reply: oneshot::Sender<Result<(MessageId, i64), Error>>,
 }
 
 /// The thread's own things.
@@ -165,7 +165,7 @@ impl Journal {
         &self,
         entry: Entry,
         id: Option<MessageId>,
-    ) -> Result<MessageId, Error> {
+    ) -> Result<(MessageId, i64), Error> {
         let (reply, answer) = oneshot::channel();
         let commit = Commit { entry, id, reply };
         self.queue.send(commit).await.map_err(|_| Error::Closed)?;
@@ -430,14 +430,14 @@ impl Appender {
 
     /// The database hears of them first, so that whoever was answered finds the message.
     fn answer(&self, batch: Vec<Commit>, placed: Vec<Placed>) {
-        let ids: Vec<_> = placed.iter().map(|one| one.head.id).collect();
+        let names: Vec<_> = placed.iter().map(|one| (one.head.id, one.head.seq)).collect();
         let is_due = self.writer.hand_over(placed);
-        for (commit, id) in batch.into_iter().zip(ids) {
+        for (commit, name) in batch.into_iter().zip(names) {
             if let Some(file) = commit.entry.file {
                 file.keep();
             }
             // Who went away does not want to know.
-            let _ = commit.reply.send(Ok(id));
+            let _ = commit.reply.send(Ok(name));
         }
         if is_due {
             self.writer.wake();
@@ -487,10 +487,7 @@ mod tests {
     use smol::future::block_on;
 
     use super::*;
-    use crate::{
-        message::search,
-        store::{Options, Query, Store, sqlite::Sqlite},
-    };
+    use crate::store::{Options, Query, Store, sqlite::Sqlite};
 
     fn open(folder: &Path) -> Sqlite {
         let options = Options { path: folder.to_owned(), inline_limit: 100, ..Options::default() };
@@ -505,8 +502,7 @@ mod tests {
 
     /// Sizes of all messages, oldest first, each read back whole.
     fn sizes(store: &Sqlite) -> Vec<u64> {
-        let everything =
-            Query { search: search::Query::default(), mailbox: None, before: None, limit: 9999 };
+        let everything = Query { limit: 9999, ..Query::default() };
         let page = block_on(store.list(everything)).unwrap();
         let mut sizes = Vec::new();
         for record in page.records.iter().rev() {

@@ -1,21 +1,24 @@
 //! The store in memory: for tests, demonstrations, and as the reference that the conformance suite
 //! holds other stores against. Plain on purpose: one map, one lock, every search is a scan.
 
+mod draft;
+
 use std::{
     collections::BTreeMap,
     convert::Infallible,
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
+use self::draft::MemoryDraft;
 use super::{
-    BoxFuture, Change, Counts, Draft, Error, Keep, Left, Mailbox, Page, Query, Raw, Record,
-    Selection, Store, mailbox_key, matching, tag_key,
+    Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page, Query,
+    Raw, Record, Selection, Store,
+    annexes::{check_annotation, check_note},
+    mailbox_key, matching, tag_key,
 };
 use crate::{
     id::{IdSource, MessageId},
-    message::Summary,
     wire::Envelope,
 };
 
@@ -27,11 +30,15 @@ pub(super) struct Memory {
 struct Shared {
     room: Mutex<Room>,
     max_bytes: u64,
+    /// The name of its order of commits.
+    order: String,
 }
 
 struct Room {
     messages: BTreeMap<MessageId, Arc<Item>>,
+    notes: BTreeMap<String, Vec<u8>>,
     ids: IdSource,
+    last_uid: u64,
     /// What stored messages and drafts take of the bound.
     taken: u64,
     closed: bool,
@@ -43,6 +50,7 @@ struct Item {
     raw: Arc<[u8]>,
     /// Mailboxes that it stands in.
     mailboxes: Vec<String>,
+    annotations: BTreeMap<String, String>,
 }
 
 impl Memory {
@@ -52,8 +60,16 @@ impl Memory {
         // Ids stay unique within this process even without randomness.
         let _ = getrandom::fill(&mut process);
         let ids = IdSource::new(process, None);
-        let room = Room { messages: BTreeMap::new(), ids, taken: 0, closed: false };
-        Self { shared: Arc::new(Shared { room: Mutex::new(room), max_bytes }) }
+        let room = Room {
+            messages: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            ids,
+            last_uid: 0,
+            taken: 0,
+            closed: false,
+        };
+        let order = data_encoding::HEXLOWER.encode(&process);
+        Self { shared: Arc::new(Shared { room: Mutex::new(room), max_bytes, order }) }
     }
 
     /// Runs `work` off the executor: whatever looks at many messages takes its time.
@@ -70,8 +86,7 @@ impl Store for Memory {
     fn begin(&self) -> BoxFuture<'_, Box<dyn Draft>> {
         Box::pin(async {
             drop(self.shared.open_room()?);
-            let draft = MemoryDraft { shared: self.shared.clone(), raw: Vec::new(), taken: 0 };
-            Ok(Box::new(draft) as Box<dyn Draft>)
+            Ok(Box::new(MemoryDraft::new(self.shared.clone())) as Box<dyn Draft>)
         })
     }
 
@@ -90,16 +105,43 @@ impl Store for Memory {
 
     fn list(&self, query: Query) -> BoxFuture<'_, Page> {
         self.unblock(move |shared| {
-            let mut records = Vec::new();
-            for item in shared.newest_first(query.before)? {
-                if item.is_wanted(&query.search, query.mailbox.as_deref()) {
-                    if records.len() == query.limit {
-                        return Ok(Page { records, more: true });
+            let mut found = shared.matching(&query)?.skip(query.skip);
+            let records =
+                found.by_ref().take(query.limit).map(|item| item.record.clone()).collect();
+            Ok(Page { records, more: found.next().is_some() })
+        })
+    }
+
+    fn count(&self, query: Query) -> BoxFuture<'_, u64> {
+        self.unblock(move |shared| Ok(query.of(shared.matching(&query)?.count() as u64)))
+    }
+
+    fn after(&self, cursor: Option<Cursor>, limit: usize) -> BoxFuture<'_, Batch> {
+        Box::pin(async move {
+            let mut place = match &cursor {
+                None => LOWEST,
+                Some(cursor) => match cursor.parts()? {
+                    (of, place) if of == self.shared.order => {
+                        place.parse().map_err(|_| cursor.foreign())?
                     }
-                    records.push(item.record.clone());
-                }
-            }
-            Ok(Page { records, more: false })
+                    _ => return Err(cursor.foreign()),
+                },
+            };
+            let room = self.shared.open_room()?;
+            let mut items = room.messages.range((Bound::Excluded(place), Bound::Unbounded));
+            let records: Vec<_> =
+                items.by_ref().take(limit).map(|(_, item)| item.record.clone()).collect();
+            place = records.last().map_or(place, |last| last.id);
+            let next = Some(Cursor::new(&self.shared.order, place));
+            Ok(Batch { records, next, more: items.next().is_some() })
+        })
+    }
+
+    fn end(&self) -> BoxFuture<'_, Cursor> {
+        Box::pin(async {
+            let room = self.shared.open_room()?;
+            let last = room.messages.last_key_value().map_or(LOWEST, |(id, _)| *id);
+            Ok(Cursor::new(&self.shared.order, last))
         })
     }
 
@@ -116,6 +158,38 @@ impl Store for Memory {
                 }
             }
             Ok(changed)
+        })
+    }
+
+    fn annotate(&self, id: MessageId, name: String, value: Option<String>) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            check_annotation(&name, value.as_deref())?;
+            let mut room = self.shared.open_room()?;
+            let Some(item) = room.messages.get(&id) else { return Ok(false) };
+            let known = item.annotations.get(&name);
+            if known == value.as_ref() {
+                return Ok(false);
+            }
+            let cost = |value: &String| (name.len() + value.len()) as u64;
+            let taken = room.taken - known.map_or(0, cost) + value.as_ref().map_or(0, cost);
+            if taken > self.shared.max_bytes {
+                return Err(Error::Full);
+            }
+            room.taken = taken;
+            if let Some(item) = room.messages.get_mut(&id).map(Arc::make_mut) {
+                match value {
+                    Some(value) => item.annotations.insert(name, value),
+                    None => item.annotations.remove(&name),
+                };
+            }
+            Ok(true)
+        })
+    }
+
+    fn annotations(&self, id: MessageId) -> BoxFuture<'_, BTreeMap<String, String>> {
+        Box::pin(async move {
+            let room = self.shared.open_room()?;
+            Ok(room.messages.get(&id).map(|item| item.annotations.clone()).unwrap_or_default())
         })
     }
 
@@ -138,6 +212,8 @@ impl Store for Memory {
                 }
                 let item = Arc::make_mut(item);
                 item.mailboxes.retain(|name| *name != key);
+                let place = item.record.left.partition_point(|name| *name < key);
+                item.record.left.insert(place, key.clone());
                 if item.mailboxes.is_empty() {
                     room.remove(id);
                     left.deleted.push(id);
@@ -191,82 +267,47 @@ impl Store for Memory {
         self.unblock(|shared| shared.labels(|item| item.record.tags.clone()))
     }
 
+    fn set_note(&self, key: String, value: Option<Vec<u8>>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            check_note(&key, value.as_deref())?;
+            let mut room = self.shared.open_room()?;
+            match value {
+                Some(value) => room.notes.insert(key, value),
+                None => room.notes.remove(&key),
+            };
+            Ok(())
+        })
+    }
+
+    fn note(&self, key: String) -> BoxFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async move { Ok(self.shared.open_room()?.notes.get(&key).cloned()) })
+    }
+
+    fn notes(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<Note>> {
+        Box::pin(async move {
+            let room = self.shared.open_room()?;
+            let notes = room.notes.range(prefix.clone()..);
+            let notes = notes.take_while(|(key, _)| key.starts_with(&prefix));
+            let notes = notes.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
+            let note =
+                |(key, value): (&String, &Vec<u8>)| Note { key: key.clone(), value: value.clone() };
+            Ok(notes.take(limit).map(note).collect())
+        })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let mut room = self.shared.open_room()?;
             room.closed = true;
             room.messages.clear();
+            room.notes.clear();
             Ok(())
         })
-    }
-}
-
-struct MemoryDraft {
-    shared: Arc<Shared>,
-    raw: Vec<u8>,
-    /// What this draft has reserved of the bound, given back when it is dropped.
-    taken: u64,
-}
-
-impl Draft for MemoryDraft {
-    fn write<'a>(&'a mut self, chunk: &'a [u8]) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.shared.reserve(chunk.len() as u64)?;
-            self.taken += chunk.len() as u64;
-            self.raw.extend_from_slice(chunk);
-            Ok(())
-        })
-    }
-
-    fn commit(
-        self: Box<Self>,
-        envelope: Envelope,
-        summary: Summary,
-    ) -> BoxFuture<'static, Arc<Record>> {
-        Box::pin(async move { self.keep(None, envelope, summary) })
-    }
-
-    fn restore(
-        self: Box<Self>,
-        id: MessageId,
-        envelope: Envelope,
-        summary: Summary,
-    ) -> BoxFuture<'static, Arc<Record>> {
-        Box::pin(async move { self.keep(Some(id), envelope, summary) })
-    }
-}
-
-impl MemoryDraft {
-    fn keep(
-        mut self,
-        id: Option<MessageId>,
-        envelope: Envelope,
-        mut summary: Summary,
-    ) -> Result<Arc<Record>, Error> {
-        self.shared.reserve(MESSAGE_COST)?;
-        self.taken += MESSAGE_COST;
-        let raw: Arc<[u8]> = std::mem::take(&mut self.raw).into();
-        summary.size = raw.len() as u64;
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut room = self.shared.open_room()?;
-        let id = match id {
-            None => room.ids.next(seconds.as_secs()),
-            Some(id) if room.ids.adopt(id) => id,
-            Some(id) => return Err(Error::not_above(id)),
-        };
-        let record = Record::fresh(id, envelope, summary);
-        let mailboxes = mailbox_keys(&record.envelope);
-        room.messages.insert(id, Arc::new(Item { record: record.clone(), raw, mailboxes }));
-        drop(room);
-        // From here on the room counts what the draft took.
-        self.taken = 0;
-        Ok(Arc::new(record))
-    }
-}
-
-impl Drop for MemoryDraft {
-    fn drop(&mut self) {
-        self.shared.room().taken -= self.taken;
     }
 }
 
@@ -295,6 +336,12 @@ impl Shared {
         let room = self.open_room()?;
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
         Ok(room.messages.range((Bound::Unbounded, end)).rev().map(|(_, i)| i.clone()).collect())
+    }
+
+    /// What matches, newest first.
+    fn matching(&self, query: &Query) -> Result<impl Iterator<Item = Arc<Item>>, Error> {
+        let items = self.newest_first(query.before)?.into_iter();
+        Ok(items.filter(|item| item.is_wanted(&query.search, query.mailbox.as_deref())))
     }
 
     fn select(&self, which: Selection) -> Result<Vec<MessageId>, Error> {
@@ -328,7 +375,9 @@ impl Room {
     fn remove(&mut self, id: MessageId) -> bool {
         let removed = self.messages.remove(&id);
         if let Some(item) = &removed {
-            self.taken -= item.raw.len() as u64 + MESSAGE_COST;
+            let annotations = item.annotations.iter().map(|(name, value)| name.len() + value.len());
+            let octets = item.raw.len() + annotations.sum::<usize>();
+            self.taken -= octets as u64 + MESSAGE_COST;
         }
         removed.is_some()
     }
@@ -385,5 +434,7 @@ fn apply(record: &mut Record, change: &Change) -> bool {
     }
 }
 
+/// No message has it.
+const LOWEST: MessageId = MessageId::from_bytes([0; 12]);
 /// What a message takes besides its octets: its envelope, summary and place in the map, roughly.
 const MESSAGE_COST: u64 = 1024;
