@@ -6,6 +6,7 @@
 
 mod environment;
 mod fault;
+mod keys;
 mod rules;
 
 use std::{fmt, path::Path};
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use self::{
-    environment::{override_from, variable_name},
+    environment::override_from,
     fault::{humane, in_file, of_key, places},
+    keys::variable_name,
 };
 use crate::{
     auth,

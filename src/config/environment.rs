@@ -2,7 +2,11 @@
 
 use toml::{Table, Value};
 
-use super::{CONFIG_VARIABLE, Config, Error, fault::humane};
+use super::{
+    CONFIG_VARIABLE, Config, Error,
+    fault::humane,
+    keys::{PREFIX, default_table, set, variable_name},
+};
 
 /// Puts the environment's values over those of the file.
 pub(super) fn override_from(
@@ -32,10 +36,6 @@ pub(super) fn override_from(
     Ok(warnings)
 }
 
-pub(super) fn default_table() -> Result<Table, Error> {
-    Table::try_from(Config::default()).map_err(|error| Error(error.to_string()))
-}
-
 /// The key that a variable names, with the sections that it stands in, and its default.
 fn find<'a>(defaults: &'a Table, variable: &str) -> Option<(Vec<&'a str>, &'a Value)> {
     fn within<'a>(
@@ -53,24 +53,6 @@ fn find<'a>(defaults: &'a Table, variable: &str) -> Option<(Vec<&'a str>, &'a Va
         })
     }
     within(defaults, &[], variable)
-}
-
-/// Puts a value where its key belongs.
-pub(super) fn set(table: &mut Table, path: &[&str], value: Value) {
-    match path {
-        [] => {}
-        [key] => drop(table.insert((*key).to_owned(), value)),
-        [section, rest @ ..] => {
-            let entry = table.entry(*section).or_insert_with(|| Value::Table(Table::new()));
-            if let Value::Table(section) = entry {
-                set(section, rest, value);
-            }
-        }
-    }
-}
-
-pub(super) fn variable_name(key: &str) -> String {
-    format!("{PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
 /// A variable's text as a value of the type that the default has. What does not fit stays a string,
@@ -104,6 +86,3 @@ fn typed(text: &str, default: &Value) -> Value {
         _ => string(),
     }
 }
-
-/// What every variable begins with.
-const PREFIX: &str = "SMTPD_";

@@ -4,7 +4,7 @@ use toml::Table;
 
 use super::{
     Config, Error,
-    environment::{default_table, set, variable_name},
+    keys::{default_table, set, variable_name},
 };
 
 /// `file:line: section.key: what was expected`

@@ -10,6 +10,7 @@ mod matching;
 mod memory;
 #[cfg(feature = "mongodb")]
 mod mongo;
+mod open;
 mod options;
 mod order;
 mod query;
@@ -18,6 +19,7 @@ mod sqlite;
 
 pub use self::{
     annexes::{LARGEST_ANNOTATION, LARGEST_NOTE, Note},
+    open::{backup, check, open, open_existing, repair},
     options::*,
     order::{Batch, Cursor},
     query::{

@@ -1,20 +1,9 @@
-//! The `[store]` section, and which store it opens.
+//! The `[store]` section.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "mongodb")]
-use super::mongo::{self, Mongo};
-use super::{
-    Checked, Error, Store,
-    memory::Memory,
-    sqlite::{self, Sqlite},
-};
 use crate::secret::Secret;
 
 /// `[store]`: where messages stay.
@@ -104,59 +93,6 @@ pub enum Kind {
     Memory,
     /// A MongoDB that several smtpd share.
     Mongodb,
-}
-
-/// Opens the store that the options ask for. Blocks: it may have leftovers to clear away.
-pub fn open(options: &Options) -> Result<Arc<dyn Store>, Error> {
-    Ok(match options.kind {
-        Kind::Sqlite => Arc::new(Sqlite::open(options)?),
-        Kind::Memory => Arc::new(Memory::new(options.memory_max_bytes)),
-        #[cfg(feature = "mongodb")]
-        Kind::Mongodb => Arc::new(Mongo::open(options)?),
-        #[cfg(not(feature = "mongodb"))]
-        Kind::Mongodb => {
-            return Err(Error::Open("store.kind: this smtpd was built without MongoDB".into()));
-        }
-    })
-}
-
-/// The same of a store that must be there already: none is made of a path that is mistyped.
-pub fn open_existing(options: &Options) -> Result<Arc<dyn Store>, Error> {
-    if options.kind == Kind::Sqlite {
-        sqlite::expect_store(&options.path)?;
-    }
-    open(options)
-}
-
-/// Whether everything that was acknowledged is there and whole. An smtpd may run on it meanwhile. Blocks.
-pub fn check(options: &Options) -> Result<Checked, Error> {
-    match options.kind {
-        #[cfg(feature = "mongodb")]
-        Kind::Mongodb => mongo::check(options),
-        _ => sqlite::check(folder(options)?),
-    }
-}
-
-/// Copies the store into a folder that does not exist yet. An smtpd may run on it meanwhile. Blocks.
-pub fn backup(options: &Options, target: &Path) -> Result<Checked, Error> {
-    sqlite::backup(folder(options)?, target)
-}
-
-/// Saves what can be saved of a damaged store, and tells what cannot. No smtpd may run on it. Blocks.
-pub fn repair(options: &Options) -> Result<Checked, Error> {
-    sqlite::repair(folder(options)?)
-}
-
-fn folder(options: &Options) -> Result<&Path, Error> {
-    match options.kind {
-        Kind::Sqlite => {
-            sqlite::expect_store(&options.path)?;
-            Ok(&options.path)
-        }
-        Kind::Memory | Kind::Mongodb => {
-            Err(Error::Open("store.kind: only a store of kind \"sqlite\" is a folder".into()))
-        }
-    }
 }
 
 impl Default for Options {

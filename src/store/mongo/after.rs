@@ -14,7 +14,8 @@ use super::{
     find::{object, of_record},
     health::failed,
     row::Found,
-    tend::{DEAD_AFTER_MS, instance},
+    schema::instance,
+    tend::DEAD_AFTER_MS,
 };
 use crate::{
     id::MessageId,

@@ -12,7 +12,7 @@ use super::{
     draft::MongoDraft,
     find,
     ledger::{self, Kind},
-    notes, tend,
+    notes, page, tend,
 };
 use crate::{
     id::MessageId,
@@ -131,7 +131,7 @@ impl Store for Mongo {
     }
 
     fn list(&self, query: Query) -> BoxFuture<'_, Page> {
-        Box::pin(self.look(move |shared| find::page(shared, query)))
+        Box::pin(self.look(move |shared| page::page(shared, query)))
     }
 
     fn count(&self, query: Query) -> BoxFuture<'_, u64> {

@@ -355,7 +355,7 @@ async fn ours(shared: &Shared, ids: &[MessageId]) -> mongodb::error::Result<Vec<
         Topology::Replicated => find.read_concern(ReadConcern::majority()).await?,
         Topology::Standalone => {
             // A write that is in the journal has all before it there, too.
-            let this = doc! { "_id": super::tend::instance(shared.me) };
+            let this = doc! { "_id": super::schema::instance(shared.me) };
             let update = doc! { "$set": { "confirmed": DateTime::now() } };
             shared.there.meta.update_one(this, update).await?;
             find.await?

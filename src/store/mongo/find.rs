@@ -8,7 +8,6 @@ use smol::stream::StreamExt as _;
 
 use super::{
     Shared, bodies,
-    count::page_bound,
     health::failed,
     plan::{Check, Plan},
     row::Found,
@@ -16,21 +15,8 @@ use super::{
 use crate::{
     id::MessageId,
     message::search,
-    store::{Error, Page, Query, Raw, Record, matching},
+    store::{Error, Raw, Record, matching},
 };
-
-/// A page.
-pub(super) async fn page(shared: Arc<Shared>, query: Query) -> Result<Page, Error> {
-    let limit = query.limit.saturating_add(1);
-    let Some(before) = page_bound(&shared, &query).await? else {
-        return Ok(Page { records: Vec::new(), more: false });
-    };
-    let mailbox = query.mailbox.as_deref();
-    let mut records = find(&shared, &query.search, mailbox, before, limit).await?;
-    let more = records.len() > query.limit;
-    records.truncate(query.limit);
-    Ok(Page { records, more })
-}
 
 /// Messages that match, newest first, at most `limit`.
 pub(super) async fn find(

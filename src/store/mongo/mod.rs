@@ -25,6 +25,7 @@ mod find;
 mod health;
 mod ledger;
 mod notes;
+mod page;
 mod plan;
 mod row;
 mod runtime;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mongodb::{
     Client, Collection, Database, IndexModel,
-    bson::{Document, doc},
+    bson::{Document, doc, oid::ObjectId},
     options::{
         ClientOptions, CollectionOptions, CommitQuorum, CreateIndexOptions, IndexOptions,
         ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
@@ -231,3 +231,8 @@ pub(super) const NEVER: Duration = Duration::from_secs(i32::MAX as u64);
 const OTHER_OPTIONS: i32 = 85;
 const UNAUTHORIZED: i32 = 13;
 const AUTHENTICATION_FAILED: i32 = 18;
+
+/// The id of an instance's document.
+pub(super) fn instance(me: ObjectId) -> String {
+    format!("instance:{}", me.to_hex())
+}

@@ -16,7 +16,7 @@ use super::{
     Shared, bodies, commit,
     health::{DUPLICATE, code},
     ledger,
-    schema::{Collections, NEVER},
+    schema::{Collections, NEVER, instance},
 };
 use crate::store::{Error, Keep};
 
@@ -178,11 +178,6 @@ pub(super) async fn farewell(shared: &Arc<Shared>) -> Result<(), Error> {
         there.meta.delete_one(doc! { "_id": "lease", "holder": shared.me }).await
     };
     both.await.map(drop).map_err(|error| shared.health.failed(&error))
-}
-
-/// The id of an instance's document.
-pub(super) fn instance(me: ObjectId) -> String {
-    format!("instance:{}", me.to_hex())
 }
 
 /// How often totals are added up, and how often it is asked whether MongoDB is back.

@@ -2,11 +2,7 @@
 
 use rusqlite::params;
 
-use super::{
-    Shared,
-    read::Reader,
-    tx::{Kind, unsigned},
-};
+use super::{Shared, integers::unsigned, read::Reader, tx::Kind};
 use crate::store::{
     Error, Query,
     kept::{Kept, Of},

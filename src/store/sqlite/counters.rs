@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, params, types::Type};
 
-use super::tx::{signed, unsigned};
+use super::integers::{signed, unsigned};
 
 /// The single row of `counters`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

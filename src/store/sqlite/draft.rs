@@ -4,8 +4,9 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Shared,
+    appender::{Entry, Journal},
     bodies::BodyFile,
-    journal::{Entry, Head, Journal},
+    journal::Head,
     read::uid,
 };
 use crate::{

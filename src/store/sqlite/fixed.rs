@@ -9,8 +9,8 @@ use crc32fast::Hasher;
 use rusqlite::{Row, Statement, params};
 
 use super::{
+    integers::signed,
     journal::{Head, Placed},
-    tx::signed,
 };
 use crate::id::MessageId;
 

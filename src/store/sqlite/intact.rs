@@ -155,6 +155,7 @@ const FIRST_PAGES: [&str; 11] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sqlite::open;
 
     #[test]
     fn rows_are_in_order_or_are_not() {
@@ -167,7 +168,7 @@ mod tests {
     fn a_file_that_lost_its_end_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("smtpd.db");
-        let db = schema::open_writer(&path).unwrap();
+        let db = open::open_writer(&path).unwrap();
         db.execute("INSERT INTO notes VALUES ('x', zeroblob(100000))", ()).unwrap();
         // What is only in the log is there.
         assert!(has_all_pages(&path).unwrap());
@@ -185,7 +186,7 @@ mod tests {
     fn a_schema_with_another_column_is_told_and_mended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("smtpd.db");
-        drop(schema::open_writer(&path).unwrap());
+        drop(open::open_writer(&path).unwrap());
         let mut octets = fs::read(&path).unwrap();
         let at = memchr::memmem::find(&octets, b"tagged     INTEGER").unwrap();
         octets[at] = 0xff;

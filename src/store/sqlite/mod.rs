@@ -18,6 +18,7 @@
 
 mod after;
 mod annotations;
+mod appender;
 mod bell;
 mod bodies;
 mod body;
@@ -31,10 +32,12 @@ mod fixed;
 mod index;
 mod indexer;
 mod intact;
+mod integers;
 mod journal;
 mod leave;
 mod lock;
 mod notes;
+mod open;
 mod plan;
 mod pool;
 mod read;
@@ -45,6 +48,7 @@ mod sealed;
 mod start;
 mod tx;
 mod upgrade;
+mod workshop;
 mod writer;
 
 pub(super) use self::care::{backup, check, expect_store, repair};
@@ -65,11 +69,12 @@ use std::{
 use rusqlite::Connection;
 
 use self::{
+    appender::Journal,
     bodies::Bodies,
     counters::Counters,
     index::Index,
     indexer::Indexer,
-    journal::{Journal, Replayed, Segments},
+    journal::{Replayed, Segments},
     lock::Lock,
     pool::Pool,
     read::Reader,

@@ -9,11 +9,12 @@ use super::{
     bodies::BodyName,
     fixed::{Damaged, Fixed},
     intact,
+    integers::unsigned,
     journal::{Head, open_meta},
     leave::left,
     row,
     schema::{self, failed},
-    tx::{Kind, unsigned},
+    tx::Kind,
 };
 use crate::{
     id::MessageId,

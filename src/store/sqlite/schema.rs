@@ -1,4 +1,5 @@
-//! Opening the database: who we are, which version, and the settings that durability rests on.
+//! What every connection to the database knows: who we are, which version, the settings that durability rests
+//! on, and what an error of SQLite means.
 
 use std::{
     ffi::c_int,
@@ -10,93 +11,9 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, hooks::Wal};
 
-use super::{counters::Counters, intact, journal::Segments, upgrade};
 use crate::store::Error;
 
-/// Opens the database for writing; makes it if it is missing.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
-    let cannot = |error| Error::Open(describe(path, &error));
-    intact::expect_all_pages(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags).map_err(cannot)?;
-    match header(&db).map_err(cannot)? {
-        (APPLICATION_ID, VERSION, _) => {}
-        (0, 0, 0) => create(&mut db).map_err(cannot)?,
-        other => return Err(foreign(path, &db, other)),
-    }
-    intact::expect_schema(path, &db)?;
-    settle_writer(&mut db).map_err(cannot)?;
-    Ok(db)
-}
-
-/// Brings a database of an earlier build to this layout, if it is one: before anything else is done with it.
-pub(super) fn upgrade(path: &Path, segments: &Segments) -> Result<(), Error> {
-    let cannot = |error| Error::Open(describe(path, &error));
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = match Connection::open_with_flags(path, flags) {
-        Ok(db) if path.is_file() => db,
-        // There is none yet; or it is told when it is opened.
-        _ => return Ok(()),
-    };
-    match header(&db) {
-        Ok((APPLICATION_ID, VERSION_2, _)) if noted_layout(&db).is_none() => {
-            upgrade::from_layout_2(&mut db, segments).map_err(cannot)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// An error if the file is no database of this version, or a damaged one; it is looked at and not changed.
-pub(super) fn check_version(path: &Path) -> Result<(), Error> {
-    let cannot = |error| Error::Open(describe(path, &error));
-    intact::expect_all_pages(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).map_err(cannot)?;
-    match header(&db).map_err(cannot)? {
-        (APPLICATION_ID, VERSION, _) => intact::expect_schema(path, &db),
-        other => Err(foreign(path, &db, other)),
-    }
-}
-
-/// An error if a later version of smtpd made the database: this one must not make an old one of it.
-pub(super) fn refuse_newer(path: &Path) -> Result<(), Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // What is damaged or missing is made again.
-    let Ok(db) = Connection::open_with_flags(path, flags) else { return Ok(()) };
-    match header(&db) {
-        Ok(header @ (APPLICATION_ID, version, _))
-            if version > VERSION && noted_layout(&db) != Some(VERSION) =>
-        {
-            Err(foreign(path, &db, header))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The layout as the notes say it, if they do.
-fn noted_layout(db: &Connection) -> Option<i32> {
-    db.query_row("SELECT value FROM notes WHERE name = 'layout'", (), |row| row.get(0)).ok()
-}
-
-fn foreign(path: &Path, db: &Connection, header: (i32, i32, i64)) -> Error {
-    if noted_layout(db) == Some(VERSION) {
-        return Error::needs_repair(
-            path,
-            "the database is damaged: its header is that of another layout",
-        );
-    }
-    let path = path.display();
-    Error::Open(match header {
-        (APPLICATION_ID, version, _) => format!(
-            "{path}: made by another version of smtpd (layout {version}, this one knows {VERSION})"
-        ),
-        _ => not_ours(&path),
-    })
-}
-
-fn not_ours(path: &dyn std::fmt::Display) -> String {
+pub(super) fn not_ours(path: &dyn std::fmt::Display) -> String {
     format!(
         "{path}: not a database of smtpd; if it was one, `smtpd repair` makes it again from the journal"
     )
@@ -112,37 +29,13 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Application id, layout version, and how much is in the file.
-fn header(db: &Connection) -> rusqlite::Result<(i32, i32, i64)> {
+pub(super) fn header(db: &Connection) -> rusqlite::Result<(i32, i32, i64)> {
     db.query_row(
         "SELECT (SELECT * FROM pragma_application_id), (SELECT * FROM pragma_user_version),
                 (SELECT count(*) FROM sqlite_schema)",
         (),
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )
-}
-
-fn create(db: &mut Connection) -> rusqlite::Result<()> {
-    // Both are fixed by the first page that is written.
-    db.pragma_update(None, "page_size", PAGE_SIZE)?;
-    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    let all = db.transaction()?;
-    all.execute_batch(include_str!("schema.sql"))?;
-    all.execute("INSERT INTO counters VALUES (1, 0, 0, 1, NULL, 0, 0, 0, 0, 0, 0, 0)", ())?;
-    let identity = all.query_row("SELECT random()", (), |row| row.get(0))?;
-    Counters { identity, next_seq: 1, ..Counters::default() }.save(&all)?;
-    all.pragma_update(None, "application_id", APPLICATION_ID)?;
-    all.pragma_update(None, "user_version", VERSION)?;
-    all.commit()
-}
-
-fn settle_writer(db: &mut Connection) -> rusqlite::Result<()> {
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    set_lasting(db, false)?;
-    db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    db.wal_hook(Some(move_when_long))?;
-    db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
-    settle(db)
 }
 
 /// Moves the log into its database when it is long, as SQLite does by itself; but that would tell nobody if
@@ -264,23 +157,15 @@ fn is_unreadable(error: &rusqlite::Error) -> bool {
 }
 
 /// "smtp" in ASCII: `file` and this program can tell the database from others.
-const APPLICATION_ID: i32 = 0x736d_7470;
+pub(super) const APPLICATION_ID: i32 = 0x736d_7470;
 /// Grows when schema.sql changes.
 pub(super) const VERSION: i32 = 3;
-/// Of the builds before 0.1.0, which upgrade.sql brings to this one.
-const VERSION_2: i32 = 2;
-/// Octets.
-const PAGE_SIZE: i32 = 4096;
-/// Of the writer: it touches the newest pages and the labels in use.
-const WRITER_CACHE_KIB: i32 = 16 * 1024;
 /// Of each reader.
 const READER_CACHE_KIB: i32 = 4 * 1024;
 /// Pages in the log at which a commit moves them into the database.
 const CHECKPOINT_PAGES: c_int = 2000;
 /// Octets of the log that are written again at once.
 const PIECE: usize = 256 * 1024;
-/// The log is cut back to this many octets when it starts again.
-const JOURNAL_LIMIT: i64 = 16 * 1024 * 1024;
 /// Prepared statements kept per connection: all that there are.
 const STATEMENTS: usize = 64;
 /// Nobody else writes, but a checkpoint may hold a lock for a moment.

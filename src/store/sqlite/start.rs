@@ -17,13 +17,14 @@ use rusqlite::Connection;
 use super::{
     BODIES, DATABASE, JOURNAL, LOST_AND_FOUND,
     bodies::{Bodies, Leftovers},
-    care,
     counters::Counters,
     fixed::Fixed,
+    integers::signed,
     journal::{Header, Replayed, Segments, Torn, begin_anew, replay},
-    make_folder, make_private,
+    make_folder, make_private, open,
     schema::{self, failed},
-    tx::{Tx, signed},
+    tx::Tx,
+    workshop,
 };
 use crate::store::Error;
 
@@ -45,7 +46,7 @@ pub(super) fn begin(folder: &Path, index: bool) -> Result<Begun, Error> {
     let database = folder.join(DATABASE);
     let journal = folder.join(JOURNAL);
     let segments = Segments::open(journal.clone()).map_err(|error| cannot(&journal, &error))?;
-    if care::is_repair_interrupted(folder) {
+    if workshop::is_interrupted(folder) {
         return Err(Error::needs_repair(folder, "`smtpd repair` was interrupted here"));
     }
     let is_new = segments.numbers().map_err(|error| cannot(&journal, &error))?.is_empty();
@@ -55,8 +56,8 @@ pub(super) fn begin(folder: &Path, index: bool) -> Result<Begun, Error> {
     make_private(&database).map_err(|error| cannot(&database, &error))?;
     // What a kill left in it may rest on a sync that had failed.
     schema::write_log_again(&database).map_err(|error| cannot(&database, &error))?;
-    schema::upgrade(&database, &segments)?;
-    let db = schema::open_writer(&database)?;
+    open::upgrade(&database, &segments)?;
+    let db = open::open_writer(&database)?;
     let mut counters =
         Counters::load(&db).map_err(|error| Error::Open(schema::describe(&database, &error)))?;
     let bodies = folder.join(BODIES);

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     counters::Counters,
     fixed::Fixed,
+    integers::unsigned,
     journal::{Head, Header, Placed},
 };
 use crate::{
@@ -472,15 +473,4 @@ pub(super) fn labels(text: &str) -> Option<Vec<i64>> {
 pub(super) fn labels_text(labels: &[i64]) -> String {
     let list: Vec<_> = labels.iter().map(i64::to_string).collect();
     format!("[{}]", list.join(","))
-}
-
-/// A column that is never negative.
-pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    let number = row.get::<_, i64>(column)?;
-    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
-}
-
-/// SQLite's integers are signed; nobody has so many octets.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -23,6 +23,7 @@ use super::{
     Shared,
     counters::Counters,
     journal::Placed,
+    open,
     schema::{self, failed},
     tx::{Doomed, Tx},
 };
@@ -362,7 +363,7 @@ impl Thread {
     fn open(&mut self) -> Result<(), Error> {
         if self.db.is_none() {
             schema::write_log_again(&self.path).map_err(|error| Error::from_io(&error))?;
-            let db = schema::open_writer(&self.path).map_err(|e| Error::Io(e.to_string()))?;
+            let db = open::open_writer(&self.path).map_err(|e| Error::Io(e.to_string()))?;
             *self.shared.counters() = Counters::load(&db).map_err(|error| failed(&error))?;
             self.db = Some(db);
         }

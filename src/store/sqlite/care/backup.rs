@@ -22,13 +22,8 @@ use rusqlite::Connection;
 
 use super::{
     super::{
-        BODIES, DATABASE, JOURNAL,
-        counters::Counters,
-        journal::replay,
-        make_folder, private,
-        schema::{self, failed},
-        start::catch_up,
-        tx::Tx,
+        BODIES, DATABASE, JOURNAL, counters::Counters, journal::replay, make_folder, open, private,
+        schema::failed, start::catch_up, tx::Tx,
     },
     Folder,
     check::totals,
@@ -114,7 +109,7 @@ impl Copy {
         let is_behind = !is_taken_in(&from)?;
         let copy = part.join(DATABASE);
         copy_database(&from.db, &copy)?;
-        let to = Folder::around(schema::open_writer(&copy)?, part)?;
+        let to = Folder::around(open::open_writer(&copy)?, part)?;
         let counters = Counters::load(&to.db).map_err(|error| failed(&error))?;
         let mut checked = Checked::default();
         totals(&to.db, &mut checked).map_err(|error| failed(&error))?;

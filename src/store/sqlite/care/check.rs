@@ -10,9 +10,9 @@ use super::{
         counters::Counters,
         journal::{Placed, Replayed, replay},
         notes,
+        workshop::is_interrupted,
     },
     Folder,
-    replace::is_interrupted,
 };
 use crate::store::{Checked, Error};
 

@@ -10,7 +10,6 @@ mod repair;
 mod replace;
 mod rescue;
 
-pub(super) use self::replace::is_interrupted as is_repair_interrupted;
 pub(in crate::store) use self::{backup::backup, check::check, repair::repair};
 
 use std::path::Path;
@@ -24,9 +23,10 @@ use super::{
     intact,
     journal::{Facts, Head, Segments, open_meta},
     leave::left,
-    row,
+    open, row,
     schema::{self, failed},
     tx::{Kind, labels},
+    workshop,
 };
 use crate::{id::MessageId, store::Error};
 
@@ -34,7 +34,7 @@ use crate::{id::MessageId, store::Error};
 /// that is empty, nor become one.
 pub(in crate::store) fn expect_store(folder: &Path) -> Result<(), Error> {
     let has = |name| folder.join(name).exists();
-    if has(DATABASE) || has(JOURNAL) || has(BODIES) || replace::is_begun(folder) {
+    if has(DATABASE) || has(JOURNAL) || has(BODIES) || workshop::is_begun(folder) {
         return Ok(());
     }
     let folder = folder.display();
@@ -88,7 +88,7 @@ impl Folder {
         if !database.is_file() {
             return Err(Error::needs_repair(&database, "no such file"));
         }
-        schema::check_version(&database)?;
+        open::check_version(&database)?;
         let db = schema::open_reader(&database)
             .map_err(|error| Error::Open(schema::describe(&database, &error)))?;
         Self::around(db, folder)

@@ -11,7 +11,7 @@ use super::super::{
     intact,
     journal::{Placed, Segments},
     leave::left,
-    notes, schema,
+    notes, open,
     tx::labels,
 };
 use crate::{
@@ -50,7 +50,7 @@ impl Old {
     /// Opens it, if it can be opened at all.
     pub(super) fn open(path: &Path, segments: &Segments) -> Self {
         // What stops it is told of each message later.
-        let _ = schema::upgrade(path, segments);
+        let _ = open::upgrade(path, segments);
         // One whose header is wrong may still be asked.
         let mended = || {
             let db = Connection::open(path).ok()?;
@@ -58,7 +58,7 @@ impl Old {
             let _ = intact::mend_schema(&db);
             Some(db)
         };
-        let open = || schema::open_writer(path).ok().or_else(mended);
+        let open = || open::open_writer(path).ok().or_else(mended);
         let db = path.is_file().then(open).flatten();
         let read = db.as_ref().and_then(|db| Counters::read(db).ok());
         let counters = read.filter(|(_, is_whole)| *is_whole).map(|(counters, _)| counters);

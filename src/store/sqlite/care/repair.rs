@@ -14,14 +14,16 @@ use super::{
         counters::Counters,
         journal::{Header, Of, Placed, Rescue, Segments, begin_anew, key, salvage},
         lock::Lock,
-        schema::{self, failed},
+        open,
+        schema::failed,
         start::bring_back,
         tx::Tx,
+        workshop::is_interrupted,
     },
     Folder,
     check::check,
     old::{Old, OldRow},
-    replace::{Workshop, is_interrupted},
+    replace::Workshop,
     rescue::rescue,
 };
 use crate::{
@@ -33,7 +35,7 @@ use crate::{
 pub(in crate::store) fn repair(folder: &Path) -> Result<Checked, Error> {
     let told = |error: io::Error| Error::from_io(&error);
     let _lock = Lock::take(folder)?;
-    schema::refuse_newer(&folder.join(super::DATABASE))?;
+    open::refuse_newer(&folder.join(super::DATABASE))?;
     if is_interrupted(folder) {
         Workshop::interrupted(folder).finish().map_err(told)?;
     }
@@ -83,7 +85,7 @@ struct Repair {
 
 impl Repair {
     fn begin(folder: &Path, workshop: &Workshop) -> Result<Self, Error> {
-        let new = Folder::around(schema::open_writer(&workshop.new_database())?, folder)?;
+        let new = Folder::around(open::open_writer(&workshop.new_database())?, folder)?;
         let mut old = Old::open(&workshop.old(), &new.segments);
         bring_back(folder, &new.bodies).map_err(|error| Error::from_io(&error))?;
         let identity = identity(&new.segments, &old).map_err(|error| Error::from_io(&error))?;

@@ -10,22 +10,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::super::{BODIES, DATABASE, INDEX, bodies::Bodies, make_folder, start::set_aside};
+use super::super::{
+    BODIES, DATABASE, INDEX,
+    bodies::Bodies,
+    make_folder,
+    start::set_aside,
+    workshop::{MARK, WORKSHOP},
+};
 
 /// The folder in which a repair works.
 pub(super) struct Workshop {
     store: PathBuf,
     folder: PathBuf,
-}
-
-/// True if a repair was killed while it put the new database in place.
-pub(in crate::store::sqlite) fn is_interrupted(store: &Path) -> bool {
-    store.join(WORKSHOP).join(MARK).exists()
-}
-
-/// True if there is a workshop, which a repair that was killed leaves.
-pub(super) fn is_begun(store: &Path) -> bool {
-    store.join(WORKSHOP).is_dir()
 }
 
 impl Workshop {
@@ -140,10 +136,6 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// In the folder of the store.
-const WORKSHOP: &str = "repair";
-/// In the workshop: the rest must be done.
-const MARK: &str = "replace";
 const OLD: &str = "old.db";
 const OLD_LOG: &str = "old.db-wal";
 const NEW: &str = "new.db";

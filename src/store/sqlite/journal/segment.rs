@@ -49,11 +49,11 @@ pub(in crate::store::sqlite) struct Header {
 
 /// A segment that is written.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(in crate::store::sqlite) struct Tail {
     file: File,
-    pub(super) number: i64,
+    pub(in crate::store::sqlite) number: i64,
     /// Where the next record goes.
-    pub(super) end: u64,
+    pub(in crate::store::sqlite) end: u64,
     /// Up to here the file has blocks, and behind `end` they are zeros.
     ahead: u64,
     zeros: Vec<u8>,
@@ -96,7 +96,7 @@ impl Segments {
     }
 
     /// Begins a segment: durable, with its name, when this returns.
-    pub(super) fn create(&self, header: Header) -> io::Result<Tail> {
+    pub(in crate::store::sqlite) fn create(&self, header: Header) -> io::Result<Tail> {
         #[cfg(test)]
         self.faults.strike(Fault::Create)?;
         let path = self.path(header.number);
@@ -114,7 +114,7 @@ impl Segments {
     }
 
     /// Goes on with a segment behind its last record, where there is nothing but zeros.
-    pub(super) fn resume(&self, number: i64, end: u64) -> io::Result<Tail> {
+    pub(in crate::store::sqlite) fn resume(&self, number: i64, end: u64) -> io::Result<Tail> {
         let file = fs::OpenOptions::new().read(true).write(true).open(self.path(number))?;
         let ahead = file.metadata()?.len();
         Ok(Tail { ahead: ahead.max(end), ..self.tail(file, number, end) })
@@ -249,7 +249,10 @@ impl Header {
 impl Tail {
     /// Writes records behind the last one and makes them durable. After a failure nobody knows what the
     /// file holds behind `end`: go on in another segment.
-    pub(super) fn append<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+    pub(in crate::store::sqlite) fn append<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a [u8]>,
+    ) -> io::Result<()> {
         #[cfg(test)]
         self.faults.strike(Fault::Write)?;
         let mut slices = records.map(IoSlice::new).collect::<Vec<_>>();
@@ -277,7 +280,7 @@ impl Tail {
     }
 
     /// Cuts off what a failed append may have left, as well as it goes: all of it is told that it failed.
-    pub(super) fn give_up(self) {
+    pub(in crate::store::sqlite) fn give_up(self) {
         if let Err(error) = self.file.set_len(self.end) {
             log::warn!("journal segment {}: cannot be cut back: {error}", self.number);
         }
