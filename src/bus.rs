@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use event_listener::Event as Bell;
+use event_listener::Event as Notify;
 
 use crate::{
     id::MessageId,
@@ -53,7 +53,7 @@ pub enum What {
 #[derive(Debug)]
 pub struct Bus {
     history: Mutex<History>,
-    bell: Bell,
+    notify: Notify,
     keep: usize,
 }
 
@@ -130,7 +130,7 @@ impl Bus {
     /// A bus that remembers the last `keep` events, or fewer if they are large.
     pub fn new(keep: usize) -> Arc<Self> {
         let history = History { first: 1, events: VecDeque::new(), octets: 0 };
-        Arc::new(Self { history: Mutex::new(history), bell: Bell::new(), keep: keep.max(1) })
+        Arc::new(Self { history: Mutex::new(history), notify: Notify::new(), keep: keep.max(1) })
     }
 
     /// Tells everybody. Never waits.
@@ -147,7 +147,7 @@ impl Bus {
             history.first += 1;
         }
         drop(history);
-        self.bell.notify(usize::MAX);
+        self.notify.notify(usize::MAX);
     }
 
     /// The number that the next event will have.
@@ -173,11 +173,11 @@ impl Subscription {
     pub async fn next(&mut self, most: usize) -> Heard {
         let bus = self.bus.clone();
         loop {
-            event_listener::listener!(bus.bell => bell);
+            event_listener::listener!(bus.notify => notify);
             if let Some(heard) = self.try_next(most) {
                 return heard;
             }
-            bell.await;
+            notify.await;
         }
     }
 

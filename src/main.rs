@@ -155,7 +155,7 @@ fn run(flags: Flags) -> Result<(), String> {
 }
 
 /// Says on standard output what is wrong with the store; an error if anything is.
-fn report(checked: Result<store::Checked, store::Error>) -> Result<(), String> {
+fn report(checked: Result<store::CheckReport, store::Error>) -> Result<(), String> {
     let checked = checked.map_err(|error| error.to_string())?;
     for fault in &checked.faults {
         say(fault)?;

@@ -14,7 +14,7 @@ pub struct Reload(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     asked: AtomicU64,
-    bell: Event,
+    notify: Event,
 }
 
 impl Reload {
@@ -26,19 +26,19 @@ impl Reload {
     /// Asks everybody to read their files again.
     pub fn ask(&self) {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
-        self.0.bell.notify(usize::MAX);
+        self.0.notify.notify(usize::MAX);
     }
 
     /// Waits until somebody asked since `seen`, which begins at 0 and is kept for the next call, so
     /// that no wish is missed while the last one is being fulfilled.
     pub async fn asked(&self, seen: &mut u64) {
         loop {
-            event_listener::listener!(self.0.bell => bell);
+            event_listener::listener!(self.0.notify => notify);
             let asked = self.0.asked.load(Ordering::SeqCst);
             if asked != std::mem::replace(seen, asked) {
                 return;
             }
-            bell.await;
+            notify.await;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use smol::{Timer, future};
 
-use crate::{mail::Mail, shutdown::Shutdown, store::Keep};
+use crate::{mail::Mail, shutdown::Shutdown, store::RetentionLimits};
 
 /// What is kept; 0 is no bound. By default nothing is deleted: a full disk is answered 452, and the
 /// client keeps its message.
@@ -35,14 +35,18 @@ impl Options {
     }
 
     /// The bounds at this moment.
-    fn keep(&self, now: SystemTime) -> Keep {
+    fn keep(&self, now: SystemTime) -> RetentionLimits {
         let bound = |number: u64| (number > 0).then_some(number);
         let oldest = bound(self.hours).and_then(|hours| {
             now.checked_sub(Duration::from_secs(hours.saturating_mul(3_600)))
                 .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
                 .and_then(|since| i64::try_from(since.as_millis()).ok())
         });
-        Keep { received_from_ms: oldest, messages: bound(self.messages), bytes: bound(self.bytes) }
+        RetentionLimits {
+            received_from_ms: oldest,
+            messages: bound(self.messages),
+            bytes: bound(self.bytes),
+        }
     }
 }
 
@@ -51,7 +55,7 @@ pub async fn run(options: Options, mail: Mail, shutdown: Shutdown) {
     let pause = Duration::from_secs(options.interval_seconds.max(1));
     loop {
         let keep = options.keep(SystemTime::now());
-        if keep != Keep::default() {
+        if keep != RetentionLimits::default() {
             // The first time may take long, and shutting down does not wait for it.
             let pruned = async { Some(mail.prune(keep).await) };
             let ended = async {
@@ -86,15 +90,19 @@ mod tests {
     #[test]
     fn zero_is_no_bound() {
         let now = UNIX_EPOCH + Duration::from_secs(7_200);
-        assert_eq!(Options::default().keep(now), Keep::default());
+        assert_eq!(Options::default().keep(now), RetentionLimits::default());
         let options = Options { hours: 1, messages: 2, bytes: 3, interval_seconds: 1 };
-        let keep = Keep { received_from_ms: Some(3_600_000), messages: Some(2), bytes: Some(3) };
+        let keep = RetentionLimits {
+            received_from_ms: Some(3_600_000),
+            messages: Some(2),
+            bytes: Some(3),
+        };
         assert_eq!(options.keep(now), keep);
     }
 
     #[test]
     fn an_age_before_1970_is_no_bound() {
         let options = Options { hours: 1, ..Options::default() };
-        assert_eq!(options.keep(UNIX_EPOCH), Keep::default());
+        assert_eq!(options.keep(UNIX_EPOCH), RetentionLimits::default());
     }
 }

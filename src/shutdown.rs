@@ -14,7 +14,7 @@ pub struct Shutdown(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     begun: AtomicBool,
-    bell: Event,
+    notify: Event,
 }
 
 impl Shutdown {
@@ -26,7 +26,7 @@ impl Shutdown {
     /// Asks everybody to finish. May be called more than once.
     pub fn begin(&self) {
         self.0.begun.store(true, Ordering::SeqCst);
-        self.0.bell.notify(usize::MAX);
+        self.0.notify.notify(usize::MAX);
     }
 
     /// True once [`Self::begin`] was called.
@@ -37,11 +37,11 @@ impl Shutdown {
     /// Waits for [`Self::begin`]; returns at once if it was called already.
     pub async fn begun(&self) {
         while !self.has_begun() {
-            event_listener::listener!(self.0.bell => bell);
+            event_listener::listener!(self.0.notify => notify);
             if self.has_begun() {
                 return;
             }
-            bell.await;
+            notify.await;
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{Mail, Scope};
 use crate::{
     bus::{Bus, Event, What},
     id::MessageId,
-    store::{Change, Error, Keep, Selection},
+    store::{Change, Error, RetentionLimits, Selection},
 };
 
 impl Mail {
@@ -74,7 +74,7 @@ impl Mail {
 
     /// Deletes what retention does not keep; returns how many messages are gone. It has no scope, for it is the
     /// clock that asks.
-    pub async fn prune(&self, keep: Keep) -> Result<u64, Error> {
+    pub async fn prune(&self, keep: RetentionLimits) -> Result<u64, Error> {
         let guard = DirtyOnDrop(&self.0.bus);
         let deleted = self.0.store.prune(keep).await?;
         guard.resolve();

@@ -167,7 +167,7 @@ pub struct Tasks {
 #[derive(Debug, Default)]
 struct Open {
     count: AtomicUsize,
-    bell: Event,
+    notify: Event,
 }
 
 impl Tasks {
@@ -197,11 +197,11 @@ impl Tasks {
     /// Waits until no task is left.
     pub async fn finished(&self) {
         loop {
-            event_listener::listener!(self.open.bell => bell);
+            event_listener::listener!(self.open.notify => notify);
             if self.open.count.load(Ordering::SeqCst) == 0 {
                 return;
             }
-            bell.await;
+            notify.await;
         }
     }
 }
@@ -211,7 +211,7 @@ struct Guard(Arc<Open>);
 impl Drop for Guard {
     fn drop(&mut self) {
         if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.bell.notify(usize::MAX);
+            self.0.notify.notify(usize::MAX);
         }
     }
 }

@@ -23,7 +23,8 @@ pub use self::{
     options::*,
     order::{Batch, Cursor},
     query::{
-        Change, Counts, Filter, Keep, Left, Mailbox, Page, Query, Selection, mailbox_key, tag_key,
+        Change, Counts, Filter, Left, Mailbox, Page, Query, RetentionLimits, Selection,
+        mailbox_key, tag_key,
     },
     record::{Raw, ReadAt, Record, State},
 };
@@ -82,7 +83,7 @@ pub trait Store: Send + Sync {
     fn leave(&self, ids: Vec<MessageId>, mailbox: String) -> BoxFuture<'_, Left>;
 
     /// Deletes the oldest messages until all bounds hold; returns how many were deleted.
-    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64>;
+    fn prune(&self, keep: RetentionLimits) -> BoxFuture<'_, u64>;
 
     /// Totals. Kept, not counted: this is cheap at any size.
     fn counts(&self) -> BoxFuture<'_, Counts>;
@@ -158,7 +159,7 @@ pub trait Draft: Send {
 
 /// What was found when a folder was looked after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckReport {
     /// Messages that were looked at.
     pub messages: u64,
     /// Their octets.
@@ -169,7 +170,7 @@ pub struct Checked {
     pub fault_count: u64,
 }
 
-impl Checked {
+impl CheckReport {
     fn tell(&mut self, fault: String) {
         self.fault_count += 1;
         if self.faults.len() < MOST_FAULTS {

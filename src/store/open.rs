@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 #[cfg(feature = "mongodb")]
 use super::mongo::{self, Mongo};
 use super::{
-    Checked, Error, Kind, Options, Store,
+    CheckReport, Error, Kind, Options, Store,
     memory::Memory,
     sqlite::{self, Sqlite},
 };
@@ -33,7 +33,7 @@ pub fn open_existing(options: &Options) -> Result<Arc<dyn Store>, Error> {
 }
 
 /// Whether everything that was acknowledged is there and whole. An smtpd may run on it meanwhile. Blocks.
-pub fn check(options: &Options) -> Result<Checked, Error> {
+pub fn check(options: &Options) -> Result<CheckReport, Error> {
     match options.kind {
         #[cfg(feature = "mongodb")]
         Kind::Mongodb => mongo::check(options),
@@ -42,12 +42,12 @@ pub fn check(options: &Options) -> Result<Checked, Error> {
 }
 
 /// Copies the store into a folder that does not exist yet. An smtpd may run on it meanwhile. Blocks.
-pub fn backup(options: &Options, target: &Path) -> Result<Checked, Error> {
+pub fn backup(options: &Options, target: &Path) -> Result<CheckReport, Error> {
     sqlite::backup(folder(options)?, target)
 }
 
 /// Saves what can be saved of a damaged store, and tells what cannot. No smtpd may run on it. Blocks.
-pub fn repair(options: &Options) -> Result<Checked, Error> {
+pub fn repair(options: &Options) -> Result<CheckReport, Error> {
     sqlite::repair(folder(options)?)
 }
 

@@ -108,7 +108,7 @@ pub struct Left {
 /// What retention keeps at most; `None` is no bound. Age is that of each message. While all together break
 /// another bound, the one that was committed first goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Keep {
+pub struct RetentionLimits {
     /// Received at or after this time, in milliseconds since 1970.
     pub received_from_ms: Option<i64>,
     /// This many messages.

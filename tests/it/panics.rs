@@ -28,8 +28,8 @@ use smtpd::{
     server,
     shutdown::Shutdown,
     store::{
-        self, Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Kind, Left, Mailbox,
-        Note, Page, Query, Raw, Record, Selection, Store,
+        self, Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Kind, Left, Mailbox, Note,
+        Page, Query, Raw, Record, RetentionLimits, Selection, Store,
     },
     wire::Envelope,
 };
@@ -380,7 +380,7 @@ impl Store for Faulty {
         self.0.store.leave(ids, mailbox)
     }
 
-    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
+    fn prune(&self, keep: RetentionLimits) -> BoxFuture<'_, u64> {
         self.at(Place::Prune);
         self.0.store.prune(keep)
     }

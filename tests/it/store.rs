@@ -6,8 +6,8 @@
 // A test says by a panic that it failed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod admin;
 mod annexes;
-mod care;
 mod contract;
 mod folder;
 mod scope;
@@ -23,8 +23,8 @@ use smtpd::{
         search::{self, Field, Term, Test},
     },
     store::{
-        self, Change, Counts, Error, Filter, Keep, Kind, Left, Options, Query, Raw, Record,
-        Selection, Store,
+        self, Change, Counts, Error, Filter, Kind, Left, Options, Query, Raw, Record,
+        RetentionLimits, Selection, Store,
     },
     wire::{Envelope, ForwardPath, Tls},
 };
@@ -737,7 +737,7 @@ fn a_message_from_the_future_does_not_keep_what_came_after_it() {
             let envelope = envelope(&["a@b.example"], received_ms);
             all.push(draft.commit(envelope, Summary::default()).await.unwrap().id);
         }
-        let keep = Keep { received_from_ms: Some(5000), ..Keep::default() };
+        let keep = RetentionLimits { received_from_ms: Some(5000), ..RetentionLimits::default() };
         // Of several instances one prunes, and it is not known at once which.
         let deleted = std::sync::atomic::AtomicU64::new(0);
         within(|| async {
@@ -764,16 +764,23 @@ fn prune_deletes_the_oldest_until_each_bound_holds() {
             all
         };
         for (keep, deleted) in [
-            (Keep::default(), 0),
-            (Keep { messages: Some(10), ..Keep::default() }, 0),
-            (Keep { messages: Some(4), ..Keep::default() }, 6),
-            (Keep { messages: Some(0), ..Keep::default() }, 10),
-            (Keep { bytes: Some(2000), ..Keep::default() }, 0),
-            (Keep { bytes: Some(1999), ..Keep::default() }, 1),
-            (Keep { bytes: Some(0), ..Keep::default() }, 10),
-            (Keep { received_from_ms: Some(3000), ..Keep::default() }, 3),
-            (Keep { received_from_ms: Some(3001), ..Keep::default() }, 4),
-            (Keep { received_from_ms: Some(3000), messages: Some(5), bytes: Some(900) }, 6),
+            (RetentionLimits::default(), 0),
+            (RetentionLimits { messages: Some(10), ..RetentionLimits::default() }, 0),
+            (RetentionLimits { messages: Some(4), ..RetentionLimits::default() }, 6),
+            (RetentionLimits { messages: Some(0), ..RetentionLimits::default() }, 10),
+            (RetentionLimits { bytes: Some(2000), ..RetentionLimits::default() }, 0),
+            (RetentionLimits { bytes: Some(1999), ..RetentionLimits::default() }, 1),
+            (RetentionLimits { bytes: Some(0), ..RetentionLimits::default() }, 10),
+            (RetentionLimits { received_from_ms: Some(3000), ..RetentionLimits::default() }, 3),
+            (RetentionLimits { received_from_ms: Some(3001), ..RetentionLimits::default() }, 4),
+            (
+                RetentionLimits {
+                    received_from_ms: Some(3000),
+                    messages: Some(5),
+                    bytes: Some(900),
+                },
+                6,
+            ),
         ] {
             let mut all = fill().await;
             assert_eq!(place.store.prune(keep).await, Ok(deleted as u64), "{keep:?}");
@@ -816,7 +823,7 @@ fn after_close_everything_is_closed() {
         assert_eq!(changed.err(), Some(Error::Closed));
         assert_eq!(store.delete(Selection::All).await.err(), Some(Error::Closed));
         assert_eq!(store.delete(Selection::Ids(vec![])).await.err(), Some(Error::Closed));
-        assert_eq!(store.prune(Keep::default()).await.err(), Some(Error::Closed));
+        assert_eq!(store.prune(RetentionLimits::default()).await.err(), Some(Error::Closed));
         assert_eq!(store.counts().await.err(), Some(Error::Closed));
         assert_eq!(store.mailboxes(None, 1).await.err(), Some(Error::Closed));
         assert_eq!(store.tags().await.err(), Some(Error::Closed));

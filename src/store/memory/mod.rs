@@ -12,8 +12,8 @@ use std::{
 
 use self::draft::MemoryDraft;
 use super::{
-    Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page, Query,
-    Raw, Record, Selection, Store,
+    Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Left, Mailbox, Note, Page, Query, Raw,
+    Record, RetentionLimits, Selection, Store,
     annexes::{check_annotation, check_note},
     mailbox_key, matching, tag_key,
 };
@@ -225,7 +225,7 @@ impl Store for Memory {
         })
     }
 
-    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
+    fn prune(&self, keep: RetentionLimits) -> BoxFuture<'_, u64> {
         self.unblock(move |shared| {
             let mut room = shared.open_room()?;
             let mut deleted = 0;

@@ -13,9 +13,9 @@ use super::{
     Shared,
     find::{object, of_record},
     health::failed,
+    maintenance::DEAD_AFTER_MS,
     row::Found,
     schema::instance,
-    tend::DEAD_AFTER_MS,
 };
 use crate::{
     id::MessageId,

@@ -53,7 +53,7 @@ pub(super) async fn set(
     let updated = shared.there.messages.update_one(filter, update).await;
     let is_changed = updated.map_err(|error| shared.health.failed(&error))?.modified_count == 1;
     if is_changed {
-        shared.ledger.touched();
+        shared.totals.touched();
     }
     Ok(is_changed)
 }

@@ -10,15 +10,14 @@ use super::{
     change::{self, PIECE, Sweep},
     count,
     draft::MongoDraft,
-    find,
-    ledger::{self, Kind},
-    notes, page, tend,
+    find, maintenance, notes, page,
+    totals::{self, Kind},
 };
 use crate::{
     id::MessageId,
     store::{
-        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page,
-        Query, Raw, Record, RemoteChange, Selection, Store,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Left, Mailbox, Note, Page, Query,
+        Raw, Record, RemoteChange, RetentionLimits, Selection, Store,
         annexes::{check_annotation, check_note},
         mailbox_key,
     },
@@ -76,18 +75,18 @@ impl Mongo {
         Ok(deleted)
     }
 
-    async fn prune_all(&self, keep: Keep) -> Result<u64, Error> {
-        let elected = self
+    async fn prune_all(&self, keep: RetentionLimits) -> Result<u64, Error> {
+        let acquire_lease = self
             .work(async move |shared| {
-                let elected = tend::elected(&shared.there, shared.me).await;
-                let elected = elected.map_err(|error| shared.health.failed(&error))?;
-                if elected {
-                    tend::expire(&shared, &keep).await?;
+                let acquire_lease = maintenance::acquire_lease(&shared.there, shared.me).await;
+                let acquire_lease = acquire_lease.map_err(|error| shared.health.failed(&error))?;
+                if acquire_lease {
+                    maintenance::expire(&shared, &keep).await?;
                 }
-                Ok(elected)
+                Ok(acquire_lease)
             })
             .await?;
-        if !elected {
+        if !acquire_lease {
             return Ok(0);
         }
         let mut deleted = 0;
@@ -107,7 +106,7 @@ impl Mongo {
     ) -> Result<Vec<Mailbox>, Error> {
         self.look(async move |shared| {
             shared.add_up().await?;
-            ledger::labels(&shared.there, kind, after, limit).await
+            totals::labels(&shared.there, kind, after, limit).await
         })
         .await
     }
@@ -179,14 +178,14 @@ impl Store for Mongo {
         })
     }
 
-    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
+    fn prune(&self, keep: RetentionLimits) -> BoxFuture<'_, u64> {
         Box::pin(self.prune_all(keep))
     }
 
     fn counts(&self) -> BoxFuture<'_, Counts> {
         Box::pin(self.look(async |shared: Arc<Shared>| {
             shared.add_up().await?;
-            let totals = ledger::totals(&shared.there).await;
+            let totals = totals::totals(&shared.there).await;
             let (counts, ..) = totals.map_err(|error| shared.health.failed(&error))?;
             Ok(Counts { disk_bytes: shared.disk_bytes.load(Ordering::Relaxed), ..counts })
         }))

@@ -14,13 +14,13 @@ use super::{
     Shared, bodies,
     find::{find, object},
     health::failed,
-    ledger::{self, Entry, Kind, label},
     plan::{Check, Plan},
+    totals::{self, Entry, Kind, label},
 };
 use crate::{
     id::MessageId,
     message::search::{self, Term, Test},
-    store::{Change, Error, Keep, Left, Selection, tag_key},
+    store::{Change, Error, Left, RetentionLimits, Selection, tag_key},
 };
 
 /// Of a message what is needed to count it.
@@ -150,15 +150,15 @@ pub(super) async fn change(
     let changed = shared.there.messages.update_many(filter, update).await;
     let changed = changed.map_err(|error| shared.unsure(&error))?;
     if changed.modified_count != found.len() as u64 {
-        shared.ledger.suspect();
+        shared.totals.mark_dirty();
     }
     let entries: Vec<_> = found.iter().map(Light::entry).collect();
     match &change {
-        Change::Read(read) => shared.ledger.marked(&entries, *read),
-        Change::Starred(_) => shared.ledger.touched(),
+        Change::Read(read) => shared.totals.marked(&entries, *read),
+        Change::Starred(_) => shared.totals.touched(),
         Change::Tag(tag) | Change::Untag(tag) => {
             let has_it = matches!(change, Change::Tag(_));
-            shared.ledger.labelled(&entries, &label(Kind::Tag, &tag_key(tag)), has_it);
+            shared.totals.labelled(&entries, &label(Kind::Tag, &tag_key(tag)), has_it);
         }
     }
     Ok(found.iter().map(Light::id).collect())
@@ -190,10 +190,10 @@ pub(super) async fn leave(
         let changed = shared.there.messages.update_many(filter, update).await;
         let changed = changed.map_err(|error| shared.unsure(&error))?;
         if changed.modified_count != others.len() as u64 {
-            shared.ledger.suspect();
+            shared.totals.mark_dirty();
         }
         let entries: Vec<_> = others.iter().map(Light::entry).collect();
-        shared.ledger.labelled(&entries, &label(Kind::Mailbox, &mailbox), false);
+        shared.totals.labelled(&entries, &label(Kind::Mailbox, &mailbox), false);
     }
     remove(&shared, last).await?;
     Ok(left)
@@ -207,10 +207,10 @@ pub(super) async fn delete(shared: Arc<Shared>, ids: Vec<MessageId>) -> Result<u
 }
 
 /// Deletes the oldest messages while they break a bound, at most a piece; how many were deleted.
-pub(super) async fn prune(shared: Arc<Shared>, keep: Keep) -> Result<u64, Error> {
+pub(super) async fn prune(shared: Arc<Shared>, keep: RetentionLimits) -> Result<u64, Error> {
     let _alone = shared.changing.lock().await;
     shared.add_up().await?;
-    let totals = ledger::totals(&shared.there).await.map_err(|error| failed(&error))?;
+    let totals = totals::totals(&shared.there).await.map_err(|error| failed(&error))?;
     let (mut messages, mut bytes) = (totals.0.messages, totals.0.bytes);
     let stored = doc! { "state": { "$exists": true } };
     // Each by its own age: one that came while the clock was wrong must not keep what came after it.
@@ -244,10 +244,10 @@ async fn remove(shared: &Arc<Shared>, found: Vec<Light>) -> Result<u64, Error> {
     let deleted = shared.there.messages.delete_many(which).await;
     let deleted = deleted.map_err(|error| shared.unsure(&error))?.deleted_count;
     if deleted != found.len() as u64 {
-        shared.ledger.suspect();
+        shared.totals.mark_dirty();
     }
     let entries: Vec<_> = found.iter().map(Light::entry).collect();
-    shared.ledger.deleted(&entries);
+    shared.totals.deleted(&entries);
     let files: Vec<_> = found.iter().filter_map(|message| message.file).collect();
     if !files.is_empty()
         && let Err(error) = bodies::doom(&shared.there, &files).await

@@ -9,10 +9,10 @@ use mongodb::bson::{Document, deserialize_from_document, doc, oid::ObjectId};
 use smol::stream::StreamExt as _;
 
 use super::{bodies, find, health::failed, row::Found, runtime::Runtime, schema::Collections};
-use crate::store::{Checked, Error, Options};
+use crate::store::{CheckReport, Error, Options};
 
 /// Looks at everything. An error means that it could not look at all. Blocks.
-pub(in crate::store) fn check(options: &Options) -> Result<Checked, Error> {
+pub(in crate::store) fn check(options: &Options) -> Result<CheckReport, Error> {
     let runtime = Runtime::start()?;
     let there = options.mongodb.clone();
     let checked = smol::block_on(runtime.ask(async move {
@@ -24,9 +24,9 @@ pub(in crate::store) fn check(options: &Options) -> Result<Checked, Error> {
     checked
 }
 
-async fn all(there: &Collections) -> Result<Checked, Error> {
+async fn all(there: &Collections) -> Result<CheckReport, Error> {
     let told = |error: mongodb::error::Error| failed(&error);
-    let mut checked = Checked::default();
+    let mut checked = CheckReport::default();
     let filter = doc! { "state": { "$exists": true } };
     let find = there.messages.find(filter).projection(find::with_octets()).sort(doc! { "_id": 1 });
     let mut found = find.batch_size(FEW).await.map_err(told)?;

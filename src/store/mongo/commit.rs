@@ -35,9 +35,9 @@ use super::{
     Shared,
     bodies::Upload,
     health::{DUPLICATE, OUT_OF_DISK_SPACE},
-    ledger::Entry,
     row,
     schema::Topology,
+    totals::Entry,
 };
 use crate::{
     id::{IdSource, MessageId},
@@ -314,7 +314,7 @@ fn settle(shared: &Shared, fates: Vec<(Sent, Fate)>) -> Settled {
 fn tell_stored(shared: &Shared, stored: Vec<Sent>, is_settled: bool) {
     shared.stored.reach(stored.iter().map(|sent| sent.id).max(), is_settled);
     // First, so that who hears of his message finds it counted.
-    shared.ledger.stored(stored.iter().map(|sent| &sent.job.entry));
+    shared.totals.stored(stored.iter().map(|sent| &sent.job.entry));
     for mut sent in stored {
         if let Some(upload) = sent.job.upload.take() {
             upload.keep();

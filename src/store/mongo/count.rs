@@ -9,8 +9,8 @@ use super::{
     READ_BOUND, Shared,
     find::{filter, find},
     health::failed,
-    ledger::{self, Kind},
     plan::{Check, Plan},
+    totals::{self, Kind},
 };
 use crate::{
     id::MessageId,
@@ -26,11 +26,11 @@ pub(super) async fn count(shared: Arc<Shared>, query: Query) -> Result<u64, Erro
         shared.add_up().await?;
         let totals = match &kept.of {
             Of::All => {
-                let totals = ledger::totals(&shared.there).await.map_err(|error| failed(&error))?;
+                let totals = totals::totals(&shared.there).await.map_err(|error| failed(&error))?;
                 (totals.0.messages, totals.0.unread)
             }
-            Of::Mailbox(name) => ledger::of_label(&shared.there, Kind::Mailbox, name).await?,
-            Of::Tag(name) => ledger::of_label(&shared.there, Kind::Tag, name).await?,
+            Of::Mailbox(name) => totals::of_label(&shared.there, Kind::Mailbox, name).await?,
+            Of::Tag(name) => totals::of_label(&shared.there, Kind::Tag, name).await?,
         };
         return Ok(query.of(kept.count(totals.0, totals.1)));
     }

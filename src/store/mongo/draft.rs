@@ -6,8 +6,8 @@ use super::{
     Shared,
     bodies::{PIECE, Upload},
     commit::Queue,
-    ledger::{Entry, Kind, label},
     row::{self, Body, New},
+    totals::{Entry, Kind, label},
     words,
 };
 use crate::{

@@ -262,7 +262,7 @@ async fn poll_once(
         }
     }
     let known = changes.is_some();
-    let total = shared.ledger.changes_of_others(&shared.there).await?;
+    let total = shared.totals.changes_of_others(&shared.there).await?;
     // Nobody knows what others did before we looked for the first time.
     if changes.replace(total) != Some(total) {
         shared.feed.missed();

@@ -4,7 +4,7 @@
 //!  Draft ──► commit ──► messages ──► find ──► list, get, raw
 //!    │    (one insert       │ change stream
 //!    │     for all that     └──────► feed ──► changes by other instances
-//!    └─► bodies  wait)   ledger ──► labels, meta (totals)
+//!    └─► bodies  wait)   totals ──► labels, meta (totals)
 //!      (GridFS, large ones)          tend: totals, lease, sweeping
 //! ```
 //!
@@ -23,14 +23,14 @@ mod draft;
 mod feed;
 mod find;
 mod health;
-mod ledger;
+mod maintenance;
 mod notes;
 mod page;
 mod plan;
 mod row;
 mod runtime;
 mod schema;
-mod tend;
+mod totals;
 mod words;
 
 pub(super) use self::check::check;
@@ -51,9 +51,9 @@ use self::{
     commit::{Doubtful, Queue, Stored},
     feed::Feed,
     health::Health,
-    ledger::Ledger,
     runtime::Runtime,
     schema::{Collections, Topology},
+    totals::PendingTotals,
 };
 use super::{Error, MAX_INLINE_LIMIT, Options};
 use crate::id::{IdSource, MessageId};
@@ -74,7 +74,7 @@ struct Shared {
     me: ObjectId,
     topology: OnceLock<Topology>,
     health: Health,
-    ledger: Ledger,
+    totals: PendingTotals,
     feed: Feed,
     doubtful: Doubtful,
     stored: Stored,
@@ -109,7 +109,7 @@ impl Mongo {
             me: ObjectId::new(),
             topology: OnceLock::new(),
             health: Health::default(),
-            ledger: Ledger::default(),
+            totals: PendingTotals::default(),
             feed: Feed::new(),
             doubtful: Doubtful::default(),
             stored: Stored::default(),
@@ -135,8 +135,8 @@ impl Mongo {
             commit.await;
             drop(working);
         });
-        shared.runtime.spawn(tend::run(shared.clone()));
-        shared.runtime.spawn(tend::run_chores(shared.clone()));
+        shared.runtime.spawn(maintenance::run(shared.clone()));
+        shared.runtime.spawn(maintenance::run_periodic(shared.clone()));
         shared.runtime.spawn(feed::run(shared.clone()));
         Ok(Self { shared, queue, answered })
     }
@@ -153,7 +153,7 @@ impl Mongo {
             // Nothing is waited for that is away.
             match shared.health.is_away() {
                 true => Ok(()),
-                false => in_time(&shared, tend::farewell(&shared)).await,
+                false => in_time(&shared, maintenance::deregister(&shared)).await,
             }
         });
         let ended = ended.await;
@@ -166,7 +166,9 @@ impl Mongo {
 async fn set_up(shared: Arc<Shared>) -> Result<(), Error> {
     let done = async {
         let topology = shared.there.set_up(shared.indexed).await?;
-        tend::seen(&shared.there, shared.me).await.map_err(|error| health::failed(&error))?;
+        maintenance::seen(&shared.there, shared.me)
+            .await
+            .map_err(|error| health::failed(&error))?;
         Ok(topology)
     };
     match timeout(OPEN_BOUND, done).await {
@@ -188,7 +190,7 @@ async fn in_time<T>(
     if let Ok(result) = timeout(READ_BOUND, work).await {
         return result;
     }
-    let seen = timeout(PING_BOUND, tend::seen(&shared.there, shared.me)).await;
+    let seen = timeout(PING_BOUND, maintenance::seen(&shared.there, shared.me)).await;
     match seen {
         Ok(Ok(())) => Err(Error::Io("MongoDB took too long".into())),
         _ => Err(shared.health.late()),
@@ -250,7 +252,7 @@ impl Shared {
         // To its end, even if who asked for totals hangs up: half an addition is none.
         self.runtime
             .see_through(async move {
-                let add = shared.ledger.add(&shared.there, &shared.health);
+                let add = shared.totals.add(&shared.there, &shared.health);
                 match timeout(WRITE_BOUND, add).await {
                     Ok(added) => added,
                     Err(_late) => Err(shared.health.late()),
@@ -266,7 +268,7 @@ impl Shared {
 
     /// A change failed, and some of it may have happened.
     fn unsure(&self, error: &mongodb::error::Error) -> Error {
-        self.ledger.suspect();
+        self.totals.mark_dirty();
         self.health.failed(error)
     }
 
@@ -305,7 +307,7 @@ impl Mongo {
         self.shared
             .runtime
             .see_through(async move {
-                let mut guard = DirtyOnDrop { ledger: &shared.ledger, ended: false };
+                let mut guard = DirtyOnDrop { totals: &shared.totals, ended: false };
                 let result = in_time(&shared, async {
                     let result = work(shared.clone()).await;
                     guard.ended = true;
@@ -335,14 +337,14 @@ impl Drop for Mongo {
 
 /// A piece of work that ends half way may have changed what it did not count.
 struct DirtyOnDrop<'a> {
-    ledger: &'a Ledger,
+    totals: &'a PendingTotals,
     ended: bool,
 }
 
 impl Drop for DirtyOnDrop<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.ledger.suspect();
+            self.totals.mark_dirty();
         }
     }
 }

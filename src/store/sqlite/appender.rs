@@ -25,7 +25,10 @@ use smol::{
 use super::{
     Shared,
     bodies::BodyFile,
-    journal::{BATCH_MESSAGES, Facts, Head, Header, Origin, Placed, Replayed, Tail, complete, key},
+    journal::{
+        BATCH_MESSAGES, Facts, JournalEntry, Origin, RecordHeader, Replayed, SegmentHeader, Tail,
+        complete, key,
+    },
     writer::Writer,
 };
 use crate::{
@@ -39,18 +42,18 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Journal {
     queue: Sender<Commit>,
-    trouble: Trouble,
+    trouble: WriteStatus,
 }
 
 /// Why nothing can be stored now, if nothing can.
 #[derive(Clone, Default)]
-struct Trouble(Arc<Mutex<Option<Error>>>);
+struct WriteStatus(Arc<Mutex<Option<Error>>>);
 
 /// A message that is complete and waits to be stored.
 pub(super) struct Entry {
     /// Room for the head, the body or the name of its file, meta.
     record: Vec<u8>,
-    head: Head,
+    head: RecordHeader,
     facts: Facts,
     file: Option<BodyFile>,
 }
@@ -82,7 +85,7 @@ struct Appender {
     next_segment: i64,
     /// None at the beginning and after a failure.
     tail: Option<Tail>,
-    trouble: Trouble,
+    trouble: WriteStatus,
 }
 
 impl Journal {
@@ -100,7 +103,7 @@ impl Journal {
             None => None,
         };
         let (next_seq, next_segment) = (end.next_seq, end.next_segment);
-        let trouble = Trouble::default();
+        let trouble = WriteStatus::default();
         let key = key(shared.counters().identity);
         let appender = Appender {
             shared,
@@ -140,7 +143,7 @@ impl Journal {
     }
 }
 
-impl Trouble {
+impl WriteStatus {
     fn get(&self) -> Option<Error> {
         self.lock().clone()
     }
@@ -267,7 +270,7 @@ impl Appender {
     }
 
     /// Appends a batch. When this returns `Ok`, it is on the disk.
-    fn store(&mut self, batch: &mut [Commit]) -> Result<Vec<Placed>, Error> {
+    fn store(&mut self, batch: &mut [Commit]) -> Result<Vec<JournalEntry>, Error> {
         self.writer.wait_for_room()?;
         self.check_room()?;
         if batch.iter().any(|commit| commit.entry.file.is_some()) {
@@ -289,7 +292,7 @@ impl Appender {
             if let Some(room) = entry.record.first_chunk_mut() {
                 *room = entry.head.octets();
             }
-            let one = Placed {
+            let one = JournalEntry {
                 head: entry.head,
                 facts: std::mem::take(&mut entry.facts),
                 segment: tail.number,
@@ -323,12 +326,12 @@ impl Appender {
             return Ok(tail);
         }
         let number = self.next_segment;
-        let header = Header {
+        let header = SegmentHeader {
             identity: self.shared.counters().identity,
             number,
             first_seq: self.next_seq,
             kept_below: self.kept_below,
-            ..Header::default()
+            ..SegmentHeader::default()
         };
         let tail = self.shared.segments.create(header)?;
         self.next_segment += 1;
@@ -336,9 +339,9 @@ impl Appender {
     }
 
     /// The database hears of them first, so that whoever was answered finds the message.
-    fn answer(&self, batch: Vec<Commit>, placed: Vec<Placed>) {
+    fn answer(&self, batch: Vec<Commit>, placed: Vec<JournalEntry>) {
         let names: Vec<_> = placed.iter().map(|one| (one.head.id, one.head.seq)).collect();
-        let is_due = self.writer.hand_over(placed);
+        let is_due = self.writer.enqueue(placed);
         for (commit, name) in batch.into_iter().zip(names) {
             if let Some(file) = commit.entry.file {
                 file.keep();

@@ -11,15 +11,15 @@ use crate::{
     id::MessageId,
     message::search::{self, Term, Test},
     store::{
-        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page,
-        Query, Raw, Record, Selection, Store,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Left, Mailbox, Note, Page, Query,
+        Raw, Record, RetentionLimits, Selection, Store,
         annexes::{check_annotation, check_note},
         mailbox_key, tag_key,
     },
 };
 
 impl Sqlite {
-    async fn prune_all(&self, keep: Keep, deleted: &mut u64) -> Result<(), Error> {
+    async fn prune_all(&self, keep: RetentionLimits, deleted: &mut u64) -> Result<(), Error> {
         self.check_open()?;
         loop {
             let work = move |tx: &mut Tx<'_>| tx.prune(&keep, PIECE);
@@ -164,7 +164,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn prune(&self, keep: Keep) -> BoxFuture<'_, u64> {
+    fn prune(&self, keep: RetentionLimits) -> BoxFuture<'_, u64> {
         Box::pin(async move {
             let mut deleted = 0;
             let mut ended = self.prune_all(keep, &mut deleted).await;

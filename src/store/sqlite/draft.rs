@@ -6,7 +6,7 @@ use super::{
     Shared,
     appender::{Entry, Journal},
     bodies::BodyFile,
-    journal::Head,
+    journal::RecordHeader,
     read::uid,
 };
 use crate::{
@@ -67,11 +67,11 @@ impl SqliteDraft {
         };
         let written = smol::unblock(move || {
             let mut file = begun.map_or_else(|| bodies.create(), Ok)?;
-            file.write(buffer.get(Head::LENGTH..).unwrap_or_default())?;
+            file.write(buffer.get(RecordHeader::LENGTH..).unwrap_or_default())?;
             Ok((file, buffer))
         });
         let (file, mut buffer) = written.await.map_err(|error| Error::from_io(&error))?;
-        buffer.truncate(Head::LENGTH);
+        buffer.truncate(RecordHeader::LENGTH);
         self.buffer = buffer;
         self.place = Place::File(file);
         Ok(())
@@ -87,8 +87,8 @@ impl SqliteDraft {
             self.spill().await?;
         }
         let mut record = self.buffer;
-        record.resize(record.len().max(Head::LENGTH), 0);
-        summary.size = (record.len() - Head::LENGTH) as u64;
+        record.resize(record.len().max(RecordHeader::LENGTH), 0);
+        summary.size = (record.len() - RecordHeader::LENGTH) as u64;
         let mut in_file = None;
         if let Place::File(file) = self.place {
             summary.size = file.length();
@@ -113,11 +113,11 @@ impl Draft for SqliteDraft {
                 Place::File(_) | Place::Lost => BUFFER,
             };
             if self.buffer.capacity() == 0 {
-                self.buffer.reserve(Head::LENGTH + chunk.len() + REST_OF_RECORD);
+                self.buffer.reserve(RecordHeader::LENGTH + chunk.len() + REST_OF_RECORD);
             }
-            self.buffer.resize(self.buffer.len().max(Head::LENGTH), 0);
+            self.buffer.resize(self.buffer.len().max(RecordHeader::LENGTH), 0);
             // A piece that does not fit goes to the file together with what came before it.
-            let fits = self.buffer.len() - Head::LENGTH + chunk.len() <= limit;
+            let fits = self.buffer.len() - RecordHeader::LENGTH + chunk.len() <= limit;
             self.buffer.extend_from_slice(chunk);
             if fits { Ok(()) } else { self.spill().await }
         })

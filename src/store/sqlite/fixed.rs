@@ -10,7 +10,7 @@ use rusqlite::{Row, Statement, params};
 
 use super::{
     integers::signed,
-    journal::{Head, Placed},
+    journal::{JournalEntry, RecordHeader},
 };
 use crate::id::MessageId;
 
@@ -47,7 +47,7 @@ pub(super) struct Damaged {
 
 impl Fixed {
     /// What the journal says of a message.
-    pub(super) fn new(placed: &Placed) -> Self {
+    pub(super) fn new(placed: &JournalEntry) -> Self {
         let head = &placed.head;
         Self {
             seq: head.seq,
@@ -65,7 +65,7 @@ impl Fixed {
 
     /// Where the record ends.
     pub(super) fn end(&self) -> u64 {
-        self.at.saturating_add(Head::LENGTH as u64).saturating_add(self.held + self.meta)
+        self.at.saturating_add(RecordHeader::LENGTH as u64).saturating_add(self.held + self.meta)
     }
 
     /// Reads the first columns of a row: seq, id, received, size, attachment, segment, at, held, meta, file, sum. Fails only where not even the seq can be read.

@@ -16,14 +16,14 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
-use super::{bell::Bell, intact, plan::column, schema};
+use super::{intact, notify::Notify, plan::column, schema};
 use crate::message::search::{Document, Field};
 
 /// What everybody knows of the index.
 pub(super) struct Index {
     path: PathBuf,
     /// Rung when there are messages to take in or to forget.
-    pub(super) bell: Bell,
+    pub(super) notify: Notify,
     /// Grows when the file is made anew, so that readers open the new one.
     generation: AtomicU64,
     cursor: AtomicI64,
@@ -58,7 +58,7 @@ impl Index {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
-            bell: Bell::default(),
+            notify: Notify::default(),
             generation: AtomicU64::new(1),
             cursor: AtomicI64::new(0),
             damaged: AtomicBool::new(false),
@@ -106,7 +106,7 @@ impl Index {
     /// A search found that it cannot be read: it is to be rebuilt.
     pub(super) fn report_damage(&self) {
         self.damaged.store(true, Ordering::SeqCst);
-        self.bell.ring();
+        self.notify.notify();
     }
 
     /// True if somebody reported damage since it was built.

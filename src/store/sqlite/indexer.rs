@@ -35,7 +35,7 @@ pub(super) struct Indexer {
 }
 
 /// What went wrong, and so what to do.
-enum Trouble {
+enum WriteStatus {
     /// The index is unusable: build it anew.
     Index(rusqlite::Error),
     /// Anything else: try again later.
@@ -43,15 +43,15 @@ enum Trouble {
 }
 
 impl Indexer {
-    /// Works until the bell is stopped.
+    /// Works until it is told to stop.
     pub(super) fn run(mut self) {
         let shared = self.shared.clone();
-        let bell = &shared.index.bell;
+        let notify = &shared.index.notify;
         let mut told = false;
         let mut more = true;
         // A moment's rest lets mails that come one by one share a transaction.
-        while (more || bell.wait(self.is_untidy.then_some(TIDY)))
-            && bell.rest(if more { Duration::ZERO } else { GATHER })
+        while (more || notify.wait(self.is_untidy.then_some(TIDY)))
+            && notify.rest(if more { Duration::ZERO } else { GATHER })
         {
             let begun = Instant::now();
             match self.round() {
@@ -60,17 +60,17 @@ impl Indexer {
                     if !std::mem::replace(&mut told, true) {
                         log::warn!("search index: {}", trouble.text());
                     }
-                    let _ = bell.rest(RETRY);
+                    let _ = notify.rest(RETRY);
                     more = match trouble {
-                        Trouble::Index(_) => self.rebuild().is_ok(),
-                        Trouble::Other(_) => true,
+                        WriteStatus::Index(_) => self.rebuild().is_ok(),
+                        WriteStatus::Other(_) => true,
                     };
                 }
             }
             // A burst of mail has the processors for itself at first, for the senders wait and the index
             // need not: searches read what it lacks.
             if self.writer.is_busy() {
-                let _ = bell
+                let _ = notify
                     .rest((begun.elapsed() * modesty(self.lag(), self.behind())).min(LONGEST_REST));
             }
         }
@@ -88,12 +88,13 @@ impl Indexer {
     }
 
     /// Does a bounded piece of work; true if there is more.
-    fn round(&mut self) -> Result<bool, Trouble> {
+    fn round(&mut self) -> Result<bool, WriteStatus> {
         // On a full disk the messages themselves come first.
         if !self.shared.reserve.is_kept() {
-            return Err(Trouble::Other(Error::Full));
+            return Err(WriteStatus::Other(Error::Full));
         }
-        let counters = Counters::load(&self.reader.db).map_err(|e| Trouble::Other(failed(&e)))?;
+        let counters =
+            Counters::load(&self.reader.db).map_err(|e| WriteStatus::Other(failed(&e)))?;
         let of = (counters.identity, counters.epoch);
         if self.shared.index.is_damaged()
             || (self.index.state.identity, self.index.state.epoch) != of
@@ -125,7 +126,7 @@ impl Indexer {
 
     /// Gives back space of what was forgotten, but not each time that something is: that writes all of the
     /// log into the file and syncs both, which takes longer than the round itself.
-    fn tidy(&mut self, has_dead: bool) -> Result<(), Trouble> {
+    fn tidy(&mut self, has_dead: bool) -> Result<(), WriteStatus> {
         self.is_untidy |= has_dead;
         if self.is_untidy && self.tidied.elapsed() >= TIDY {
             self.index.vacuum()?;
@@ -135,7 +136,7 @@ impl Indexer {
     }
 
     /// Adds these messages until the round is full; returns the last seq that is done.
-    fn take_in(&mut self, fresh: Vec<Row>) -> Result<Option<i64>, Trouble> {
+    fn take_in(&mut self, fresh: Vec<Row>) -> Result<Option<i64>, WriteStatus> {
         let (mut octets, mut reached) = (0, None);
         for row in fresh {
             let seq = row.seq;
@@ -152,8 +153,9 @@ impl Indexer {
         Ok(reached)
     }
 
-    fn rebuild(&mut self) -> Result<(), Trouble> {
-        let counters = Counters::load(&self.reader.db).map_err(|e| Trouble::Other(failed(&e)))?;
+    fn rebuild(&mut self) -> Result<(), WriteStatus> {
+        let counters =
+            Counters::load(&self.reader.db).map_err(|e| WriteStatus::Other(failed(&e)))?;
         self.index = self.shared.index.rebuild(counters.identity, counters.epoch)?;
         Ok(())
     }
@@ -172,7 +174,7 @@ fn modesty(lag: Duration, behind: i64) -> u32 {
     }
 }
 
-impl Trouble {
+impl WriteStatus {
     fn text(&self) -> String {
         match self {
             Self::Index(error) => format!("it is rebuilt: {error}"),
@@ -181,7 +183,7 @@ impl Trouble {
     }
 }
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for WriteStatus {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             // The disk will have room again, and a search lets go of the file.
@@ -193,7 +195,7 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for WriteStatus {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }

@@ -16,14 +16,14 @@
 //! `read` and `find` look at it, `index` and `indexer` keep the full-text index, `bodies` keeps large bodies.
 //! `care` is `smtpd check`, `backup` and `repair`.
 
+mod admin;
 mod after;
 mod annotations;
 mod appender;
-mod bell;
+mod ballast;
 mod bodies;
 mod body;
 mod calls;
-mod care;
 mod count;
 mod counters;
 mod draft;
@@ -37,11 +37,11 @@ mod journal;
 mod leave;
 mod lock;
 mod notes;
+mod notify;
 mod open;
 mod plan;
 mod pool;
 mod read;
-mod reserve;
 mod row;
 mod schema;
 mod sealed;
@@ -51,7 +51,7 @@ mod upgrade;
 mod workshop;
 mod writer;
 
-pub(super) use self::care::{backup, check, expect_store, repair};
+pub(super) use self::admin::{backup, check, expect_store, repair};
 
 use std::{
     fs::{self, File},
@@ -70,6 +70,7 @@ use rusqlite::Connection;
 
 use self::{
     appender::Journal,
+    ballast::BallastFile,
     bodies::Bodies,
     counters::Counters,
     index::Index,
@@ -78,7 +79,6 @@ use self::{
     lock::Lock,
     pool::Pool,
     read::Reader,
-    reserve::Reserve,
     start::Begun,
     tx::Tx,
     writer::Writer,
@@ -113,7 +113,7 @@ struct Shared {
     /// Messages on their way in.
     drafts: AtomicUsize,
     /// Room to delete in when the disk is full.
-    reserve: Reserve,
+    reserve: BallastFile,
     /// As last committed.
     counters: Mutex<Counters>,
     /// Held until the store is closed: a second process must not write here.
@@ -140,7 +140,7 @@ impl Sqlite {
         let lock = Lock::take(&folder)?;
         let Begun { database, db, segments, bodies, counters, end } =
             start::begin(&folder, options.index)?;
-        let reserve = Reserve::open(folder.join(RESERVE));
+        let reserve = BallastFile::open(folder.join(RESERVE));
         let shared = Arc::new(Shared {
             index: Index::new(folder.join(INDEX)),
             folder,
@@ -264,7 +264,7 @@ impl Sqlite {
         // Readers first: the last to close a database writes its log back, and they cannot. The indexer
         // asks the writer, so it ends before the writer does.
         self.readers.close();
-        self.shared.index.bell.stop();
+        self.shared.index.notify.stop();
         join(&self.indexer).await;
         self.journal.close();
         join(&self.storing).await;
@@ -278,7 +278,7 @@ impl Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         // Without close() nothing is lost: the threads end by themselves.
-        self.shared.index.bell.stop();
+        self.shared.index.notify.stop();
         self.readers.close();
         self.journal.close();
         self.writer.close();

@@ -10,7 +10,7 @@ use super::{
     fixed::{Damaged, Fixed},
     intact,
     integers::unsigned,
-    journal::{Head, open_meta},
+    journal::{RecordHeader, open_meta},
     leave::left,
     row,
     schema::{self, failed},
@@ -175,7 +175,7 @@ impl Reader {
     fn meta(&self, fixed: &Fixed) -> io::Result<(Envelope, Summary)> {
         let segment = self.segment(fixed)?;
         let mut meta = vec![0; usize::try_from(fixed.meta).map_err(io::Error::other)?];
-        segment.read_exact_at(&mut meta, fixed.at + Head::LENGTH as u64 + fixed.held)?;
+        segment.read_exact_at(&mut meta, fixed.at + RecordHeader::LENGTH as u64 + fixed.held)?;
         let json = open_meta(&meta).ok_or_else(|| damaged_record(fixed))?;
         row::read(json).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
@@ -183,14 +183,14 @@ impl Reader {
     fn body(&self, fixed: &Fixed) -> io::Result<Raw> {
         let segment = self.segment(fixed)?;
         let held = usize::try_from(fixed.held).map_err(io::Error::other)?;
-        let mut octets = vec![0; Head::LENGTH + held];
+        let mut octets = vec![0; RecordHeader::LENGTH + held];
         segment.read_exact_at(&mut octets, fixed.at)?;
         let (head, body) = octets.split_first_chunk().ok_or_else(|| damaged_record(fixed))?;
-        let is_it = |head: &Head| {
+        let is_it = |head: &RecordHeader| {
             (head.seq, head.id, head.held) == (fixed.seq, fixed.id, fixed.held)
                 && crc32fast::hash(body) == head.held_crc
         };
-        let head = Head::read(head).filter(is_it).ok_or_else(|| damaged_record(fixed))?;
+        let head = RecordHeader::read(head).filter(is_it).ok_or_else(|| damaged_record(fixed))?;
         if !head.is_file {
             return Ok(Raw::Inline(body.into()));
         }

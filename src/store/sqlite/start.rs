@@ -20,7 +20,7 @@ use super::{
     counters::Counters,
     fixed::Fixed,
     integers::signed,
-    journal::{Header, Replayed, Segments, Torn, begin_anew, replay},
+    journal::{Replayed, SegmentHeader, Segments, Torn, begin_anew, replay},
     make_folder, make_private, open,
     schema::{self, failed},
     tx::Tx,
@@ -100,15 +100,15 @@ pub(super) fn catch_up(
     }
     if let Some(torn) = end.torn {
         pass_over(segments, db, counters, &end, torn).map_err(|error| failed(&error))?;
-        let header = Header {
+        let header = SegmentHeader {
             identity,
             number: end.next_segment,
             first_seq: end.next_seq,
             kept_below: end.next_seq,
-            ..Header::default()
+            ..SegmentHeader::default()
         };
         begin_anew(segments, header).map_err(|error| Error::from_io(&error))?;
-        end.tail = Some((end.next_segment, Header::LENGTH as u64));
+        end.tail = Some((end.next_segment, SegmentHeader::LENGTH as u64));
         end.next_segment += 1;
     }
     Ok(end)

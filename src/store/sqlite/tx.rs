@@ -11,11 +11,11 @@ use super::{
     counters::Counters,
     fixed::Fixed,
     integers::unsigned,
-    journal::{Head, Header, Placed},
+    journal::{JournalEntry, RecordHeader, SegmentHeader},
 };
 use crate::{
     id::MessageId,
-    store::{Change, Keep, State, tag_key},
+    store::{Change, RetentionLimits, State, tag_key},
 };
 
 /// An open transaction of the writer.
@@ -27,12 +27,12 @@ pub(super) struct Tx<'a> {
     /// Messages deleted, by segment.
     released: BTreeMap<i64, i64>,
     /// What to give back once the transaction is committed.
-    pub(super) doomed: Doomed,
+    pub(super) doomed: PendingDeletes,
 }
 
 /// What is on the disk and not wanted any more.
 #[derive(Debug, Default)]
-pub(super) struct Doomed {
+pub(super) struct PendingDeletes {
     /// Files of large bodies.
     pub(super) files: Vec<String>,
     /// Stretches of segments.
@@ -63,7 +63,7 @@ pub(super) struct Known {
     size: u64,
 }
 
-impl Doomed {
+impl PendingDeletes {
     /// True if there is nothing to give back.
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.holes.is_empty() && self.segments.is_empty()
@@ -93,12 +93,15 @@ impl<'a> Tx<'a> {
         index: bool,
     ) -> rusqlite::Result<Self> {
         db.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        let (released, doomed) = (BTreeMap::new(), Doomed::default());
+        let (released, doomed) = (BTreeMap::new(), PendingDeletes::default());
         Ok(Self { db, counters, index, released, doomed })
     }
 
     /// Ends. `before` are the counters at the beginning.
-    pub(super) fn commit(mut self, before: &Counters) -> rusqlite::Result<(Counters, Doomed)> {
+    pub(super) fn commit(
+        mut self,
+        before: &Counters,
+    ) -> rusqlite::Result<(Counters, PendingDeletes)> {
         let released = std::mem::take(&mut self.released);
         if !released.is_empty() || self.counters.segment != before.segment {
             self.release(&released)?;
@@ -111,7 +114,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Takes in messages of the journal, which are the next ones.
-    pub(super) fn take_in(&mut self, placed: &[Placed]) -> rusqlite::Result<()> {
+    pub(super) fn take_in(&mut self, placed: &[JournalEntry]) -> rusqlite::Result<()> {
         let mut labels = HashMap::<&str, (i64, i64)>::new();
         let mut segments = BTreeMap::<i64, i64>::new();
         for one in placed {
@@ -138,7 +141,7 @@ impl<'a> Tx<'a> {
             .try_for_each(|(segment, more)| statement.execute([segment, more]).map(drop))
     }
 
-    fn insert(&mut self, one: &Placed, labels: &[i64]) -> rusqlite::Result<()> {
+    fn insert(&mut self, one: &JournalEntry, labels: &[i64]) -> rusqlite::Result<()> {
         let head = &one.head;
         let sql =
             "INSERT INTO messages (seq, id, received, size, attachment, segment, at, held, meta,
@@ -208,7 +211,7 @@ impl<'a> Tx<'a> {
         self.db.execute("UPDATE segments SET messages = 0", ())?;
         self.released.clear();
         self.released.insert(self.counters.segment, 0);
-        let begin = Header::LENGTH as u64;
+        let begin = SegmentHeader::LENGTH as u64;
         self.doomed.holes.push((self.counters.segment, begin, self.counters.at.max(begin)));
         self.counters = Counters {
             epoch: self.counters.epoch + 1,
@@ -222,7 +225,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Deletes at most `most` of what `keep` does not keep; returns how many.
-    pub(super) fn prune(&mut self, keep: &Keep, most: usize) -> rusqlite::Result<u64> {
+    pub(super) fn prune(&mut self, keep: &RetentionLimits, most: usize) -> rusqlite::Result<u64> {
         // Each by its own age: one that came while the clock was wrong must not keep what came after it.
         if let Some(from) = keep.received_from_ms {
             let sql = "SELECT seq FROM messages WHERE received < ? ORDER BY seq LIMIT ?";
@@ -387,9 +390,9 @@ impl<'a> Tx<'a> {
                      FROM messages WHERE seq > ? ORDER BY seq LIMIT 1";
         let begin = match neighbour(before)? {
             Some(Err(_damaged)) => fixed.at,
-            Some(Ok(it)) if it.segment == fixed.segment => it.end() + Head::LENGTH as u64,
+            Some(Ok(it)) if it.segment == fixed.segment => it.end() + RecordHeader::LENGTH as u64,
             Some(Ok(it)) if self.is_rescued(it.segment)? => fixed.at,
-            _ => Header::LENGTH as u64,
+            _ => SegmentHeader::LENGTH as u64,
         };
         let end = match neighbour(after)? {
             Some(Ok(it)) if it.segment == fixed.segment => it.at,

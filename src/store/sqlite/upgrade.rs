@@ -9,7 +9,7 @@ use super::{
     counters::Counters,
     fixed::Fixed,
     intact,
-    journal::{Head, Segments},
+    journal::{RecordHeader, Segments},
     schema,
 };
 
@@ -44,13 +44,13 @@ pub(super) fn from_layout_2(db: &mut Connection, segments: &Segments) -> rusqlit
 }
 
 fn is_of_its_record(fixed: &Fixed, segments: &Segments) -> bool {
-    let read = || -> io::Result<[u8; Head::LENGTH]> {
-        let mut octets = [0; Head::LENGTH];
+    let read = || -> io::Result<[u8; RecordHeader::LENGTH]> {
+        let mut octets = [0; RecordHeader::LENGTH];
         segments.file(fixed.segment)?.read_exact_at(&mut octets, fixed.at)?;
         Ok(octets)
     };
     // A record that is damaged itself says nothing against its row.
-    let head = read().ok().and_then(|octets| Head::read(&octets));
+    let head = read().ok().and_then(|octets| RecordHeader::read(&octets));
     head.is_none_or(|head| {
         (head.seq, head.id, head.held, u64::from(head.meta), head.size)
             == (fixed.seq, fixed.id, fixed.held, fixed.meta, fixed.size)

@@ -22,10 +22,10 @@ use rusqlite::Connection;
 use super::{
     Shared,
     counters::Counters,
-    journal::Placed,
+    journal::JournalEntry,
     open,
     schema::{self, failed},
-    tx::{Doomed, Tx},
+    tx::{PendingDeletes, Tx},
 };
 use crate::store::Error;
 
@@ -52,7 +52,7 @@ struct Waiting {
     /// Each has a caller who waits for it, so there are never more than callers.
     jobs: VecDeque<Box<dyn Job>>,
     /// In the order of seq; at most [`MOST_PLACED`] and a batch of the journal.
-    placed: Vec<Placed>,
+    placed: Vec<JournalEntry>,
     /// When the oldest of these came.
     since: Option<Instant>,
     /// Why the last attempt to take messages in failed.
@@ -123,7 +123,7 @@ impl Writer {
     /// know them. True if it must be woken for that ([`Self::wake`]), which can wait until those who sent
     /// them are answered.
     #[must_use]
-    pub(super) fn hand_over(&self, mut placed: Vec<Placed>) -> bool {
+    pub(super) fn enqueue(&self, mut placed: Vec<JournalEntry>) -> bool {
         let mut waiting = self.inbox.waiting();
         let before = waiting.placed.len();
         waiting.placed.append(&mut placed);
@@ -212,7 +212,7 @@ where
 /// What to do next.
 enum Work {
     /// Messages to take in, then jobs.
-    Do(Vec<Placed>, Vec<Box<dyn Job>>),
+    Do(Vec<JournalEntry>, Vec<Box<dyn Job>>),
     /// Nothing: a good moment to keep house.
     Idle,
     End,
@@ -227,7 +227,7 @@ impl Thread {
                 Work::Do(placed, jobs) => {
                     self.take_in(placed);
                     self.serve(jobs);
-                    self.shared.index.bell.ring();
+                    self.shared.index.notify.notify();
                 }
                 Work::Idle => self.vacuum = self.vacuum_step(),
                 Work::End => break,
@@ -274,7 +274,7 @@ impl Thread {
     }
 
     /// Takes messages in. If that fails they stay, no more mail is taken, and it is tried again.
-    fn take_in(&mut self, mut placed: Vec<Placed>) {
+    fn take_in(&mut self, mut placed: Vec<JournalEntry>) {
         if placed.is_empty() {
             return;
         }
@@ -342,7 +342,7 @@ impl Thread {
         &mut self,
         lasting: bool,
         work: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<()>,
-    ) -> Result<Doomed, Error> {
+    ) -> Result<PendingDeletes, Error> {
         self.open()?;
         let Some(db) = &self.db else { return Err(Error::Closed) };
         let before = *self.shared.counters();
@@ -388,7 +388,7 @@ impl Thread {
     }
 
     /// Not on this thread: giving back the blocks of a large file takes a while.
-    fn give_back(&self, doomed: Doomed) {
+    fn give_back(&self, doomed: PendingDeletes) {
         if doomed.is_empty() {
             return;
         }

@@ -16,8 +16,8 @@ use smtpd::{
         search::{Term, Test},
     },
     store::{
-        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Keep, Left, Mailbox, Note, Page,
-        Query, Raw, Record, Selection, State, Store, mailbox_key,
+        Batch, BoxFuture, Change, Counts, Cursor, Draft, Error, Left, Mailbox, Note, Page, Query,
+        Raw, Record, RetentionLimits, Selection, State, Store, mailbox_key,
     },
     wire::Envelope,
 };
@@ -211,7 +211,7 @@ impl Store for Shelf {
         self.with(|_| Left::default())
     }
 
-    fn prune(&self, _: Keep) -> BoxFuture<'_, u64> {
+    fn prune(&self, _: RetentionLimits) -> BoxFuture<'_, u64> {
         self.with(|_| 0)
     }
 

@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, Document, doc};
 use smol::{future::block_on, stream::StreamExt as _};
 use smtpd::{
     message::Scanner,
-    store::{self, Error, Keep, Options, Raw, Store},
+    store::{self, Error, Options, Raw, RetentionLimits, Store},
     wire::{Envelope, ForwardPath},
 };
 
@@ -216,7 +216,7 @@ fn only_the_elected_instance_prunes_and_sets_the_age_of_the_index() {
     block_on(put(&*one, b"Subject: x\r\n\r\n", "ann@b.example"));
     let now = mongodb::bson::DateTime::now().timestamp_millis();
     let too_old = now - 3 * 86_400_000;
-    let keep = Keep { received_from_ms: Some(too_old), ..Keep::default() };
+    let keep = RetentionLimits { received_from_ms: Some(too_old), ..RetentionLimits::default() };
     let prune = |store: &dyn Store| block_on(store.prune(keep)).unwrap();
     let age = || {
         database.with(async |database| {

@@ -6,7 +6,8 @@ use smol::future::block_on;
 use smtpd::{
     id::MessageId,
     store::{
-        self, Error, Keep, Kind, LARGEST_ANNOTATION, LARGEST_NOTE, Note, Options, Selection, Store,
+        self, Error, Kind, LARGEST_ANNOTATION, LARGEST_NOTE, Note, Options, RetentionLimits,
+        Selection, Store,
     },
 };
 
@@ -165,7 +166,7 @@ fn in_folder(path: &std::path::Path) -> Options {
     Options { path: path.to_owned(), ..Options::default() }
 }
 
-fn no_fault(checked: &store::Checked) {
+fn no_fault(checked: &store::CheckReport) {
     assert_eq!(checked.faults, [""; 0]);
 }
 
@@ -256,7 +257,7 @@ fn what_retention_deletes_takes_its_annotations_with_it() {
         let store = &*place.store;
         let id = put(store, "x").await;
         annotate(store, id, "spf", Some("pass")).await;
-        let keep = Keep { messages: Some(0), ..Keep::default() };
+        let keep = RetentionLimits { messages: Some(0), ..RetentionLimits::default() };
         // Of several instances one prunes, and it is not known at once which.
         super::within(|| async {
             store.prune(keep).await.unwrap();

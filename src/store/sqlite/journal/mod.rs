@@ -16,19 +16,19 @@ use self::record::seal_meta;
 #[cfg(test)]
 pub(super) use self::segment::Fault;
 pub(super) use self::{
-    record::{Head, Origin, key, open_meta},
+    record::{Origin, RecordHeader, key, open_meta},
     replay::{Replayed, Torn, replay},
     rescue::{Rescue, Rescued, begin_anew},
     salvage::{Of, salvage},
-    segment::{Header, Segments, Tail},
+    segment::{SegmentHeader, Segments, Tail},
 };
 use super::{bodies::BodyName, row};
 use crate::{id::MessageId, message::Summary, store::mailbox_key, wire::Envelope};
 
 /// A message that is in the journal.
 #[derive(Clone, Debug)]
-pub(super) struct Placed {
-    pub(super) head: Head,
+pub(super) struct JournalEntry {
+    pub(super) head: RecordHeader,
     pub(super) facts: Facts,
     pub(super) segment: i64,
     /// Where its record begins.
@@ -54,10 +54,10 @@ pub(super) fn complete(
     is_file: bool,
     envelope: &Envelope,
     summary: &Summary,
-) -> Result<Head, serde_json::Error> {
+) -> Result<RecordHeader, serde_json::Error> {
     let begin = record.len();
-    let held = record.get(Head::LENGTH..).unwrap_or_default();
-    let mut head = Head {
+    let held = record.get(RecordHeader::LENGTH..).unwrap_or_default();
+    let mut head = RecordHeader {
         seq: 0,
         id: MessageId::from_bytes([0; 12]),
         is_file,
@@ -89,7 +89,7 @@ impl Facts {
     }
 }
 
-impl Placed {
+impl JournalEntry {
     /// Where the record ends.
     pub(super) fn end(&self) -> u64 {
         self.at + self.head.record_length()

@@ -18,7 +18,7 @@ use crate::id::MessageId;
 
 /// The fixed part of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store::sqlite) struct Head {
+pub(in crate::store::sqlite) struct RecordHeader {
     /// The number of the message in the order of commits.
     pub(in crate::store::sqlite) seq: i64,
     /// Its name.
@@ -62,12 +62,12 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    pub(super) fn has(&self, head: &Head) -> bool {
+    pub(super) fn has(&self, head: &RecordHeader) -> bool {
         head.belongs_to(self.key) && head.origin.is_none() == self.is_old
     }
 }
 
-impl Head {
+impl RecordHeader {
     /// Octets of a head.
     pub(in crate::store::sqlite) const LENGTH: usize = 64;
 
@@ -142,8 +142,8 @@ pub(in crate::store::sqlite) fn open_meta(meta: &[u8]) -> Option<&[u8]> {
     (crc32fast::hash(json) == u32::from_le_bytes(*crc)).then_some(json)
 }
 
-/// `N` octets at a place that exists: all places here are constants within [`Head::LENGTH`].
-fn part<const N: usize>(octets: &[u8; Head::LENGTH], at: usize) -> [u8; N] {
+/// `N` octets at a place that exists: all places here are constants within [`RecordHeader::LENGTH`].
+fn part<const N: usize>(octets: &[u8; RecordHeader::LENGTH], at: usize) -> [u8; N] {
     std::array::from_fn(|index| octets[at + index])
 }
 
@@ -156,8 +156,8 @@ pub(super) const MAGIC_BEGIN: &[u8] = b"smtpd\0m";
 mod tests {
     use super::*;
 
-    fn head() -> Head {
-        Head {
+    fn head() -> RecordHeader {
+        RecordHeader {
             seq: 7,
             id: MessageId::from_bytes(*b"twelve bytes"),
             is_file: true,
@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn a_head_comes_back() {
-        let old = Head { origin: None, ..head() };
+        let old = RecordHeader { origin: None, ..head() };
         for head in [head(), old] {
-            assert_eq!(Head::read(&head.octets()), Some(head));
+            assert_eq!(RecordHeader::read(&head.octets()), Some(head));
         }
         assert!(head().belongs_to(0x0102_0304) && !head().belongs_to(5) && old.belongs_to(5));
         assert_eq!((head().batch_first(), old.batch_first()), (Some(7 - 999), None));
@@ -183,12 +183,12 @@ mod tests {
     #[test]
     fn every_changed_bit_is_noticed() {
         let whole = head().octets();
-        for bit in 0..Head::LENGTH * 8 {
+        for bit in 0..RecordHeader::LENGTH * 8 {
             let mut changed = whole;
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Head::read(&changed), None, "bit {bit}");
+            assert_eq!(RecordHeader::read(&changed), None, "bit {bit}");
         }
-        assert_eq!(Head::read(&[0; Head::LENGTH]), None);
+        assert_eq!(RecordHeader::read(&[0; RecordHeader::LENGTH]), None);
     }
 
     #[test]

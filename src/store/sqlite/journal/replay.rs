@@ -9,7 +9,7 @@
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use super::{
-    Facts, Head, Header, Placed, Segments, open_meta,
+    Facts, JournalEntry, RecordHeader, SegmentHeader, Segments, open_meta,
     record::{Whose, key},
     rest::{Rest, rest},
 };
@@ -53,7 +53,7 @@ pub(in crate::store::sqlite) fn replay(
     identity: i64,
     from: (i64, u64),
     next_seq: i64,
-    mut take: impl FnMut(Vec<Placed>) -> Result<(), Error>,
+    mut take: impl FnMut(Vec<JournalEntry>) -> Result<(), Error>,
 ) -> Result<Replayed, Error> {
     let told = |error: io::Error| Error::from_io(&error);
     let mut numbers = segments.numbers().map_err(told)?;
@@ -73,7 +73,11 @@ pub(in crate::store::sqlite) fn replay(
             file: &file,
             segment: header.number,
             whose: Whose { key: key(identity), is_old: header.is_old },
-            at: if is_first { from.1.max(Header::LENGTH as u64) } else { Header::LENGTH as u64 },
+            at: if is_first {
+                from.1.max(SegmentHeader::LENGTH as u64)
+            } else {
+                SegmentHeader::LENGTH as u64
+            },
             seq: if is_first { end.next_seq } else { header.first_seq },
             below: headers.get(place + 1).map_or(i64::MAX, |next| next.kept_below),
         };
@@ -99,7 +103,7 @@ pub(in crate::store::sqlite) fn replay(
 }
 
 impl Replayed {
-    fn missing_before(&self, segments: &Segments, header: &Header) -> Error {
+    fn missing_before(&self, segments: &Segments, header: &SegmentHeader) -> Error {
         let (from, to) = (self.next_seq, header.kept_below - 1);
         Error::needs_repair(
             &segments.path(header.number),
@@ -131,7 +135,11 @@ impl Replayed {
 
 /// The headers of these segments. The last may have none, and nothing else: its making was interrupted,
 /// and it is made again.
-fn headers(segments: &Segments, identity: i64, numbers: &[i64]) -> Result<Vec<Header>, Error> {
+fn headers(
+    segments: &Segments,
+    identity: i64,
+    numbers: &[i64],
+) -> Result<Vec<SegmentHeader>, Error> {
     let mut headers = Vec::with_capacity(numbers.len());
     for (place, &number) in numbers.iter().enumerate() {
         let path = segments.path(number);
@@ -151,7 +159,7 @@ fn headers(segments: &Segments, identity: i64, numbers: &[i64]) -> Result<Vec<He
 /// An error unless the journal reaches to where the database knows it.
 fn reaches(
     segments: &Segments,
-    headers: &[Header],
+    headers: &[SegmentHeader],
     (segment, at): (i64, u64),
 ) -> Result<(), Error> {
     if segment == 0 {
@@ -162,7 +170,7 @@ fn reaches(
         Some(first) if first.number == segment => std::fs::metadata(&path).map(|file| file.len()),
         // It was given back, and the next one shows whether anything is missing between them.
         Some(_) => return Ok(()),
-        None if at <= Header::LENGTH as u64 => return Ok(()),
+        None if at <= SegmentHeader::LENGTH as u64 => return Ok(()),
         None => return Err(Error::needs_repair(&path, "missing")),
     };
     match length.map_err(|error| Error::from_io(&error))? {
@@ -175,7 +183,7 @@ fn reaches(
 
 /// True if nothing was ever written behind the header: that happens only after it is on the disk.
 fn is_begun_only(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|file| file.len() <= Header::LENGTH as u64)
+    std::fs::metadata(path).is_ok_and(|file| file.len() <= SegmentHeader::LENGTH as u64)
 }
 
 /// A walk over the records of a segment.
@@ -190,7 +198,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// The next records; none at the end.
-    fn piece(&mut self) -> io::Result<Vec<Placed>> {
+    fn piece(&mut self) -> io::Result<Vec<JournalEntry>> {
         let (mut piece, mut octets) = (Vec::new(), 0);
         while piece.len() < PIECE && octets < PIECE_OCTETS {
             let Some(placed) = self.next()? else { break };
@@ -202,16 +210,17 @@ impl Walk<'_> {
         Ok(piece)
     }
 
-    fn next(&self) -> io::Result<Option<Placed>> {
-        let mut octets = [0; Head::LENGTH];
+    fn next(&self) -> io::Result<Option<JournalEntry>> {
+        let mut octets = [0; RecordHeader::LENGTH];
         if self.seq >= self.below || !read(self.file, &mut octets, self.at)? {
             return Ok(None);
         }
-        let is_next = |head: &Head| head.seq == self.seq && self.whose.has(head);
-        let Some(head) = Head::read(&octets).filter(is_next) else { return Ok(None) };
+        let is_next = |head: &RecordHeader| head.seq == self.seq && self.whose.has(head);
+        let Some(head) = RecordHeader::read(&octets).filter(is_next) else { return Ok(None) };
         // The checksum of the head holds, so these are lengths that we wrote.
-        let mut rest = vec![0; (head.record_length() as usize).saturating_sub(Head::LENGTH)];
-        if !read(self.file, &mut rest, self.at + Head::LENGTH as u64)? {
+        let mut rest =
+            vec![0; (head.record_length() as usize).saturating_sub(RecordHeader::LENGTH)];
+        if !read(self.file, &mut rest, self.at + RecordHeader::LENGTH as u64)? {
             return Ok(None);
         }
         let (held, meta) = rest.split_at((head.held as usize).min(rest.len()));
@@ -225,7 +234,7 @@ impl Walk<'_> {
             return Ok(None);
         }
         let facts = Facts::new(&envelope, &summary);
-        Ok(Some(Placed { head, facts, segment: self.segment, at: self.at, file }))
+        Ok(Some(JournalEntry { head, facts, segment: self.segment, at: self.at, file }))
     }
 }
 
@@ -264,7 +273,7 @@ mod tests {
         let mut meta = Vec::new();
         row::write(&mut meta, &Envelope::default(), &Summary::default()).unwrap();
         seal_meta(&mut meta, 0);
-        let head = Head {
+        let head = RecordHeader {
             seq,
             id: MessageId::from_bytes([seq as u8; 12]),
             is_file: false,
@@ -279,7 +288,13 @@ mod tests {
 
     fn segment(segments: &Segments, number: i64, first_seq: i64) -> Tail {
         let kept_below = first_seq;
-        let header = Header { identity: 1, number, first_seq, kept_below, ..Header::default() };
+        let header = SegmentHeader {
+            identity: 1,
+            number,
+            first_seq,
+            kept_below,
+            ..SegmentHeader::default()
+        };
         segments.create(header).unwrap()
     }
 
@@ -311,7 +326,7 @@ mod tests {
     fn it_goes_on_from_any_place_over_all_segments() {
         let folder = tempfile::tempdir().unwrap();
         let segments = open(folder.path());
-        let mut ends = vec![(1, Header::LENGTH as u64)];
+        let mut ends = vec![(1, SegmentHeader::LENGTH as u64)];
         for number in 1..4 {
             let mut tail = segment(&segments, number, number * 10);
             for seq in number * 10..number * 10 + 10 {
@@ -381,7 +396,13 @@ mod tests {
         append(&mut segment(&segments, 1, 1), 1..6);
         // The sync of 4 and 5 failed, although they are there: their numbers are not given again.
         let (first_seq, kept_below) = (6, 4);
-        let header = Header { identity: 1, number: 2, first_seq, kept_below, ..Header::default() };
+        let header = SegmentHeader {
+            identity: 1,
+            number: 2,
+            first_seq,
+            kept_below,
+            ..SegmentHeader::default()
+        };
         append(&mut segments.create(header).unwrap(), 6..9);
         let mut from = Vec::new();
         let end = replay(&segments, 1, (0, 0), 1, |piece| {
@@ -435,9 +456,10 @@ mod tests {
         let path = segments.path(1);
         let mut octets = fs::read(&path).unwrap();
         let last = end + 2 * record(4, b"body").len();
-        let head = Head::read(octets[last..].first_chunk().unwrap()).unwrap();
+        let head = RecordHeader::read(octets[last..].first_chunk().unwrap()).unwrap();
         let origin = Some(Origin { key: 77, batch_index: 0 });
-        octets[last..last + Head::LENGTH].copy_from_slice(&Head { origin, ..head }.octets());
+        octets[last..last + RecordHeader::LENGTH]
+            .copy_from_slice(&RecordHeader { origin, ..head }.octets());
         fs::write(&path, octets).unwrap();
         assert_eq!(seqs(&segments, (0, 0), 1).unwrap().0, [1]);
     }
@@ -473,7 +495,8 @@ mod tests {
         fs::write(segments.path(3), "").unwrap();
         fs::write(segments.path(2), "").unwrap();
         assert_eq!(why(&segments), format!("{shown}: its header is damaged{repair}"));
-        let header = Header { identity: 2, number: 2, first_seq: 3, ..Header::default() };
+        let header =
+            SegmentHeader { identity: 2, number: 2, first_seq: 3, ..SegmentHeader::default() };
         segments.create(header).unwrap();
         assert_eq!(
             why(&segments),

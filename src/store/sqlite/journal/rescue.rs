@@ -2,7 +2,10 @@
 
 use std::io;
 
-use super::{Facts, Head, Header, Placed, Segments, complete, record::Origin, segment::Tail};
+use super::{
+    Facts, JournalEntry, RecordHeader, SegmentHeader, Segments, complete, record::Origin,
+    segment::Tail,
+};
 use crate::{id::MessageId, message::Summary, store::sqlite::bodies::BodyName, wire::Envelope};
 
 /// The segment.
@@ -26,15 +29,15 @@ impl Rescue {
     /// Begins the segment of this header.
     pub(in crate::store::sqlite) fn begin(
         segments: &Segments,
-        header: Header,
+        header: SegmentHeader,
         key: u32,
     ) -> io::Result<Self> {
         Ok(Self { tail: segments.create(header)?, key })
     }
 
     /// Writes a message; it is on the disk when this returns.
-    pub(in crate::store::sqlite) fn add(&mut self, message: &Rescued) -> io::Result<Placed> {
-        let mut record = vec![0; Head::LENGTH];
+    pub(in crate::store::sqlite) fn add(&mut self, message: &Rescued) -> io::Result<JournalEntry> {
+        let mut record = vec![0; RecordHeader::LENGTH];
         match &message.file {
             Some(file) => file.write(&mut record),
             None => record.extend_from_slice(&message.body),
@@ -43,15 +46,18 @@ impl Rescue {
         let mut head = complete(&mut record, message.file.is_some(), envelope, summary)?;
         (head.seq, head.id) = (message.seq, message.id);
         head.origin = Some(Origin { key: self.key, batch_index: 0 });
-        record[..Head::LENGTH].copy_from_slice(&head.octets());
+        record[..RecordHeader::LENGTH].copy_from_slice(&head.octets());
         let at = self.tail.end;
         self.tail.append([record.as_slice()].into_iter())?;
         let facts = Facts::new(envelope, summary);
-        Ok(Placed { head, facts, segment: self.tail.number, at, file: message.file.clone() })
+        Ok(JournalEntry { head, facts, segment: self.tail.number, at, file: message.file.clone() })
     }
 }
 
 /// Begins an empty segment, in which mail goes on.
-pub(in crate::store::sqlite) fn begin_anew(segments: &Segments, header: Header) -> io::Result<()> {
+pub(in crate::store::sqlite) fn begin_anew(
+    segments: &Segments,
+    header: SegmentHeader,
+) -> io::Result<()> {
     segments.create(header).map(drop)
 }

@@ -10,7 +10,7 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 use memchr::memmem;
 
 use super::{
-    BATCH_MESSAGES, Head,
+    BATCH_MESSAGES, RecordHeader,
     record::{MAGIC_BEGIN, Whose},
 };
 use crate::id::MessageId;
@@ -37,9 +37,9 @@ pub(super) fn rest(file: &File, at: u64, whose: Whose, seq: i64) -> io::Result<R
     if octets.iter().all(|octet| *octet == 0) {
         return Ok(Rest::Empty);
     }
-    let mut last: Option<Head> = None;
+    let mut last: Option<RecordHeader> = None;
     for place in memmem::find_iter(&octets, MAGIC_BEGIN) {
-        let head = octets[place..].first_chunk().and_then(Head::read);
+        let head = octets[place..].first_chunk().and_then(RecordHeader::read);
         let Some(head) = head.filter(|head| whose.has(head)) else { continue };
         if head.batch_first().is_some_and(|first| first > seq) {
             return Ok(Rest::Acknowledged { seq: head.seq });

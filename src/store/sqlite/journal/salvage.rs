@@ -9,16 +9,18 @@ use std::{fs, io};
 
 use memchr::memmem;
 
-use super::{Facts, Head, Header, Placed, Segments, open_meta, record::MAGIC_BEGIN};
+use super::{
+    Facts, JournalEntry, RecordHeader, SegmentHeader, Segments, open_meta, record::MAGIC_BEGIN,
+};
 use crate::store::sqlite::{bodies::BodyName, row};
 
 /// What was found in a segment.
 #[derive(Debug, Default)]
 pub(in crate::store::sqlite) struct Found {
     /// Messages that are whole, in order.
-    pub(in crate::store::sqlite) placed: Vec<Placed>,
+    pub(in crate::store::sqlite) placed: Vec<JournalEntry>,
     /// Heads that hold, of records that do not: with their place, and the octets of the record.
-    pub(in crate::store::sqlite) broken: Vec<(Head, u64)>,
+    pub(in crate::store::sqlite) broken: Vec<(RecordHeader, u64)>,
     /// From where to where there is something that could not be read.
     pub(in crate::store::sqlite) unread: Vec<(u64, u64)>,
 }
@@ -35,7 +37,7 @@ pub(in crate::store::sqlite) struct Of {
 }
 
 impl Of {
-    fn has(&self, head: &Head) -> bool {
+    fn has(&self, head: &RecordHeader) -> bool {
         self.key.is_none_or(|key| head.belongs_to(key))
             && self.is_old.is_none_or(|is_old| head.origin.is_none() == is_old)
             && head.seq < self.below
@@ -49,7 +51,7 @@ pub(in crate::store::sqlite) fn salvage(
     of: Of,
 ) -> io::Result<Found> {
     let octets = fs::read(segments.path(number))?;
-    let begin = Header::LENGTH;
+    let begin = SegmentHeader::LENGTH;
     let mut search = Search { octets: &octets, segment: number, of, end: begin, due: begin };
     let mut found = Found::default();
     let mut at = search.end;
@@ -75,7 +77,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// Looks at what may be a head; returns where to go on.
     fn look(&mut self, at: usize, found: &mut Found) -> usize {
-        let head = self.octets[at..].first_chunk().and_then(Head::read);
+        let head = self.octets[at..].first_chunk().and_then(RecordHeader::read);
         let Some(head) = head.filter(|head| self.of.has(head)) else { return at + 1 };
         let last = found.placed.last().map(|last| last.head);
         let is_next = last.is_none_or(|last| head.seq > last.seq && head.id > last.id);
@@ -110,14 +112,14 @@ impl Search<'_> {
     }
 
     /// Where a record ends, if all of it is there.
-    fn record_end(&self, at: usize, head: &Head) -> Option<usize> {
+    fn record_end(&self, at: usize, head: &RecordHeader) -> Option<usize> {
         let end = at.checked_add(usize::try_from(head.record_length()).ok()?)?;
         (end <= self.octets.len()).then_some(end)
     }
 
     /// The record of a head, if all its checksums hold.
-    fn whole(&self, at: usize, head: Head) -> Option<Placed> {
-        let rest = self.octets.get(at..self.record_end(at, &head)?)?.get(Head::LENGTH..)?;
+    fn whole(&self, at: usize, head: RecordHeader) -> Option<JournalEntry> {
+        let rest = self.octets.get(at..self.record_end(at, &head)?)?.get(RecordHeader::LENGTH..)?;
         let (held, meta) = rest.split_at_checked(usize::try_from(head.held).ok()?)?;
         if crc32fast::hash(held) != head.held_crc {
             return None;
@@ -125,6 +127,6 @@ impl Search<'_> {
         let (envelope, summary) = row::read(open_meta(meta)?).ok()?;
         let file = if head.is_file { Some(BodyName::read(held)?) } else { None };
         let facts = Facts::new(&envelope, &summary);
-        Some(Placed { head, facts, segment: self.segment, at: at as u64, file })
+        Some(JournalEntry { head, facts, segment: self.segment, at: at as u64, file })
     }
 }

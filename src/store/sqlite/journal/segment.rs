@@ -32,7 +32,7 @@ pub(in crate::store::sqlite) struct Segments {
 
 /// What the header of a segment says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::store::sqlite) struct Header {
+pub(in crate::store::sqlite) struct SegmentHeader {
     /// Of the store.
     pub(in crate::store::sqlite) identity: i64,
     /// Of the segment.
@@ -96,12 +96,12 @@ impl Segments {
     }
 
     /// Begins a segment: durable, with its name, when this returns.
-    pub(in crate::store::sqlite) fn create(&self, header: Header) -> io::Result<Tail> {
+    pub(in crate::store::sqlite) fn create(&self, header: SegmentHeader) -> io::Result<Tail> {
         #[cfg(test)]
         self.faults.strike(Fault::Create)?;
         let path = self.path(header.number);
         let file = private().read(true).write(true).open(&path)?;
-        if file.metadata()?.len() > Header::LENGTH as u64 {
+        if file.metadata()?.len() > SegmentHeader::LENGTH as u64 {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
                 format!("{} holds something already", path.display()),
@@ -110,7 +110,7 @@ impl Segments {
         file.write_all_at(&header.octets(), 0)?;
         file.sync_all()?;
         File::open(&self.folder)?.sync_all()?;
-        Ok(self.tail(file, header.number, Header::LENGTH as u64))
+        Ok(self.tail(file, header.number, SegmentHeader::LENGTH as u64))
     }
 
     /// Goes on with a segment behind its last record, where there is nothing but zeros.
@@ -133,18 +133,21 @@ impl Segments {
     }
 
     /// The header of a segment; none if it has none that is whole.
-    pub(in crate::store::sqlite) fn header(&self, number: i64) -> io::Result<Option<Header>> {
-        let mut octets = [0; Header::LENGTH];
+    pub(in crate::store::sqlite) fn header(
+        &self,
+        number: i64,
+    ) -> io::Result<Option<SegmentHeader>> {
+        let mut octets = [0; SegmentHeader::LENGTH];
         let file = File::open(self.path(number))?;
         match file.read_exact_at(&mut octets, 0) {
-            Ok(()) => Ok(Header::read(&octets).filter(|header| header.number == number)),
+            Ok(()) => Ok(SegmentHeader::read(&octets).filter(|header| header.number == number)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// Writes a header in place of a damaged one.
-    pub(in crate::store::sqlite) fn write_header(&self, header: Header) -> io::Result<()> {
+    pub(in crate::store::sqlite) fn write_header(&self, header: SegmentHeader) -> io::Result<()> {
         let file = fs::OpenOptions::new().write(true).open(self.path(header.number))?;
         file.write_all_at(&header.octets(), 0)?;
         file.sync_all()
@@ -211,7 +214,7 @@ impl Segments {
     }
 }
 
-impl Header {
+impl SegmentHeader {
     /// Octets of a header.
     pub(in crate::store::sqlite) const LENGTH: usize = 64;
 
@@ -383,7 +386,7 @@ mod tests {
     fn what_was_appended_stands_behind_the_header() {
         let folder = tempfile::tempdir().unwrap();
         let segments = segments(&folder);
-        let header = Header {
+        let header = SegmentHeader {
             identity: -5,
             number: 3,
             first_seq: 9,
@@ -414,7 +417,8 @@ mod tests {
     fn a_hole_gives_its_blocks_back() {
         let folder = tempfile::tempdir().unwrap();
         let segments = segments(&folder);
-        let mut tail = segments.create(Header { number: 1, ..Header::default() }).unwrap();
+        let mut tail =
+            segments.create(SegmentHeader { number: 1, ..SegmentHeader::default() }).unwrap();
         tail.append([&vec![b'x'; 1 << 20][..]].into_iter()).unwrap();
         let before = segments.disk_bytes();
         segments.punch(1, 64, tail.end);

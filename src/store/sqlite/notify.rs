@@ -5,40 +5,40 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Rung by whoever has work for the thread that waits.
+/// Notified by whoever has work for the thread that waits.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(super) struct Notify {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    rung: bool,
-    stopped: bool,
+    is_notified: bool,
+    is_stopped: bool,
 }
 
-impl Bell {
-    /// There is something to do. Ringing twice before it is heard is ringing once.
-    pub(super) fn ring(&self) {
+impl Notify {
+    /// There is something to do. Twice before it is heard is once.
+    pub(super) fn notify(&self) {
         let mut state = self.state();
-        if !state.rung {
-            state.rung = true;
+        if !state.is_notified {
+            state.is_notified = true;
             self.changed.notify_all();
         }
     }
 
     /// Time to end.
     pub(super) fn stop(&self) {
-        self.state().stopped = true;
+        self.state().is_stopped = true;
         self.changed.notify_all();
     }
 
-    /// Waits until the bell rings, or so long; false if it is time to end.
+    /// Waits until it is notified, or so long; false if it is time to end.
     pub(super) fn wait(&self, longest: Option<Duration>) -> bool {
         let until = longest.map(|longest| Instant::now() + longest);
         let mut state = self.state();
-        while !state.rung && !state.stopped {
+        while !state.is_notified && !state.is_stopped {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             state = match left {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -49,18 +49,18 @@ impl Bell {
                 }
             };
         }
-        state.rung = false;
-        !state.stopped
+        state.is_notified = false;
+        !state.is_stopped
     }
 
-    /// Rests so long, rung or not; false if it is time to end.
+    /// Rests so long, notified or not; false if it is time to end.
     pub(super) fn rest(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         let mut state = self.state();
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if state.stopped || left.is_zero() {
-                return !state.stopped;
+            if state.is_stopped || left.is_zero() {
+                return !state.is_stopped;
             }
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;

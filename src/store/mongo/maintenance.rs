@@ -15,10 +15,10 @@ use tokio::time::{sleep, timeout};
 use super::{
     Shared, bodies, commit,
     health::{DUPLICATE, code},
-    ledger,
     schema::{Collections, NEVER, instance},
+    totals,
 };
-use crate::store::{Error, Keep};
+use crate::store::{Error, RetentionLimits};
 
 /// Tends until the runtime ends.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -26,7 +26,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         sleep(TICK).await;
         shared.feed.catch_up();
         if shared.health.is_away() {
-            revive(&shared).await;
+            reconnect(&shared).await;
         } else {
             let _ = shared.add_up().await;
         }
@@ -34,20 +34,20 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 /// Does now and then what may take long, until the runtime ends.
-pub(super) async fn run_chores(shared: Arc<Shared>) {
+pub(super) async fn run_periodic(shared: Arc<Shared>) {
     loop {
         if !shared.health.is_away()
-            && let Ok(Err(error)) = timeout(CHORES_BOUND, chores(&shared)).await
+            && let Ok(Err(error)) = timeout(PERIODIC_BOUND, periodic(&shared)).await
         {
             shared.health.failed(&error);
             log::debug!("chores: {}", error.kind);
         }
-        sleep(CHORES).await;
+        sleep(PERIOD).await;
     }
 }
 
 /// Asks whether it is back. Nothing is stored before all is made good that was left in doubt.
-async fn revive(shared: &Shared) {
+async fn reconnect(shared: &Shared) {
     let again = async {
         if shared.topology.get().is_none() {
             let found = shared.there.set_up(shared.indexed).await.map_err(|e| e.to_string())?;
@@ -58,14 +58,14 @@ async fn revive(shared: &Shared) {
         seen.map_err(|error| error.to_string())?;
         commit::resolve(shared).await
     };
-    match timeout(REVIVE_BOUND, again).await {
+    match timeout(RECONNECT_BOUND, again).await {
         Ok(Ok(())) => shared.health.came_back(),
         Ok(Err(why)) => shared.health.went(&why),
         Err(_late) => {}
     }
 }
 
-async fn chores(shared: &Arc<Shared>) -> mongodb::error::Result<()> {
+async fn periodic(shared: &Arc<Shared>) -> mongodb::error::Result<()> {
     seen(&shared.there, shared.me).await?;
     let stats = shared.there.db.run_command(doc! { "dbStats": 1 }).await?;
     let total = match stats.get("totalSize") {
@@ -75,16 +75,16 @@ async fn chores(shared: &Arc<Shared>) -> mongodb::error::Result<()> {
         _ => 0,
     };
     shared.disk_bytes.store(total, Ordering::Relaxed);
-    if !elected(&shared.there, shared.me).await? {
+    if !acquire_lease(&shared.there, shared.me).await? {
         return Ok(());
     }
     forget_the_dead(&shared.there).await?;
     bodies::sweep(&shared.there, DateTime::now()).await?;
     let drift = drift(shared).await?;
     let drifted = drift.is_some_and(|drift| drift != shared.drift.load(Ordering::Relaxed));
-    if drifted || ledger::totals(&shared.there).await?.1 {
+    if drifted || totals::totals(&shared.there).await?.1 {
         let _alone = shared.changing.lock().await;
-        if ledger::count_anew(&shared.there).await? {
+        if totals::recount(&shared.there).await? {
             log::info!("totals counted anew");
             // What still differs is no drift: documents that are no messages, and the server's own error.
             let rest = self::drift(shared).await?.unwrap_or(0);
@@ -100,11 +100,11 @@ async fn chores(shared: &Arc<Shared>) -> mongodb::error::Result<()> {
 /// knows its number without counting. It differs when the server deleted by itself.
 async fn drift(shared: &Shared) -> mongodb::error::Result<Option<i64>> {
     let there = &shared.there;
-    let (before, _, flushes) = ledger::totals(there).await?;
+    let (before, _, flushes) = totals::totals(there).await?;
     let documents = there.messages.estimated_document_count().await?;
     // Whoever has something to add to what was seen adds it meanwhile.
-    sleep(ledger::ADDED_WITHIN).await;
-    if ledger::totals(there).await?.2 != flushes {
+    sleep(totals::ADDED_WITHIN).await;
+    if totals::totals(there).await?.2 != flushes {
         return Ok(None);
     }
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -122,15 +122,18 @@ async fn forget_the_dead(there: &Collections) -> mongodb::error::Result<()> {
     let long_ago = doc! { "$lt": ["$seen", { "$subtract": ["$$NOW", DEAD_AFTER_MS] }] };
     let filter = doc! { "_id": { "$regex": "^instance:" }, "$expr": long_ago };
     if there.meta.count_documents(filter.clone()).await? > 0 {
-        let suspect = doc! { "$set": { "suspect": true } };
-        there.meta.update_one(doc! { "_id": "totals" }, suspect).await?;
+        let mark_dirty = doc! { "$set": { "suspect": true } };
+        there.meta.update_one(doc! { "_id": "totals" }, mark_dirty).await?;
         there.meta.delete_many(filter).await?;
     }
     Ok(())
 }
 
 /// True if this instance is the elected one, from now on for [`LEASE_MS`].
-pub(super) async fn elected(there: &Collections, me: ObjectId) -> mongodb::error::Result<bool> {
+pub(super) async fn acquire_lease(
+    there: &Collections,
+    me: ObjectId,
+) -> mongodb::error::Result<bool> {
     let free = doc! { "$expr": { "$lt": ["$until", "$$NOW"] } };
     let filter = doc! { "_id": "lease", "$or": [{ "holder": me }, free] };
     let until = doc! { "$add": ["$$NOW", LEASE_MS] };
@@ -149,7 +152,7 @@ pub(super) async fn elected(there: &Collections, me: ObjectId) -> mongodb::error
 
 /// Has the server itself delete what is too old, an hour after the elected instance should have done it:
 /// in order, with its totals and its body. So old mail goes even when no smtpd is running.
-pub(super) async fn expire(shared: &Shared, keep: &Keep) -> Result<(), Error> {
+pub(super) async fn expire(shared: &Shared, keep: &RetentionLimits) -> Result<(), Error> {
     let now = DateTime::now().timestamp_millis();
     let age =
         keep.received_from_ms.map(|from| now.saturating_sub(from).max(0) / 1_000 + LATE_SECONDS);
@@ -170,7 +173,7 @@ pub(super) async fn expire(shared: &Shared, keep: &Keep) -> Result<(), Error> {
 }
 
 /// Ends without leaving anything to others.
-pub(super) async fn farewell(shared: &Arc<Shared>) -> Result<(), Error> {
+pub(super) async fn deregister(shared: &Arc<Shared>) -> Result<(), Error> {
     shared.add_up().await?;
     let there = &shared.there;
     let both = async {
@@ -183,11 +186,11 @@ pub(super) async fn farewell(shared: &Arc<Shared>) -> Result<(), Error> {
 /// How often totals are added up, and how often it is asked whether MongoDB is back.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 /// How often the rest is done,
-const CHORES: Duration = Duration::from_secs(10);
+const PERIOD: Duration = Duration::from_secs(10);
 /// and how long it takes at most.
-const CHORES_BOUND: Duration = Duration::from_secs(300);
+const PERIODIC_BOUND: Duration = Duration::from_secs(300);
 /// Longest look whether it is back.
-const REVIVE_BOUND: Duration = Duration::from_secs(5);
+const RECONNECT_BOUND: Duration = Duration::from_secs(5);
 /// How long the elected instance is elected without a word.
 const LEASE_MS: i64 = 45_000;
 /// An instance that was not seen for so long has ended.

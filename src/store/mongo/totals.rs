@@ -3,7 +3,7 @@
 //! What changes is summed up here and added to the documents of the totals a few times a second, all
 //! sums in one command, so that taking in a message costs no write of its own for its mailbox. Whoever
 //! asks for totals has this instance's sums added first, so he sees what he did; what other instances
-//! sum up comes within [`super::tend::TICK`]. An instance that dies takes its last sums with it, and a
+//! sum up comes within [`super::maintenance::TICK`]. An instance that dies takes its last sums with it, and a
 //! command whose answer got lost may or may not have counted: then the totals are marked as suspect, and
 //! the elected instance counts anew in a moment in which nobody adds anything.
 
@@ -24,7 +24,7 @@ use crate::store::{Counts, Error, Mailbox};
 
 /// What has changed and is not added yet.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct PendingTotals {
     sums: Mutex<Sums>,
     /// Changes of ours that were added. One adds at a time, so that who asks does not miss what another is
     /// about to add.
@@ -41,7 +41,7 @@ struct Sums {
     /// Messages were changed or deleted, which an instance that polls cannot see.
     changes: i64,
     /// The totals may be wrong.
-    suspect: bool,
+    is_dirty: bool,
 }
 
 /// A message as it counts.
@@ -74,7 +74,7 @@ pub(super) fn label(kind: Kind, name: &str) -> String {
     format!("{}{name}", kind.prefix())
 }
 
-impl Ledger {
+impl PendingTotals {
     /// Messages came.
     pub(super) fn stored<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
         let mut sums = self.sums();
@@ -124,8 +124,8 @@ impl Ledger {
     }
 
     /// Two did the same at the same time, and nobody knows who did which part of it.
-    pub(super) fn suspect(&self) {
-        self.sums().suspect = true;
+    pub(super) fn mark_dirty(&self) {
+        self.sums().is_dirty = true;
     }
 
     /// Adds what is not added yet.
@@ -169,11 +169,11 @@ impl Ledger {
 }
 
 /// An addition that failed, or that nobody waited for, may have happened all the same.
-struct DirtyOnDrop<'a>(&'a Ledger);
+struct DirtyOnDrop<'a>(&'a PendingTotals);
 
 impl Drop for DirtyOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.suspect();
+        self.0.mark_dirty();
     }
 }
 
@@ -191,8 +191,8 @@ impl Sums {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { messages, unread, bytes, labels, changes, suspect } = self;
-        [messages, unread, bytes, changes] == [&0; 4] && labels.is_empty() && !suspect
+        let Self { messages, unread, bytes, labels, changes, is_dirty } = self;
+        [messages, unread, bytes, changes] == [&0; 4] && labels.is_empty() && !is_dirty
     }
 }
 
@@ -201,7 +201,7 @@ async fn add(there: &Collections, sums: Sums) -> mongodb::error::Result<()> {
         "messages": sums.messages, "unread": sums.unread, "bytes": sums.bytes, "flushes": 1_i64,
         "changes": sums.changes,
     } };
-    if sums.suspect {
+    if sums.is_dirty {
         update.insert("$set", doc! { "suspect": true });
     }
     // First, so that who counts anew notices that labels are about to change.
@@ -264,8 +264,8 @@ pub(super) async fn totals(there: &Collections) -> mongodb::error::Result<(Count
         bytes: number("bytes"),
         ..Counts::default()
     };
-    let suspect = found.get_bool("suspect").unwrap_or(false);
-    Ok((counts, suspect, Totals { flushes: signed("flushes"), changes: signed("changes") }))
+    let is_dirty = found.get_bool("suspect").unwrap_or(false);
+    Ok((counts, is_dirty, Totals { flushes: signed("flushes"), changes: signed("changes") }))
 }
 
 /// How often something was added, and how many changes were among it.
@@ -325,10 +325,10 @@ pub(super) async fn of_label(
 }
 
 /// Counts everything anew; false if somebody added something meanwhile, so that it was for nothing.
-pub(super) async fn count_anew(there: &Collections) -> mongodb::error::Result<bool> {
+pub(super) async fn recount(there: &Collections) -> mongodb::error::Result<bool> {
     // Whatever happens from here on, it is begun again unless it comes to its end.
-    let suspect = doc! { "$set": { "suspect": true } };
-    there.meta.update_one(doc! { "_id": "totals" }, suspect).await?;
+    let mark_dirty = doc! { "$set": { "suspect": true } };
+    there.meta.update_one(doc! { "_id": "totals" }, mark_dirty).await?;
     let (_, _, Totals { flushes, .. }) = totals(there).await?;
     let stored = doc! { "$match": { "state": { "$exists": true } } };
     let unread = doc! { "$sum": { "$cond": ["$read", 0_i64, 1_i64] } };
@@ -380,7 +380,7 @@ pub(super) async fn count_anew(there: &Collections) -> mongodb::error::Result<bo
     Ok(set.matched_count == 1)
 }
 
-/// Sums are added within this time, by instances that live: some [`super::tend::TICK`]s.
+/// Sums are added within this time, by instances that live: some [`super::maintenance::TICK`]s.
 pub(super) const ADDED_WITHIN: Duration = Duration::from_millis(1_500);
 /// Updates in one command.
 const UPDATES: usize = 1_000;

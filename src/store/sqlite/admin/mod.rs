@@ -21,7 +21,7 @@ use super::{
     bodies::{Bodies, BodyName},
     fixed::{Damaged, Fixed},
     intact,
-    journal::{Facts, Head, Segments, open_meta},
+    journal::{Facts, RecordHeader, Segments, open_meta},
     leave::left,
     open, row,
     schema::{self, failed},
@@ -171,11 +171,11 @@ impl Folder {
         let path = self.segments.path(fixed.segment);
         let damaged = || format!("{}: damaged at octet {}", path.display(), fixed.at);
         let record = self.record(fixed).map_err(|error| format!("{}: {error}", path.display()))?;
-        let head = record.first_chunk().and_then(Head::read).ok_or_else(damaged)?;
+        let head = record.first_chunk().and_then(RecordHeader::read).ok_or_else(damaged)?;
         let is_it = (head.seq, head.id, head.held, u64::from(head.meta), head.size)
             == (fixed.seq, fixed.id, fixed.held, fixed.meta, fixed.size);
-        let body_end = Head::LENGTH + usize::try_from(fixed.held).map_err(|_| damaged())?;
-        let held = record.get(Head::LENGTH..body_end).ok_or_else(damaged)?;
+        let body_end = RecordHeader::LENGTH + usize::try_from(fixed.held).map_err(|_| damaged())?;
+        let held = record.get(RecordHeader::LENGTH..body_end).ok_or_else(damaged)?;
         if !is_it || crc32fast::hash(held) != head.held_crc {
             return Err(damaged());
         }

@@ -9,7 +9,7 @@ use super::super::{
     counters::Counters,
     fixed::{Damaged, Fixed},
     intact,
-    journal::{Placed, Segments},
+    journal::{JournalEntry, Segments},
     leave::left,
     notes, open,
     tx::labels,
@@ -90,7 +90,7 @@ impl Old {
     }
 
     /// Whether a message of the journal was not deleted, as far as can be known.
-    pub(super) fn has(&self, placed: &Placed) -> bool {
+    pub(super) fn has(&self, placed: &JournalEntry) -> bool {
         !self.is_complete
             || self.counters.is_some_and(|counters| placed.head.seq >= counters.next_seq)
             || self.damaged.contains(&placed.head.id)

@@ -28,10 +28,10 @@ use super::{
     Folder,
     check::totals,
 };
-use crate::store::{Checked, Error};
+use crate::store::{CheckReport, Error};
 
 /// Copies `folder` to `target`, which must not exist. Everything is on the disk when this returns.
-pub(in crate::store) fn backup(folder: &Path, target: &Path) -> Result<Checked, Error> {
+pub(in crate::store) fn backup(folder: &Path, target: &Path) -> Result<CheckReport, Error> {
     let is_named = target.file_name().is_some();
     let part = part_of(target);
     let refuse = |why: &str| Err(Error::Open(format!("{}: {why}", target.display())));
@@ -70,7 +70,7 @@ fn is_within(target: &Path, store: &Path) -> bool {
 }
 
 /// Copies everything into a folder that is made for it.
-fn copy(folder: &Path, part: &Path) -> Result<Checked, Error> {
+fn copy(folder: &Path, part: &Path) -> Result<CheckReport, Error> {
     let cannot = |error: io::Error| Error::Open(format!("{}: {error}", part.display()));
     for new in [part.to_owned(), part.join(JOURNAL), part.join(BODIES)] {
         make_folder(&new).map_err(cannot)?;
@@ -100,7 +100,7 @@ struct Copy {
     counters: Counters,
     /// The rest of the journal has to be copied, too.
     is_behind: bool,
-    checked: Checked,
+    checked: CheckReport,
 }
 
 impl Copy {
@@ -111,12 +111,12 @@ impl Copy {
         copy_database(&from.db, &copy)?;
         let to = Folder::around(open::open_writer(&copy)?, part)?;
         let counters = Counters::load(&to.db).map_err(|error| failed(&error))?;
-        let mut checked = Checked::default();
+        let mut checked = CheckReport::default();
         totals(&to.db, &mut checked).map_err(|error| failed(&error))?;
         Ok(Self { from, to, counters, is_behind, checked })
     }
 
-    fn whole(mut self) -> Result<Checked, Error> {
+    fn whole(mut self) -> Result<CheckReport, Error> {
         let told = |error: io::Error| Error::from_io(&error);
         for number in self.from.segments.numbers().map_err(told)? {
             let upto = match number.cmp(&self.counters.segment) {
@@ -218,8 +218,8 @@ fn is_taken_in(from: &Folder) -> Result<bool, Error> {
 }
 
 /// Copies everything that is mail, of a store whose database cannot be asked.
-fn as_it_is(folder: &Path, part: &Path, why: &Error) -> io::Result<Checked> {
-    let mut checked = Checked::default();
+fn as_it_is(folder: &Path, part: &Path, why: &Error) -> io::Result<CheckReport> {
+    let mut checked = CheckReport::default();
     checked.tell(format!(
         "{why}: copied as it is; `smtpd repair` saves what can be saved of the copy"
     ));

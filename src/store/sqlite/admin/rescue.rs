@@ -10,7 +10,7 @@ use super::{
         bodies::BodyName,
         body::StoredBody,
         fixed::Fixed,
-        journal::{Head, Rescued, open_meta},
+        journal::{RecordHeader, Rescued, open_meta},
         row,
     },
     Folder,
@@ -32,10 +32,13 @@ pub(super) fn rescue(
     // A record that cannot be read at all leaves what the row knows.
     let record = folder.record(fixed).unwrap_or_default();
     let head = record.first_chunk().and_then(|octets| {
-        Head::read(octets).filter(|head| is_of(head, fixed)).or_else(|| mended(octets, fixed, key))
+        RecordHeader::read(octets)
+            .filter(|head| is_of(head, fixed))
+            .or_else(|| mended(octets, fixed, key))
     });
-    let body_end = usize::try_from(fixed.held).unwrap_or(usize::MAX).saturating_add(Head::LENGTH);
-    let held = record.get(Head::LENGTH..body_end).unwrap_or_default();
+    let body_end =
+        usize::try_from(fixed.held).unwrap_or(usize::MAX).saturating_add(RecordHeader::LENGTH);
+    let held = record.get(RecordHeader::LENGTH..body_end).unwrap_or_default();
     let is_whole = head.is_some_and(|head| crc32fast::hash(held) == head.held_crc);
     let (body, file) = match &fixed.file {
         Some(name) => (Vec::new(), Some(file(folder, fixed, name, held)?)),
@@ -56,18 +59,18 @@ pub(super) fn rescue(
     Ok((Rescued { seq, id, envelope, summary, body, file }, done))
 }
 
-fn is_of(head: &Head, fixed: &Fixed) -> bool {
+fn is_of(head: &RecordHeader, fixed: &Fixed) -> bool {
     (head.seq, head.id, head.held, u64::from(head.meta), head.size)
         == (fixed.seq, fixed.id, fixed.held, fixed.meta, fixed.size)
 }
 
 /// A head in which one bit is wrong. Everything in it but the checksum of the body is known from the row,
 /// and the head's own checksum tells which bit it is.
-fn mended(octets: &[u8; Head::LENGTH], fixed: &Fixed, key: u32) -> Option<Head> {
-    (0..Head::LENGTH * 8).find_map(|bit| {
+fn mended(octets: &[u8; RecordHeader::LENGTH], fixed: &Fixed, key: u32) -> Option<RecordHeader> {
+    (0..RecordHeader::LENGTH * 8).find_map(|bit| {
         let mut changed = *octets;
         changed[bit / 8] ^= 1 << (bit % 8);
-        Head::read(&changed).filter(|head| is_of(head, fixed) && head.belongs_to(key))
+        RecordHeader::read(&changed).filter(|head| is_of(head, fixed) && head.belongs_to(key))
     })
 }
 

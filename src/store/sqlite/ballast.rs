@@ -20,7 +20,7 @@ use crate::store::Error;
 
 /// The file and whether it is there.
 #[derive(Debug)]
-pub(super) struct Reserve {
+pub(super) struct BallastFile {
     path: PathBuf,
     /// Held while the file is written, which may take long.
     state: Mutex<State>,
@@ -36,7 +36,7 @@ enum State {
     Given { tried: Option<Instant>, why: Error },
 }
 
-impl Reserve {
+impl BallastFile {
     /// Keeps the room at this path, if there is any.
     pub(super) fn open(path: PathBuf) -> Self {
         let kept = fs::metadata(&path).is_ok_and(|data| data.len() >= SIZE as u64);
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn whether_the_room_is_kept_is_told_while_it_is_being_made() {
         let folder = tempfile::tempdir().unwrap();
-        let reserve = Reserve::open(folder.path().join("reserve"));
+        let reserve = BallastFile::open(folder.path().join("reserve"));
         assert!(reserve.is_kept());
         assert!(reserve.give());
         let slow_disk = reserve.state.lock().unwrap();

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::{
     super::{
         counters::Counters,
-        journal::{Header, Of, Placed, Rescue, Segments, begin_anew, key, salvage},
+        journal::{JournalEntry, Of, Rescue, SegmentHeader, Segments, begin_anew, key, salvage},
         lock::Lock,
         open,
         schema::failed,
@@ -28,11 +28,11 @@ use super::{
 };
 use crate::{
     id::MessageId,
-    store::{Checked, Error},
+    store::{CheckReport, Error},
 };
 
 /// Repairs the folder. What is told was lost or made again; `messages` and `bytes` are what is there now.
-pub(in crate::store) fn repair(folder: &Path) -> Result<Checked, Error> {
+pub(in crate::store) fn repair(folder: &Path) -> Result<CheckReport, Error> {
     let told = |error: io::Error| Error::from_io(&error);
     let _lock = Lock::take(folder)?;
     open::refuse_newer(&folder.join(super::DATABASE))?;
@@ -80,7 +80,7 @@ struct Repair {
     next_seq: i64,
     last_id: Option<MessageId>,
     last_segment: i64,
-    told: Checked,
+    told: CheckReport,
 }
 
 impl Repair {
@@ -98,7 +98,7 @@ impl Repair {
         // The index of the old database is not that of the new one.
         counters.epoch = old.counters.map_or(0, |old| old.epoch) + 1;
         counters.save(&new.db).map_err(|error| failed(&error))?;
-        let mut told = Checked::default();
+        let mut told = CheckReport::default();
         if !old.is_complete {
             told.tell(
                 "smtpd.db: not all of it can be read: messages that were deleted may be back, and marks \
@@ -182,15 +182,21 @@ impl Repair {
     }
 
     /// Writes a header in place of a damaged one.
-    fn write_header(&mut self, number: i64, first: Option<i64>) -> Result<Header, Error> {
+    fn write_header(&mut self, number: i64, first: Option<i64>) -> Result<SegmentHeader, Error> {
         let first_seq = first.unwrap_or(self.next_seq);
         // What a repair wrote is older than what stands before it.
         let is_rescued = first_seq < self.counters.next_seq;
         let first_seq = first_seq.max(self.counters.next_seq);
         let identity = self.identity;
         let kept_below = first_seq;
-        let header =
-            Header { identity, number, first_seq, kept_below, is_rescued, ..Header::default() };
+        let header = SegmentHeader {
+            identity,
+            number,
+            first_seq,
+            kept_below,
+            is_rescued,
+            ..SegmentHeader::default()
+        };
         self.new.segments.write_header(header).map_err(|error| Error::from_io(&error))?;
         let path = self.new.segments.path(number);
         self.told.tell(format!("{}: its header was damaged and is written again", path.display()));
@@ -198,7 +204,7 @@ impl Repair {
     }
 
     /// Takes in those messages that were not deleted, with what people had done to them.
-    fn take_in(&mut self, placed: &[Placed], is_rescued: bool) -> Result<(), Error> {
+    fn take_in(&mut self, placed: &[JournalEntry], is_rescued: bool) -> Result<(), Error> {
         let mut wanted = Vec::with_capacity(placed.len());
         for one in placed {
             self.saw(one.head.seq, one.head.id);
@@ -211,7 +217,7 @@ impl Repair {
     }
 
     /// Leaves out messages whose body is damaged.
-    fn check_bodies(&mut self, wanted: &mut Vec<Placed>) {
+    fn check_bodies(&mut self, wanted: &mut Vec<JournalEntry>) {
         let bodies = &self.new.bodies;
         let told = &mut self.told;
         wanted.retain(|one| {
@@ -224,7 +230,7 @@ impl Repair {
         });
     }
 
-    fn store(&mut self, wanted: &[Placed], is_rescued: bool) -> Result<(), Error> {
+    fn store(&mut self, wanted: &[JournalEntry], is_rescued: bool) -> Result<(), Error> {
         if wanted.is_empty() {
             return Ok(());
         }
@@ -305,14 +311,14 @@ impl Repair {
     }
 
     /// The header of the segment behind all that there are.
-    fn next_header(&self, is_rescued: bool) -> Header {
-        Header {
+    fn next_header(&self, is_rescued: bool) -> SegmentHeader {
+        SegmentHeader {
             identity: self.identity,
             number: self.last_segment + 1,
             first_seq: self.next_seq,
             kept_below: self.next_seq,
             is_rescued,
-            ..Header::default()
+            ..SegmentHeader::default()
         }
     }
 
@@ -322,7 +328,7 @@ impl Repair {
         begin_anew(&self.new.segments, header).map_err(|error| Error::from_io(&error))?;
         self.counters.next_seq = self.next_seq;
         self.counters.last_id = self.last_id.map(|id| *id.as_bytes());
-        (self.counters.segment, self.counters.at) = (header.number, Header::LENGTH as u64);
+        (self.counters.segment, self.counters.at) = (header.number, SegmentHeader::LENGTH as u64);
         self.counters.save(&self.new.db).map_err(|error| failed(&error))
     }
 }

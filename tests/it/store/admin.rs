@@ -10,7 +10,7 @@ use std::{
 use smol::future::block_on;
 use smtpd::{
     id::MessageId,
-    store::{self, Change, Checked, Error, Options, Selection, Store},
+    store::{self, Change, CheckReport, Error, Options, Selection, Store},
 };
 
 use super::{everything, mail, noise, octets, put_raw};
@@ -116,7 +116,7 @@ fn a_sound_store_has_no_faults_and_a_check_changes_nothing() {
     let stocked = Stocked::new();
     let before = shelf_of(&stocked.options);
     let octets: u64 = stocked.kept.iter().map(|(_, body)| body.len() as u64).sum();
-    let expected = Checked { messages: 29, bytes: octets, ..Checked::default() };
+    let expected = CheckReport { messages: 29, bytes: octets, ..CheckReport::default() };
     assert_eq!(store::check(&stocked.options), Ok(expected.clone()));
     let store = store::open(&stocked.options).unwrap();
     assert_eq!(store::check(&stocked.options), Ok(expected), "while it is in use");

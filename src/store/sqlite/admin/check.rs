@@ -8,18 +8,18 @@ use super::{
     super::{
         annotations,
         counters::Counters,
-        journal::{Placed, Replayed, replay},
+        journal::{JournalEntry, Replayed, replay},
         notes,
         workshop::is_interrupted,
     },
     Folder,
 };
-use crate::store::{Checked, Error};
+use crate::store::{CheckReport, Error};
 
 /// Looks at everything. An error means that it could not look at all.
-pub(in crate::store) fn check(path: &Path) -> Result<Checked, Error> {
+pub(in crate::store) fn check(path: &Path) -> Result<CheckReport, Error> {
     let folder = Folder::look(path)?;
-    let mut checked = Checked::default();
+    let mut checked = CheckReport::default();
     if is_interrupted(path) {
         checked.tell("`smtpd repair` was interrupted here: run it again".into());
     }
@@ -46,7 +46,7 @@ pub(in crate::store) fn check(path: &Path) -> Result<Checked, Error> {
 }
 
 /// Looks at all rows behind a seq.
-fn rows(folder: &Folder, behind: &mut i64, checked: &mut Checked) -> Result<(), Error> {
+fn rows(folder: &Folder, behind: &mut i64, checked: &mut CheckReport) -> Result<(), Error> {
     loop {
         let rows = match folder.rows(*behind) {
             Err(Error::Damaged(what)) => {
@@ -72,7 +72,7 @@ fn rows(folder: &Folder, behind: &mut i64, checked: &mut Checked) -> Result<(), 
 
 /// Looks at what the journal has and the database has not taken in. Beside a running smtpd what looks torn
 /// is whole a moment later, so a fault counts that stays.
-fn journal(folder: &Folder, behind: &mut i64, checked: &mut Checked) -> Result<(), Error> {
+fn journal(folder: &Folder, behind: &mut i64, checked: &mut CheckReport) -> Result<(), Error> {
     let mut before = None;
     loop {
         let counters = match Counters::load(&folder.db) {
@@ -110,7 +110,7 @@ fn journal(folder: &Folder, behind: &mut i64, checked: &mut Checked) -> Result<(
 fn replay_behind(
     folder: &Folder,
     counters: &Counters,
-    mut found: impl FnMut(Vec<Placed>),
+    mut found: impl FnMut(Vec<JournalEntry>),
 ) -> Result<Replayed, Error> {
     let from = (counters.segment, counters.at);
     replay(&folder.segments, counters.identity, from, counters.next_seq, |placed| {
@@ -120,7 +120,7 @@ fn replay_behind(
 }
 
 /// Looks at a message that only the journal has.
-fn look(folder: &Folder, one: &Placed, checked: &mut Checked) {
+fn look(folder: &Folder, one: &JournalEntry, checked: &mut CheckReport) {
     checked.messages += 1;
     checked.bytes += one.head.size;
     let body = one.file.as_ref().map(|name| {
@@ -133,7 +133,7 @@ fn look(folder: &Folder, one: &Placed, checked: &mut Checked) {
 }
 
 /// What SQLite says of its own file.
-fn integrity(db: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
+fn integrity(db: &Connection, checked: &mut CheckReport) -> rusqlite::Result<()> {
     let mut statement = db.prepare("PRAGMA integrity_check")?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
@@ -146,7 +146,7 @@ fn integrity(db: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
 }
 
 /// Totals are kept, not counted: here they are counted, all in one moment.
-pub(super) fn totals(db: &Connection, checked: &mut Checked) -> rusqlite::Result<()> {
+pub(super) fn totals(db: &Connection, checked: &mut CheckReport) -> rusqlite::Result<()> {
     db.execute_batch("BEGIN")?;
     for (what, sql) in TOTALS {
         let (kept, counted): (i64, i64) =
