@@ -162,8 +162,10 @@ fn assert_logins(server: &Server, endpoint: &Endpoint) {
     assert_eq!(log.matches("auth.http_url").count(), unavailable, "{log}");
 }
 
-fn settings(url: &str) -> [(&str, &str); 5] {
+/// What the machine trusts by a folder is left out: SSL_CERT_FILE is what a test says.
+fn settings(url: &str) -> [(&str, &str); 6] {
     [
+        ("SSL_CERT_DIR", ""),
         ("SMTPD_AUTH_MODE", "required"),
         ("SMTPD_AUTH_HTTP_URL", url),
         ("SMTPD_AUTH_HTTP_SECONDS", "2"),
@@ -232,8 +234,8 @@ fn an_endpoint_that_nobody_vouches_for_is_told_no_password() {
     let in_clear = Endpoint::in_clear();
     assert_eq!(elsewhere.address.ip(), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)));
     for (endpoint, host, key, file, why) in [
-        (&endpoint, "127.0.0.1", "SMTPD_AUTH_HTTP_CA", &stranger, "UnknownIssuer"),
-        (&endpoint, "127.0.0.1", "SSL_CERT_FILE", &stranger, "UnknownIssuer"),
+        (&endpoint, "127.0.0.1", "SMTPD_AUTH_HTTP_CA", &stranger, "invalid peer certificate"),
+        (&endpoint, "127.0.0.1", "SSL_CERT_FILE", &stranger, "invalid peer certificate"),
         // Its certificate is for 127.0.0.1.
         (&elsewhere, "127.0.0.2", "SMTPD_AUTH_HTTP_CA", &stranger, "not valid for name"),
         (&in_clear, "127.0.0.1", "SMTPD_AUTH_HTTP_CA", &authority, "auth.http_url did not answer"),
@@ -257,6 +259,7 @@ fn authorities_that_cannot_be_read_are_no_start() {
             .arg("--check-config")
             .current_dir(folder.path())
             .env("SMTPD_AUTH_HTTP_URL", "https://auth.example/")
+            .env("SSL_CERT_DIR", "")
             .env(key, "nowhere.pem")
             .output()
             .unwrap()
