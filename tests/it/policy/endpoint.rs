@@ -92,6 +92,7 @@ fn answer<S: Read + Write>(mut stream: BufReader<S>, asked: &AtomicU32) {
         "stays" => {
             whole(stream, "200 OK\r\nContent-Length: 2\r\n\r\nok").and_then(|()| pause(stream))
         }
+        "long" => whole(stream, &format!("200 OK\r\nX: {:60000}", "")),
         "endless" => {
             let mut wrote = stream.write_all(b"HTTP/1.1 200 OK\r\n");
             while wrote.is_ok() {
@@ -187,8 +188,10 @@ fn an_endless_header_is_not_read_to_its_end() {
     let endpoint = Endpoint::in_clear();
     let url = format!("http://{}", endpoint.url("127.0.0.1"));
     let server = Server::start(&settings(&url));
-    assert!(login(&server, "endless", "x").starts_with("454 4.7.0 "));
-    assert!(server.log().contains("message head is too large"), "{}", server.log());
+    for user in ["long", "endless"] {
+        assert!(login(&server, user, "x").starts_with("454 4.7.0 "), "{user}");
+    }
+    assert_eq!(server.log().matches("message head is too large").count(), 2, "{}", server.log());
 }
 
 #[test]
