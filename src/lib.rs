@@ -23,6 +23,9 @@ pub mod secret;
 pub mod shutdown;
 pub mod wire;
 
+// Sockets with TLS: know no protocol.
+pub mod net;
+
 // Pure protocol: no I/O, no clock.
 pub mod message;
 pub mod pop3;
@@ -33,7 +36,6 @@ pub mod auth;
 pub mod bus;
 pub mod limits;
 pub mod log;
-pub mod net;
 pub mod notify;
 pub mod policy;
 pub mod process;

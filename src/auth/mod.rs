@@ -15,6 +15,7 @@
 
 mod endpoint;
 mod failures;
+mod http_client;
 mod login;
 mod options;
 mod stored;
@@ -43,6 +44,7 @@ pub use self::{
 };
 use self::{
     failures::{Failures, UserKey},
+    http_client::HttpClient,
     users::Users,
 };
 use crate::wire::sasl::{Claim, Credentials, Mechanism, ScramKeys, Verdict, apop, cram_md5};
@@ -58,6 +60,8 @@ pub struct Auth {
     /// Keys made from secrets.
     derived: Mutex<BTreeMap<String, ScramKeys>>,
     failures: Mutex<Failures>,
+    /// Asks who else may know a user.
+    http_client: Option<HttpClient>,
     /// argon2 takes 19 MiB a run by design; who comes when all turns are taken waits.
     turns: Semaphore,
     /// Makes up keys for users that are not there.
@@ -65,7 +69,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// A checker for these users; reads the users file. The error is one line for people.
+    /// A checker for these users; reads the users file and `http_ca`. The error is one line for people.
     pub fn new(options: Options) -> Result<Self, String> {
         let mut decoy = [0; 32];
         getrandom::fill(&mut decoy).map_err(|error| format!("no random numbers: {error}"))?;
@@ -74,6 +78,7 @@ impl Auth {
             generation: AtomicU64::new(0),
             derived: Mutex::default(),
             failures: Mutex::new(Failures::new(&options)),
+            http_client: HttpClient::new(&options)?,
             turns: Semaphore::new(options.checks_at_a_time.max(1)),
             decoy,
             options,
@@ -198,9 +203,9 @@ impl Auth {
             }
             return self.hash(Stored::decoy(), credentials).await.refused();
         }
-        match (self.stored(user), &self.options.http_url) {
+        match (self.stored(user), &self.http_client) {
             (Some(stored), _) => self.hash(stored, credentials).await,
-            (None, Some(endpoint)) => endpoint.ask(&credentials, self.options.http_wait()).await,
+            (None, Some(client)) => client.ask(&credentials).await,
             (None, None) => self.hash(Stored::decoy(), credentials).await.refused(),
         }
     }

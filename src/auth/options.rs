@@ -1,6 +1,6 @@
 //! `[auth]` as it is written.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub struct Options {
     /// Who is in none of these lists is asked about here; none for nobody.
     #[serde(with = "endpoint_text")]
     pub http_url: Option<Endpoint>,
+    /// PEM file with the authorities that an https endpoint must have its certificate from; empty for those
+    /// that the system trusts.
+    pub http_ca: PathBuf,
     /// Longest wait for the endpoint, in seconds; then 454 4.7.0.
     pub http_seconds: Seconds,
     /// How many passwords are checked at the same time. Each takes 19 MiB and a core for some 50 ms.
@@ -80,6 +83,7 @@ impl Default for Options {
             external: false,
             users_file: PathBuf::new(),
             http_url: None,
+            http_ca: PathBuf::new(),
             http_seconds: Seconds::new(5),
             checks_at_a_time: 4,
             failure_seconds: 1,
@@ -110,10 +114,6 @@ impl Options {
             || !self.secrets.is_empty()
             || !self.users_file.as_os_str().is_empty()
             || self.http_url.is_some()
-    }
-
-    pub(super) const fn http_wait(&self) -> Duration {
-        self.http_seconds.duration()
     }
 }
 

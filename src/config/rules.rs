@@ -141,6 +141,12 @@ impl Config {
                 "expected EXTERNAL among them where auth.external is true",
             ),
             (
+                self.auth.http_ca.as_os_str().is_empty()
+                    || self.auth.http_url.as_ref().is_some_and(auth::Endpoint::is_https),
+                "auth.http_ca",
+                "expected an https address in auth.http_url beside it: nothing else shows a certificate",
+            ),
+            (
                 !self.requires_logins() || self.auth.knows_anybody(),
                 "auth.mode",
                 "\"required\" needs users: see users, users_file, http_url, secrets, tokens, external",

@@ -43,7 +43,7 @@ pub enum Received {
 }
 
 impl Conn {
-    /// Takes over an accepted socket.
+    /// Takes over a connected socket.
     pub fn new(socket: Socket) -> Self {
         Self {
             socket,
@@ -151,8 +151,27 @@ impl Conn {
         config: Arc<ServerConfig>,
         deadline: Instant,
     ) -> io::Result<Tls> {
-        let mut session = Box::new(tls::Session::new(config)?);
+        let mut session = Box::new(tls::Session::accept(config)?);
         session.feed(&std::mem::take(&mut self.unread))?;
+        self.shake_hands(session, deadline).await
+    }
+
+    /// The same from the client's end: the certificate must be one of this name or address.
+    pub(super) async fn connect_tls(
+        &mut self,
+        connector: &tls::Connector,
+        name: &str,
+        deadline: Instant,
+    ) -> io::Result<Tls> {
+        let session = Box::new(tls::Session::connect(connector, name)?);
+        self.shake_hands(session, deadline).await
+    }
+
+    async fn shake_hands(
+        &mut self,
+        mut session: Box<tls::Session>,
+        deadline: Instant,
+    ) -> io::Result<Tls> {
         loop {
             let direction = match session.handshake(&self.socket)? {
                 Progress::Done => break,

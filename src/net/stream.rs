@@ -50,8 +50,7 @@ impl Stream {
         if !starts_with_letter {
             conn.start_tls(config, deadline).await?;
         }
-        let (socket, tls, unread) = conn.into_parts();
-        Ok(Self { socket, tls, unread })
+        Ok(conn.into())
     }
 
     /// True if it is over TLS.
@@ -99,6 +98,13 @@ impl Stream {
                 done => return Poll::Ready(done),
             }
         }
+    }
+}
+
+impl From<Conn> for Stream {
+    fn from(conn: Conn) -> Self {
+        let (socket, tls, unread) = conn.into_parts();
+        Self { socket, tls, unread }
     }
 }
 

@@ -3,6 +3,7 @@
 // A helper of a test may fail it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod endpoint;
 mod logins;
 
 use std::io::ErrorKind;

@@ -28,7 +28,7 @@ pub struct Certificates {
     current: Mutex<Arc<ServerConfig>>,
 }
 
-/// Something of `[tls]` cannot be used.
+/// A file with certificates or a key cannot be used.
 #[derive(Debug)]
 pub struct Error {
     key: &'static str,
@@ -127,16 +127,21 @@ fn client_verifier(
     if options.client_ca.as_os_str().is_empty() {
         return Ok(None);
     }
-    let failed = |why: String| Error::new("tls.client_ca", &options.client_ca, why);
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("tls.client_ca", &options.client_ca)? {
-        roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-    }
+    let roots = roots("tls.client_ca", &options.client_ca)?;
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         .allow_unauthenticated()
         .build()
         .map(Some)
-        .map_err(|error| failed(error.to_string()))
+        .map_err(|error| Error::new("tls.client_ca", &options.client_ca, error))
+}
+
+/// The authorities in a PEM file.
+pub(super) fn roots(key: &'static str, path: &Path) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(key, path)? {
+        roots.add(certificate).map_err(|error| Error::new(key, path, error))?;
+    }
+    Ok(roots)
 }
 
 /// A certificate for `name` and the names of this machine, with a key that exists only in memory.
@@ -159,7 +164,7 @@ fn self_signed(name: &str) -> Result<Identity, Error> {
 }
 
 impl Error {
-    fn new(key: &'static str, path: &Path, why: impl ToString) -> Self {
+    pub(super) fn new(key: &'static str, path: &Path, why: impl ToString) -> Self {
         Self { key, path: path.to_owned(), why: why.to_string() }
     }
 }

@@ -6,6 +6,7 @@
 
 mod certificates;
 mod client;
+mod connector;
 mod session;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::seconds::Seconds;
 pub use certificates::{Certificates, Error};
+pub use connector::Connector;
 pub(super) use session::{Progress, Session};
 
 /// `[tls]`: the certificate of all listeners, and what is asked of clients.

@@ -8,15 +8,18 @@ use std::{
     sync::Arc,
 };
 
-use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{
+    CipherSuite, ClientConnection, Connection, ProtocolVersion, ServerConfig, ServerConnection,
+};
+use rustls_pki_types::ServerName;
 
-use super::client;
+use super::{Connector, client};
 use crate::{net::Socket, wire::Tls};
 
-/// The server's half of one TLS connection.
+/// Our half of one TLS connection.
 #[derive(Debug)]
 pub(in crate::net) struct Session {
-    rustls: ServerConnection,
+    rustls: Connection,
     /// The peer broke the protocol: what came before may be read, nothing after.
     broken: bool,
 }
@@ -30,10 +33,17 @@ pub(in crate::net) enum Progress {
 }
 
 impl Session {
-    /// A session before its handshake.
-    pub(in crate::net) fn new(config: Arc<ServerConfig>) -> io::Result<Self> {
+    /// A session with a client, before its handshake.
+    pub(in crate::net) fn accept(config: Arc<ServerConfig>) -> io::Result<Self> {
         let rustls = ServerConnection::new(config).map_err(io::Error::other)?;
-        Ok(Self { rustls, broken: false })
+        Ok(Self { rustls: rustls.into(), broken: false })
+    }
+
+    /// A session with the server of this name or address, before its handshake.
+    pub(in crate::net) fn connect(connector: &Connector, name: &str) -> io::Result<Self> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let rustls = ClientConnection::new(connector.config(), name).map_err(io::Error::other)?;
+        Ok(Self { rustls: rustls.into(), broken: false })
     }
 
     /// Takes octets of the handshake that were read already.
@@ -132,6 +142,10 @@ impl Session {
 
     /// What the handshake agreed on.
     pub(in crate::net) fn facts(&self) -> Tls {
+        let server_name = match &self.rustls {
+            Connection::Server(server) => server.server_name(),
+            Connection::Client(_) => None,
+        };
         let certificate = self.rustls.peer_certificates().and_then(<[_]>::first);
         Tls {
             version: self.rustls.protocol_version().map(version).unwrap_or_default(),
@@ -140,7 +154,7 @@ impl Session {
                 .negotiated_cipher_suite()
                 .map(|suite| cipher(suite.suite()))
                 .unwrap_or_default(),
-            server_name: self.rustls.server_name().unwrap_or_default().to_owned(),
+            server_name: server_name.unwrap_or_default().to_owned(),
             client_certificate: certificate.and_then(client::name),
         }
     }

@@ -6,7 +6,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::listeners::pem;
@@ -66,6 +66,15 @@ impl Signed {
     pub(crate) fn write(&self, certificate: &Path, key: &Path) {
         fs::write(certificate, pem("CERTIFICATE", self.certificate.der())).unwrap();
         fs::write(key, pem("PRIVATE KEY", &self.key.serialize_der())).unwrap();
+    }
+
+    /// A server that shows this certificate.
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let chain = vec![self.certificate.der().clone()];
+        Arc::new(builder.with_no_client_auth().with_single_cert(chain, self.key()).unwrap())
     }
 
     fn key(&self) -> PrivateKeyDer<'static> {

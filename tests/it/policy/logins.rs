@@ -1,11 +1,9 @@
-//! Back ends of users: a file, an endpoint, secrets, keys and tokens, with real clients.
+//! Back ends of users: a file, secrets, keys and tokens, with real clients.
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener},
+    io::Write as _,
     process::{Command, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -20,7 +18,7 @@ fn ready(server: &Server) -> Client {
     client
 }
 
-fn login(server: &Server, user: &str, password: &str) -> String {
+pub(super) fn login(server: &Server, user: &str, password: &str) -> String {
     let message = BASE64.encode(format!("\0{user}\0{password}").as_bytes());
     ready(server).say(&format!("AUTH PLAIN {message}")).unwrap()
 }
@@ -132,77 +130,6 @@ fn a_users_file_that_cannot_be_read_is_no_start() {
     assert!(!output.status.success());
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("auth.users_file: cannot read nowhere: "), "{error}");
-}
-
-/// Answers by user: `ann` with `open:sesame` is known, the others are each something that can happen.
-fn endpoint() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || {
-                let mut stream = BufReader::new(stream);
-                let lines = stream.by_ref().lines().map_while(Result::ok);
-                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                assert_eq!(head[0], "GET /auth?realm=mail HTTP/1.0");
-                let basic = head.iter().find_map(|line| line.strip_prefix("Authorization: Basic "));
-                let basic = BASE64.decode(basic.unwrap().as_bytes()).unwrap();
-                let (user, _) = str::from_utf8(&basic).unwrap().split_once(':').unwrap();
-                let status = match user {
-                    "ann" if basic == b"ann:open:sesame" => "204 No Content",
-                    "forbidden" => "403 Forbidden",
-                    "moved" => "302 Found\r\nLocation: /",
-                    "broken" => "500 Internal Server Error",
-                    "hangs" => return thread::sleep(Duration::from_secs(20)),
-                    "garbage" => return drop(stream.get_mut().write_all(b"220 hello\r\n")),
-                    "closes" => return,
-                    _ => "401 Unauthorized\r\nContent-Length: 1000000",
-                };
-                // Whoever has read the status may be gone.
-                let _ = write!(stream.get_mut(), "HTTP/1.1 {status}\r\n\r\n");
-            });
-        }
-    });
-    address
-}
-
-#[test]
-fn an_endpoint_says_yes_no_or_nothing() {
-    let url = format!("http://{}/auth?realm=mail", endpoint());
-    let server = Server::start(&[
-        ("SMTPD_AUTH_MODE", "required"),
-        ("SMTPD_AUTH_HTTP_URL", &url),
-        ("SMTPD_AUTH_HTTP_SECONDS", "1"),
-        ("SMTPD_AUTH_FAILURE_SECONDS", "0"),
-        ("SMTPD_AUTH_SECRETS", "here=word"),
-    ]);
-    for (user, password, expected) in [
-        ("ann", "open:sesame", "235 "),
-        ("ann", "open", "535 5.7.8 "),
-        ("ann:open", "sesame", "535 5.7.8 "),
-        ("forbidden", "x", "535 5.7.8 "),
-        ("moved", "x", "454 4.7.0 "),
-        ("broken", "x", "454 4.7.0 "),
-        ("hangs", "x", "454 4.7.0 "),
-        ("garbage", "x", "454 4.7.0 "),
-        ("closes", "x", "454 4.7.0 "),
-        // A user of our own is not asked about.
-        ("here", "word", "235 "),
-        ("here", "open sesame", "535 5.7.8 "),
-    ] {
-        let reply = login(&server, user, password);
-        assert!(reply.starts_with(expected), "{user}: {reply}");
-    }
-    assert!(!server.log().contains("sesame"), "a password is in the log");
-}
-
-#[test]
-fn an_endpoint_that_is_not_there_says_nothing() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{gone}/");
-    let server = Server::start(&[("SMTPD_AUTH_MODE", "optional"), ("SMTPD_AUTH_HTTP_URL", &url)]);
-    assert!(login(&server, "ann", "x").starts_with("454 4.7.0 "));
-    assert!(server.log().contains("auth.http_url did not answer"));
 }
 
 #[test]
