@@ -19,8 +19,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::logins::login;
 use crate::{
-    doors::Authority,
     harness::{SMTPD, Server},
+    listeners::Authority,
 };
 
 /// A server that is asked about logins.
