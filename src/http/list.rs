@@ -76,12 +76,9 @@ pub(super) async fn rows(
     let found = match wanted {
         Wanted::Of(asked) => context.mail.list(&context.scope, asked.query(PAGE_ROWS)?).await?,
         Wanted::Named(ids) => {
-            let mut records = Vec::new();
-            for id in ids.split(',').take(MOST_NAMED) {
-                let id = id.parse().map_err(|_| Error::bad_request(STRINGS.errors.no_id))?;
-                records.extend(context.mail.get(&context.scope, id).await?);
-            }
-            Page { records, more: false }
+            let ids = ids.split(',').take(MOST_NAMED).map(str::parse).collect::<Result<_, _>>();
+            let ids = ids.map_err(|_| Error::bad_request(STRINGS.errors.no_id))?;
+            Page { records: context.mail.get_all(&context.scope, ids).await?, more: false }
         }
     };
     let rows: Vec<_> = found.records.iter().map(Row::new).collect();

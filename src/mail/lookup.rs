@@ -15,6 +15,17 @@ impl Mail {
         Ok(self.0.store.get(id).await?.filter(|record| scope.contains(record)))
     }
 
+    /// Those of these messages that there are, in this order.
+    pub async fn get_all(
+        &self,
+        scope: &Scope,
+        ids: Vec<MessageId>,
+    ) -> Result<Vec<Record>, Error> {
+        let mut records = self.0.store.get_all(ids).await?;
+        records.retain(|record| scope.contains(record));
+        Ok(records)
+    }
+
     /// The octets of one message, exactly as received.
     pub async fn raw(&self, scope: &Scope, id: MessageId) -> Result<Option<Arc<Raw>>, Error> {
         if *scope != Scope::All && self.get(scope, id).await?.is_none() {

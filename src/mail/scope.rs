@@ -78,11 +78,8 @@ impl Mail {
         scope: &Scope,
         ids: &[MessageId],
     ) -> Result<Vec<MessageId>, Error> {
-        let mut known = Vec::new();
-        for &id in ids {
-            known.extend(self.get(scope, id).await?.map(|record| record.id));
-        }
-        Ok(known)
+        let records = self.get_all(scope, ids.to_vec()).await?;
+        Ok(records.into_iter().map(|record| record.id).collect())
     }
 
     /// What of a selection is left.

@@ -44,6 +44,17 @@ pub trait Store: Send + Sync {
     /// One message, without its body.
     fn get(&self, id: MessageId) -> BoxFuture<'_, Option<Record>>;
 
+    /// Those of these messages that there are, in this order, with one question.
+    fn get_all(&self, ids: Vec<MessageId>) -> BoxFuture<'_, Vec<Record>> {
+        Box::pin(async move {
+            let mut records = Vec::new();
+            for id in ids {
+                records.extend(self.get(id).await?);
+            }
+            Ok(records)
+        })
+    }
+
     /// The bytes of one message, exactly as received.
     fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>>;
 

@@ -197,7 +197,9 @@ async function shown(way, nonce) {
 }
 
 let failed = false;
+const chosen = new Set((process.env.WAYS ?? "").split(",").filter(Boolean).map(Number));
 for (const [number, way] of ways.entries()) {
+  if (chosen.size > 0 && !chosen.has(number)) continue;
   const { ran, requests, kinds } = await shown(way, `way-${number}-${crypto.randomUUID()}`);
   const isForeign = way.isRemote ? [...kinds.keys()].some((kind) => !["image", "stylesheet", "font", "other"].includes(kind)) : requests.length > 0;
   const isBad = way.isOpen ? ran.length === 0 : ran.length > 0 || isForeign;

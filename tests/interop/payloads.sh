@@ -5,6 +5,7 @@
 #
 #   tests/interop/payloads.sh [SMTPD]     the binary; else that of target/debug is built
 #   EVERY=20 tests/interop/payloads.sh    each twentieth of them, for a quick look
+#   WAYS=5,6,7 tests/interop/payloads.sh  only these ways to show them, counted from 0 in the order of the script
 set -eu
 cd "$(dirname "$0")/../.."
 smtpd=${1:-}

@@ -9,6 +9,10 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use smtpd::message::html::{Options, sanitise};
 
+/// As in the program: a document is thousands of small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// From the text of the HTML to a document for the frame.
 fn view(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("view");

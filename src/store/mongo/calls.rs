@@ -125,6 +125,10 @@ impl Store for Mongo {
         Box::pin(self.look(move |shared| find::get(shared, id)))
     }
 
+    fn get_all(&self, ids: Vec<MessageId>) -> BoxFuture<'_, Vec<Record>> {
+        Box::pin(self.look(move |shared| find::get_all(shared, ids)))
+    }
+
     fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>> {
         Box::pin(self.look(async move |shared| find::raw(&shared, id).await))
     }

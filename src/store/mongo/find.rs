@@ -1,7 +1,7 @@
 //! Searching: newest first, stopping as soon as a page is full. MongoDB finds what its indexes can tell
 //! (see `plan`); what only the message can tell is asked of each in turn.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use smol::stream::StreamExt as _;
@@ -133,6 +133,23 @@ pub(super) async fn raw(shared: &Arc<Shared>, id: MessageId) -> Result<Option<Ra
 /// A message without its body.
 pub(super) async fn get(shared: Arc<Shared>, id: MessageId) -> Result<Option<Record>, Error> {
     Ok(one(&shared, id, of_record()).await?.map(Found::into_record))
+}
+
+/// Those of these messages that there are, in this order.
+pub(super) async fn get_all(
+    shared: Arc<Shared>,
+    ids: Vec<MessageId>,
+) -> Result<Vec<Record>, Error> {
+    let objects: Vec<_> = ids.iter().map(|&id| object(id)).collect();
+    let filter = doc! { "_id": { "$in": objects }, "state": { "$exists": true } };
+    let messages = shared.there.messages.clone_with_type::<Found>();
+    let mut found = messages.find(filter).projection(of_record()).await.map_err(|e| failed(&e))?;
+    let mut records = HashMap::new();
+    while let Some(one) = found.try_next().await.map_err(|error| failed(&error))? {
+        let record = one.into_record();
+        records.insert(record.id, record);
+    }
+    Ok(ids.iter().filter_map(|id| records.get(id).cloned()).collect())
 }
 
 async fn one(shared: &Shared, id: MessageId, projection: Document) -> Result<Option<Found>, Error> {

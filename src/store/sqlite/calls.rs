@@ -99,6 +99,12 @@ impl Store for Sqlite {
         Box::pin(self.look(move |reader, _| reader.record_of(id)))
     }
 
+    fn get_all(&self, ids: Vec<MessageId>) -> BoxFuture<'_, Vec<Record>> {
+        Box::pin(self.look(move |reader, _| {
+            ids.into_iter().filter_map(|id| reader.record_of(id).transpose()).collect()
+        }))
+    }
+
     fn raw(&self, id: MessageId) -> BoxFuture<'_, Option<Raw>> {
         Box::pin(self.look(move |reader, _| reader.raw(id)))
     }

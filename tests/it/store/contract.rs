@@ -65,6 +65,22 @@ fn mail_is_followed_in_the_order_of_commits() {
 }
 
 #[test]
+fn several_messages_are_had_with_one_question() {
+    everywhere(async |place| {
+        let store = &*place.store;
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            all.push(put(store, "x").await);
+        }
+        store.delete(Selection::Ids(vec![all[1]])).await.unwrap();
+        let found = store.get_all(vec![all[2], all[1], all[0]]).await.unwrap();
+        assert_eq!(ids(&found), [all[2], all[0]]);
+        assert_eq!(Some(&found[1]), store.get(all[0]).await.unwrap().as_ref());
+        assert!(store.get_all(Vec::new()).await.unwrap().is_empty());
+    });
+}
+
+#[test]
 fn who_follows_a_crowd_misses_nothing_and_sees_nothing_twice() {
     everywhere(async |place| {
         let is_over = AtomicBool::new(false);
