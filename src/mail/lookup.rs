@@ -16,11 +16,7 @@ impl Mail {
     }
 
     /// Those of these messages that there are, in this order.
-    pub async fn get_all(
-        &self,
-        scope: &Scope,
-        ids: Vec<MessageId>,
-    ) -> Result<Vec<Record>, Error> {
+    pub async fn get_all(&self, scope: &Scope, ids: Vec<MessageId>) -> Result<Vec<Record>, Error> {
         let mut records = self.0.store.get_all(ids).await?;
         records.retain(|record| scope.contains(record));
         Ok(records)

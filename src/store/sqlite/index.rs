@@ -248,7 +248,7 @@ fn open_existing(path: &Path) -> rusqlite::Result<Writer> {
     let state = db.query_row(sql, [VERSION], |row| {
         Ok(State { identity: row.get(0)?, epoch: row.get(1)?, cursor: row.get(2)? })
     })?;
-    settle(&mut db)?;
+    configure(&mut db)?;
     Ok(Writer { db, state })
 }
 
@@ -258,7 +258,7 @@ fn create(path: &Path, state: State) -> rusqlite::Result<Writer> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags)?;
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    settle(&mut db)?;
+    configure(&mut db)?;
     db.execute_batch(&format!(
         "BEGIN;
          CREATE TABLE state (identity INTEGER, epoch INTEGER, cursor INTEGER);
@@ -275,20 +275,20 @@ fn create(path: &Path, state: State) -> rusqlite::Result<Writer> {
     Ok(Writer { db, state })
 }
 
-fn settle(db: &mut Connection) -> rusqlite::Result<()> {
+fn configure(db: &mut Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     // What a power cut takes is indexed again; the cursor is in the same transaction.
     db.pragma_update(None, "synchronous", "NORMAL")?;
     // When a sync fails as the log is moved into the file, nobody knows what a power cut would leave. The
     // hook lets the commit fail then, and the indexer makes the index anew.
     db.wal_hook(Some(schema::move_when_long))?;
-    schema::settle(db)
+    schema::configure(db)
 }
 
 fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
-    schema::settle(&db)?;
+    schema::configure(&db)?;
     Ok(db)
 }
 

@@ -114,7 +114,7 @@ impl Indexer {
         // What was deleted before the index had it needs no forgetting.
         let known = dead.partition_point(|seq| *seq <= cursor);
         self.index.forget(&dead[..known])?;
-        let reached = self.take_in(fresh)?.unwrap_or(cursor);
+        let reached = self.apply(fresh)?.unwrap_or(cursor);
         self.shared.index.advance(&mut self.index, reached)?;
         let has_dead = !dead.is_empty();
         if has_dead {
@@ -136,7 +136,7 @@ impl Indexer {
     }
 
     /// Adds these messages until the round is full; returns the last seq that is done.
-    fn take_in(&mut self, fresh: Vec<Row>) -> Result<Option<i64>, WriteStatus> {
+    fn apply(&mut self, fresh: Vec<Row>) -> Result<Option<i64>, WriteStatus> {
         let (mut octets, mut reached) = (0, None);
         for row in fresh {
             let seq = row.seq;

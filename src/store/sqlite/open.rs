@@ -10,7 +10,7 @@ use super::{
     intact,
     journal::Segments,
     schema::{
-        APPLICATION_ID, VERSION, describe, header, move_when_long, not_ours, set_lasting, settle,
+        APPLICATION_ID, VERSION, configure, describe, header, move_when_long, not_ours, set_lasting,
     },
     upgrade,
 };
@@ -30,7 +30,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
         other => return Err(foreign(path, &db, other)),
     }
     intact::expect_schema(path, &db)?;
-    settle_writer(&mut db).map_err(cannot)?;
+    configure_writer(&mut db).map_err(cannot)?;
     Ok(db)
 }
 
@@ -114,13 +114,13 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
     all.commit()
 }
 
-fn settle_writer(db: &mut Connection) -> rusqlite::Result<()> {
+fn configure_writer(db: &mut Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     set_lasting(db, false)?;
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     db.wal_hook(Some(move_when_long))?;
     db.pragma_update(None, "journal_size_limit", JOURNAL_LIMIT)?;
-    settle(db)
+    configure(db)
 }
 
 /// Of the builds before 0.1.0, which upgrade.sql brings to this one.

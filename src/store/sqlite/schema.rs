@@ -24,7 +24,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-    settle(&db)?;
+    configure(&db)?;
     Ok(db)
 }
 
@@ -100,7 +100,7 @@ pub(super) fn set_lasting(db: &Connection, lasting: bool) -> rusqlite::Result<()
 }
 
 /// What every connection wants, to the index too.
-pub(super) fn settle(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn configure(db: &Connection) -> rusqlite::Result<()> {
     // Otherwise SQLite looks at the bound values again, and so compiles a statement anew every time it
     // is used, which costs more than running it.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

@@ -86,12 +86,12 @@ pub(super) fn catch_up(
     let (identity, next_seq) = (counters.identity, counters.next_seq);
     let mut end = replay(segments, identity, from, next_seq, |placed| {
         let before = *counters;
-        let take_in = || {
+        let apply = || {
             let mut tx = Tx::begin(db, before, index)?;
-            tx.take_in(&placed)?;
+            tx.apply(&placed)?;
             tx.commit(&before)
         };
-        *counters = take_in().map_err(|error| failed(&error))?.0;
+        *counters = apply().map_err(|error| failed(&error))?.0;
         Ok(())
     })?;
     if end.messages > 0 {

@@ -114,7 +114,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Takes in messages of the journal, which are the next ones.
-    pub(super) fn take_in(&mut self, placed: &[JournalEntry]) -> rusqlite::Result<()> {
+    pub(super) fn apply(&mut self, placed: &[JournalEntry]) -> rusqlite::Result<()> {
         let mut labels = HashMap::<&str, (i64, i64)>::new();
         let mut segments = BTreeMap::<i64, i64>::new();
         for one in placed {

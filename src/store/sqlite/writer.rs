@@ -109,7 +109,7 @@ impl Writer {
 
     /// Waits until the database knows all messages that were stored before. If it cannot take them in
     /// now, what it knows is what there is to see.
-    pub(super) async fn settle(&self) -> Result<(), Error> {
+    pub(super) async fn configure(&self) -> Result<(), Error> {
         if !self.inbox.is_behind.load(Ordering::SeqCst) {
             return Ok(());
         }
@@ -225,7 +225,7 @@ impl Thread {
         loop {
             match self.next() {
                 Work::Do(placed, jobs) => {
-                    self.take_in(placed);
+                    self.apply(placed);
                     self.serve(jobs);
                     self.shared.index.notify.notify();
                 }
@@ -274,14 +274,14 @@ impl Thread {
     }
 
     /// Takes messages in. If that fails they stay, no more mail is taken, and it is tried again.
-    fn take_in(&mut self, mut placed: Vec<JournalEntry>) {
+    fn apply(&mut self, mut placed: Vec<JournalEntry>) {
         if placed.is_empty() {
             return;
         }
-        let mut ended = self.commit(false, |tx| tx.take_in(&placed));
+        let mut ended = self.commit(false, |tx| tx.apply(&placed));
         // A full disk has many faces, and this is the last thing that can be done about it.
         if ended.is_err() && self.shared.reserve.give() {
-            ended = self.commit(false, |tx| tx.take_in(&placed));
+            ended = self.commit(false, |tx| tx.apply(&placed));
         }
         // A failed commit may have reached the disk all the same; only the database knows.
         if ended.is_err() && self.open().is_ok() {

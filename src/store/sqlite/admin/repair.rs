@@ -170,7 +170,7 @@ impl Repair {
                 }
             }
             for piece in found.placed.chunks(PIECE) {
-                self.take_in(piece, header.is_rescued)?;
+                self.apply(piece, header.is_rescued)?;
             }
         }
         Ok(())
@@ -204,7 +204,7 @@ impl Repair {
     }
 
     /// Takes in those messages that were not deleted, with what people had done to them.
-    fn take_in(&mut self, placed: &[JournalEntry], is_rescued: bool) -> Result<(), Error> {
+    fn apply(&mut self, placed: &[JournalEntry], is_rescued: bool) -> Result<(), Error> {
         let mut wanted = Vec::with_capacity(placed.len());
         for one in placed {
             self.saw(one.head.seq, one.head.id);
@@ -238,7 +238,7 @@ impl Repair {
         let old = &self.old;
         let put = |db: &Connection, before: Counters| {
             let mut tx = Tx::begin(db, before, false)?;
-            tx.take_in(wanted)?;
+            tx.apply(wanted)?;
             for (one, row) in wanted.iter().filter_map(|one| Some((one, old.row(one.head.seq)?))) {
                 row.marks.iter().try_for_each(|change| tx.change(&[row.seq], change).map(drop))?;
                 row.left.iter().try_for_each(|name| tx.leave(&[row.seq], name).map(drop))?;
