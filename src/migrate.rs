@@ -162,15 +162,20 @@ async fn copy(
     Ok(Copied::Now(record))
 }
 
-/// Copies what was learnt of a message.
+/// Copies what was learnt of a message. What the other store has already stays: somebody may be at work there.
 async fn annotate(from: &dyn Store, to: &dyn Store, id: MessageId) -> Result<(), Error> {
-    for (name, value) in from.annotations(id).await? {
+    let learnt = from.annotations(id).await?;
+    if learnt.is_empty() {
+        return Ok(());
+    }
+    let there = to.annotations(id).await?;
+    for (name, value) in learnt.into_iter().filter(|(name, _)| !there.contains_key(name)) {
         to.annotate(id, name, Some(value)).await?;
     }
     Ok(())
 }
 
-/// Copies the notes. What the other store has already stays: somebody may be at work there.
+/// Copies the notes, likewise.
 async fn copy_notes(from: &dyn Store, to: &dyn Store) -> Result<(), Error> {
     let mut after = None;
     loop {
@@ -195,8 +200,8 @@ async fn chunk(raw: Arc<Raw>, offset: u64) -> Result<Vec<u8>, Error> {
     read.await.map_err(|error: std::io::Error| Error::Io(error.to_string()))
 }
 
-/// Gives the copies the marks and tags of the originals, and has them leave the mailboxes that these left. Those that were there before get them, too: an
-/// interruption may have come between a message and its marks.
+/// Gives the copies the marks and tags of the originals, and has them leave the mailboxes that these left.
+/// Those that were there before get them, too: an interruption may have come between a message and its marks.
 async fn mark(to: &dyn Store, records: &[Record]) -> Result<(), Error> {
     let those = |wanted: fn(&Record) -> bool| {
         records.iter().filter(|record| wanted(record)).map(|record| record.id).collect::<Vec<_>>()

@@ -77,8 +77,8 @@ impl Watch {
         }
     }
 
-    /// What the scope may be told of an event. What left it is deleted to it. What is gone can be looked up nowhere, and an id that nobody knows
-    /// says nothing.
+    /// What the scope may be told of an event. What left it is deleted to it. What is gone can be looked up
+    /// nowhere, and an id that nobody knows says nothing.
     async fn visible(&self, events: Vec<Event>) -> Option<Event> {
         match events.into_iter().next()? {
             Event::New(record) => self.scope.contains(&record).then_some(Event::New(record)),

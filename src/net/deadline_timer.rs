@@ -48,7 +48,7 @@ mod tests {
 
     /// Whether it goes off at `when` before another timer does at `other`.
     fn is_before(timer: &mut DeadlineTimer, when: Instant, other: Instant) -> bool {
-        let rung = async {
+        let reached = async {
             timer.at(when).await;
             true
         };
@@ -56,7 +56,7 @@ mod tests {
             Timer::at(other).await;
             false
         };
-        smol::block_on(future::or(rung, late))
+        smol::block_on(future::or(reached, late))
     }
 
     #[test]

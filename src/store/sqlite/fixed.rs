@@ -68,7 +68,8 @@ impl Fixed {
         self.at.saturating_add(RecordHeader::LENGTH as u64).saturating_add(self.held + self.meta)
     }
 
-    /// Reads the first columns of a row: seq, id, received, size, attachment, segment, at, held, meta, file, sum. Fails only where not even the seq can be read.
+    /// Reads the first columns of a row: seq, id, received, size, attachment, segment, at, held, meta, file,
+    /// sum. Fails only where not even the seq can be read.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<Self, Damaged>> {
         let seq = row.get(0)?;
         let id = row.get(1).map(MessageId::from_bytes).ok();

@@ -14,7 +14,7 @@
 //! `start` opens a folder as a crash or worse left it. `journal` stores messages durably and for good;
 //! `schema.sql` says what is known of them besides, `tx` changes that, and `writer` is the thread that does;
 //! `read` and `find` look at it, `index` and `indexer` keep the full-text index, `bodies` keeps large bodies.
-//! `care` is `smtpd check`, `backup` and `repair`.
+//! `admin` is `smtpd check`, `backup` and `repair`.
 
 mod admin;
 mod after;
