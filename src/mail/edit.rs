@@ -110,7 +110,12 @@ mod tests {
     use smol::future::{block_on, poll_once};
 
     use super::*;
-    use crate::{bus::Heard, message::Summary, store, wire::Envelope};
+    use crate::{
+        bus::Heard,
+        message::Summary,
+        store,
+        wire::{Envelope, ForwardPath},
+    };
 
     #[test]
     fn a_change_of_many_is_one_event() {
@@ -165,6 +170,11 @@ mod tests {
                 ids.push(draft.commit(Envelope::default(), Summary::default()).await.unwrap().id);
             }
             let [one, two, _] = ids[..] else { panic!("three") };
+            let paths = ["ann@b.example", "bob@b.example"]
+                .map(|path| ForwardPath { address: path.into(), parameters: Vec::new() });
+            let envelope = Envelope { forward_paths: paths.into(), ..Envelope::default() };
+            let draft = store.begin().await.unwrap();
+            let of_both = draft.commit(envelope, Summary::default()).await.unwrap().id;
             let mut news = bus.subscribe(None);
             for change in [Change::Tag("T".into()), Change::Starred(true)] {
                 let both = Selection::Ids(vec![one, two]);
@@ -173,6 +183,11 @@ mod tests {
                 assert!(matches!(&events[..], [Event::Changed { ids, what }]
                     if ids[..] == [one, two] && *what == What::Marked(change.clone())));
             }
+            let ann = Scope::Mailbox("ann@b.example".into());
+            mail.leave(&ann, vec![of_both]).await.unwrap();
+            let Some(Heard::Events(_, events)) = news.try_next(9) else { panic!("no news") };
+            assert!(matches!(&events[..], [Event::Changed { ids, what: What::Left(mailbox) }]
+                if ids[..] == [of_both] && mailbox == "ann@b.example"));
             mail.delete(&Scope::All, Selection::Ids(vec![one])).await.unwrap();
             mail.delete(&Scope::All, Selection::All).await.unwrap();
             // Nothing was there any more.
