@@ -14,36 +14,59 @@ use super::{
 pub(super) fn in_file(name: &str, text: &str, error: &toml::de::Error) -> Error {
     let message = humane(error);
     let Some(span) = error.span() else { return Error(format!("{name}: {message}")) };
-    if let Some((key, message)) = culprit(text, span.start) {
-        return of_key(name, text, &key, &without_secrets(&key, message));
-    }
     let line = line_at(text, span.start);
-    let before = text.get(..span.start).unwrap_or_default();
-    let section = before.lines().rev().find_map(|line| {
-        let name = line.trim().strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        name.map(|(name, _)| name.trim_start_matches('['))
-    });
-    let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key);
-    match (section, key) {
-        (Some(section), Some(key)) => {
-            let key = format!("{}.{}", section.trim(), key.trim());
-            let message = without_secrets(&key, message);
-            Error(format!("{name}:{line}: {key}: {message}"))
-        }
-        _ => Error(format!("{name}:{line}: {message}")),
+    let Ok(document) = DeTable::parse(text) else {
+        let key = key_of_line(text, line).map(|key| (without_secrets(&key, message.clone()), key));
+        return Error(match key {
+            Some((message, key)) => format!("{name}:{line}: {key}: {message}"),
+            None => format!("{name}:{line}: {message}"),
+        });
+    };
+    let keys = keys_at(document.get_ref(), span.start);
+    if keys.len() > 1 {
+        let key = keys.join(".");
+        return Error(format!("{name}:{line}: {key}: {}", without_secrets(&key, message)));
+    }
+    match culprit(text) {
+        Some((key, message)) => of_key(name, text, &key, &without_secrets(&key, message)),
+        None => Error(format!("{name}:{line}: {message}")),
     }
 }
 
-/// The key that is at fault, and why, where the parser points at none. Of a section with a part that is
+/// The key of a line in a file that is not TOML, as far as it can be told.
+fn key_of_line(text: &str, line: usize) -> Option<String> {
+    let lines: Vec<_> = text.lines().take(line).collect();
+    let section = lines.iter().rev().find_map(|line| {
+        let (section, _) = line.trim().strip_prefix('[')?.split_once(']')?;
+        Some(section.trim_start_matches('[').trim())
+    });
+    let (key, _) = lines.last()?.split_once('=')?;
+    Some(format!("{}.{}", section?, key.trim()))
+}
+
+/// The names, from the section inwards, of the key in which this octet stands.
+fn keys_at(table: &DeTable<'_>, at: usize) -> Vec<String> {
+    table.iter().fold(Vec::new(), |found, (key, value)| {
+        let span = key.span().start..value.span().end.max(key.span().end);
+        let mut within = match value.get_ref() {
+            DeValue::Table(table) => keys_at(table, at),
+            DeValue::Array(tables) => {
+                let tables = tables.iter().filter_map(|it| it.get_ref().as_table());
+                tables.map(|table| keys_at(table, at)).find(|keys| !keys.is_empty()).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        if !within.is_empty() || span.contains(&at) {
+            within.insert(0, key.get_ref().to_string());
+        }
+        if within.len() > found.len() { within } else { found }
+    })
+}
+
+/// The key that is at fault, and why, where the parser points at none: of a section with a part that is
 /// declared elsewhere (`serde(flatten)`) it only says where the section begins, so each key is tried without
 /// the others.
-fn culprit(text: &str, at: usize) -> Option<(String, String)> {
-    let document = DeTable::parse(text).ok()?;
-    let sections = || document.get_ref().iter().map(|(_, section)| section.get_ref());
-    let mut entries = sections().filter_map(DeValue::as_table).flatten();
-    if entries.any(|(key, value)| (key.span().start..value.span().end).contains(&at)) {
-        return None;
-    }
+fn culprit(text: &str) -> Option<(String, String)> {
     let (table, defaults) = (toml::from_str::<Table>(text).ok()?, default_table().ok()?);
     table.iter().find_map(|(section, keys)| {
         let defaults = defaults.get(section)?.as_table()?;
