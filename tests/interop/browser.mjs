@@ -4,6 +4,9 @@ import { connect } from "node:net";
 import nodemailer from "nodemailer";
 import { chromium } from "playwright-core";
 
+/** How long a page may take, in milliseconds, beside whatever else a machine does. */
+const PATIENCE = 30_000;
+
 const [url, host, port] = process.argv.slice(2);
 export const base = url;
 
@@ -37,6 +40,15 @@ export function check(holds, what) {
   if (!holds) throw new Error(`not so: ${what}`);
 }
 
+/** Waits until something is so: a page may be slower than the script that looks at it. */
+export async function until(what, holds) {
+  for (const end = Date.now() + PATIENCE; Date.now() < end;) {
+    if (await holds()) return;
+    await new Promise((done) => { setTimeout(done, 50); });
+  }
+  throw new Error(`not so, even after a while: ${typeof what === "function" ? await what() : what}`);
+}
+
 /** Runs `test` with a page; every request that leaves our server and every script error is collected. */
 export async function browse(options, test) {
   const browser = await chromium.launch({
@@ -62,7 +74,7 @@ export async function browse(options, test) {
       seen.dialogs.push(dialog.message());
       dialog.dismiss();
     });
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(PATIENCE);
     await test(page, seen, context);
   } finally {
     await browser.close();

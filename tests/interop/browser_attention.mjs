@@ -1,7 +1,7 @@
 // What calls for attention: marks of what is new, notifications and a sound; and that nothing is missed
 // when the machine slept. Notifications and sounds leave the browser, so the page is given others that
 // write down what they are asked for.
-import { base, browse, check, send } from "./browser.mjs";
+import { base, browse, check, send, until } from "./browser.mjs";
 
 const ready = (page) => page.locator("#live[data-state=connected]").waitFor();
 const row = (page, text) => page.locator("#rows .row", { hasText: text });
@@ -44,38 +44,38 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await allow("denied");
   await notify.click();
   await page.getByText("The browser does not allow notifications from here.").waitFor();
-  check(!(await notify.isChecked()), "it is off again");
+  await until("it is off again", async () => !(await notify.isChecked()));
   await allow("granted");
   await notify.check();
-  check(!(await page.locator("#notify-note").isVisible()), "and no more is said");
+  await until("and no more is said", async () => !(await page.locator("#notify-note").isVisible()));
 
   // One is named, several are counted; whoever looks at the page is told nothing.
   await send({ subject: "Ring" });
   await page.waitForFunction(() => window.told.length === 1);
-  check((await told()) === "Ann: Ring", `of the one that was wanted: ${await told()}`);
-  check((await tones()) === "", "without a sound");
+  await until(async () => `of the one that was wanted: ${await told()}`, async () => (await told()) === "Ann: Ring");
+  await until("without a sound", async () => (await tones()) === "");
   await Promise.all(["One", "Two", "Three"].map((subject) => send({ subject })));
   await page.waitForFunction(() => window.told.length > 1);
-  check((await told()) === "Ann: Ring,3 new messages: ", `together: ${await told()}`);
+  await until(async () => `together: ${await told()}`, async () => (await told()) === "Ann: Ring,3 new messages: ");
 
   // A click on it leads to the message, and the choice outlives the page.
   await page.evaluate(() => window.told[0].onclick());
   await page.locator("#pane").getByRole("heading", { name: "Ring" }).waitFor();
-  check(await notify.isChecked(), "the choice is remembered");
+  await until("the choice is remembered", () => notify.isChecked());
 
   // The sound is played when it is switched on, and then once for what comes together.
   await lookAway(false);
   await settings.click();
   await sound.check();
-  check((await tones()) === "660,880", `two notes: ${await tones()}`);
+  await until(async () => `two notes: ${await tones()}`, async () => (await tones()) === "660,880");
   await Promise.all(["Four", "Five"].map((subject) => send({ subject })));
   await page.waitForFunction(() => window.tones.length > 2);
-  check((await tones()) === "660,880,660,880", `and again: ${await tones()}`);
-  check((await told()) === "", "no notification for who looks");
+  await until(async () => `and again: ${await tones()}`, async () => (await tones()) === "660,880,660,880");
+  await until("no notification for who looks", async () => (await told()) === "");
   await sound.uncheck();
   await notify.uncheck();
   await page.reload();
-  check(!(await notify.isChecked()) && !(await sound.isChecked()), "off is remembered, too");
+  await until("off is remembered, too", async () => !(await notify.isChecked()) && !(await sound.isChecked()));
 
   // After a sleep the connection looks open and is dead: the page notices by the clock alone, and
   // catches up.

@@ -2,7 +2,7 @@
 // nothing. DNS rebinding, websocket hijacking, forged forms, embedding, reading; with and without a login.
 import { createServer } from "node:http";
 import { chromium } from "playwright-core";
-import { base, check, send } from "./browser.mjs";
+import { base, check, send, until } from "./browser.mjs";
 
 const { host, port } = new URL(base);
 await send({ subject: "A secret", text: "do not tell" });
@@ -21,7 +21,6 @@ const browser = await chromium.launch({
 try {
   const context = await browser.newContext();
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
 
   // Ours first, so that what fails below does not fail for another reason.
   await page.goto(base);
@@ -31,7 +30,7 @@ try {
     await page.keyboard.press("Enter");
     await page.waitForURL(`${base}/`);
   }
-  check((await page.evaluate(socket, `ws://${host}/ws`)).includes("hello"), "our own page gets the feed");
+  await until("our own page gets the feed", async () => (await page.evaluate(socket, `ws://${host}/ws`)).includes("hello"));
   const ours = () => page.evaluate(() => fetch("/api/messages").then((it) => it.json()));
   const { messages: [message] } = await ours();
 

@@ -1,5 +1,5 @@
 // HTML that tries everything: no script runs, and no request leaves while remote content is blocked.
-import { base, browse, check, sendRaw } from "./browser.mjs";
+import { base, browse, check, sendRaw, until } from "./browser.mjs";
 import { payloads } from "./payloads.mjs";
 
 const evil = "http://evil.example";
@@ -53,7 +53,7 @@ await browse({}, async (page, seen, context) => {
   silent("shown in frames");
   check(page.frames().length === hostile.length + 1, `${page.frames().length} frames: none made others`);
   for (const frame of page.frames().slice(1)) {
-    check(/visible \d+/.test(await frame.locator("body").innerText()), `${frame.url()} shows its text`);
+    await until(`${frame.url()} shows its text`, async () => /visible \d+/.test(await frame.locator("body").innerText()));
   }
   for (const scheme of ["dark", "forced"]) {
     await frames(hostile.map((id) => `/messages/${id}/frame?scheme=${scheme}`), undefined, 1024);
@@ -130,7 +130,7 @@ await browse({}, async (page, seen, context) => {
     const id = hostile[number];
     for (const tab of ["html", "text", "markup", "links", "print"]) {
       await page.goto(`${base}/messages/${id}/${tab}`);
-      check(tab === "print" || (await page.locator("main > article.message h1").innerText()) === `payload ${number}`, `${tab} of ${number} is ours`);
+      await until(`${tab} of ${number} is ours`, async () => tab === "print" || (await page.locator("main > article.message h1").innerText()) === `payload ${number}`);
     }
     silent(`in the views of ${number}`);
   }

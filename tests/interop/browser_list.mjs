@@ -1,22 +1,15 @@
 // The list and what stands around it: panes at three widths, live rows, marks, selections, places.
-import { base, browse, check, flood, send } from "./browser.mjs";
+import { base, browse, check, flood, send, until } from "./browser.mjs";
 
 const ids = (page) => page.locator("#rows > .row").evaluateAll((all) => all.map((row) => row.dataset.id));
 const isSeen = (page, selector) => page.locator(selector).first().isVisible();
-const until = async (what, holds) => {
-  for (let tries = 0; tries < 100; tries++) {
-    if (await holds()) return;
-    await new Promise((done) => { setTimeout(done, 50); });
-  }
-  throw new Error(`not so, even after a while: ${what}`);
-};
 const api = async (path) => (await fetch(`${base}/api/messages${path}`)).json();
 
 await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.goto(base);
   await page.getByText("No mail yet").waitFor();
   await page.locator("#live[data-state=connected]").waitFor();
-  check((await page.title()) === "smtpd", "the title of an empty store");
+  await until("the title of an empty store", async () => (await page.title()) === "smtpd");
 
   // Mailboxes and domains appear as mail arrives, with what is unread in them.
   await send({ to: "ann@one.example", subject: "The first" });
@@ -24,15 +17,15 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await send({ to: "ann@one.example, carl@two.example", subject: "The second", attachments: [{ filename: "a.bin", content: Buffer.alloc(2_000) }] });
   await page.locator('#boxes [data-mailbox="ann@one.example"] .unread-count', { hasText: /^2$/ }).waitFor();
   await page.locator('#boxes [data-mailbox="carl@two.example"]').waitFor();
-  check((await page.locator("#boxes .domain .name").allTextContents()).join() === "one.example,two.example", "domains");
+  await until("domains", async () => (await page.locator("#boxes .domain .name").allTextContents()).join() === "one.example,two.example");
   await page.locator("#counts", { hasText: "2 messages 2 unread" }).waitFor();
-  check((await page.title()) === "(2) smtpd", `the title counts: ${await page.title()}`);
-  check((await page.locator("#favicon").getAttribute("href")).includes("unread"), "the icon says it, too");
+  await until(async () => `the title counts: ${await page.title()}`, async () => (await page.title()) === "(2) smtpd");
+  await until("the icon says it, too", async () => (await page.locator("#favicon").getAttribute("href")).includes("unread"));
   const second = page.locator("#rows .row", { hasText: "The second" });
-  check(await second.locator(".clip").isVisible(), "attachments are marked");
-  check((await second.locator("time").textContent()) === "now", "times are relative");
-  check(/\d{4}/.test(await second.locator("time").getAttribute("title")), "and absolute on hover");
-  check((await second.locator(".size").textContent()).endsWith("KB"), "sizes are for people");
+  await until("attachments are marked", () => second.locator(".clip").isVisible());
+  await until("times are relative", async () => (await second.locator("time").textContent()) === "now");
+  await until("and absolute on hover", async () => /\d{4}/.test(await second.locator("time").getAttribute("title")));
+  await until("sizes are for people", async () => (await second.locator(".size").textContent()).endsWith("KB"));
 
   // Marks of a row, here and in another page.
   const other = await page.context().newPage();
@@ -42,7 +35,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await second.locator(".mark.dot").click();
   await other.locator("#rows .row:not(.unread)", { hasText: "The second" }).waitFor();
   await page.locator('#boxes [data-mailbox="carl@two.example"] .unread-count', { hasText: /^$/ }).waitFor({ state: "attached" });
-  check((await api("?q=is:starred+is:read")).messages.length === 1, "the server knows both");
+  await until("the server knows both", async () => (await api("?q=is:starred+is:read")).messages.length === 1);
   await second.locator(".mark.dot").click();
   await page.locator('#boxes [data-mailbox="carl@two.example"] .unread-count', { hasText: /^1$/ }).waitFor();
 
@@ -78,7 +71,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await second.locator(".open").click();
   await page.locator("#pane").getByRole("heading", { name: "The second" }).waitFor();
   check(/open=[0-9a-f]{24}/.test(page.url()), "the address names it");
-  for (const part of ["#boxes", "#main", "#pane"]) check(await isSeen(page, part), `${part} is seen on a wide screen`);
+  for (const part of ["#boxes", "#main", "#pane"]) await until(`${part} is seen on a wide screen`, () => isSeen(page, part));
   await page.reload();
   await page.locator("#pane").getByRole("heading", { name: "The second" }).waitFor();
   await page.locator("#rows .row.current", { hasText: "The second" }).waitFor();
@@ -87,18 +80,18 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.goForward();
   await page.locator("#pane").getByRole("heading", { name: "The second" }).waitFor();
   await page.setViewportSize({ width: 900, height: 1000 });
-  check(!(await isSeen(page, "#boxes")) && (await isSeen(page, "#main")) && (await isSeen(page, "#pane")), "two panes on a tablet");
+  await until("two panes on a tablet", async () => !(await isSeen(page, "#boxes")) && (await isSeen(page, "#main")) && (await isSeen(page, "#pane")));
   await page.setViewportSize({ width: 390, height: 780 });
-  check(!(await isSeen(page, "#boxes")) && !(await isSeen(page, "#main")) && (await isSeen(page, "#pane")), "one on a phone");
+  await until("one on a phone", async () => !(await isSeen(page, "#boxes")) && !(await isSeen(page, "#main")) && (await isSeen(page, "#pane")));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   check(wide <= 390, `nothing is wider than a phone: ${wide}`);
   await page.locator("#pane [rel=up]").click();
-  check(await isSeen(page, "#main"), "and back");
+  await until("and back", () => isSeen(page, "#main"));
   await page.locator("#boxes-button").click();
-  check(await isSeen(page, "#boxes"), "mailboxes slide in");
+  await until("mailboxes slide in", () => isSeen(page, "#boxes"));
   await page.locator('#boxes [data-mailbox="carl@two.example"]').click();
   await page.getByRole("heading", { name: "carl@two.example" }).waitFor();
-  check((await page.locator("#rows .row").count()) === 1, "a mailbox has its own list");
+  await until("a mailbox has its own list", async () => (await page.locator("#rows .row").count()) === 1);
   await page.locator("#live[data-state=connected]").waitFor();
   await send({ to: "carl@two.example", subject: "The third" });
   await page.locator("#counts", { hasText: "2 messages" }).waitFor();
@@ -132,7 +125,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator("#picked", { hasText: "4 selected" }).waitFor();
   await page.locator("#bulk").getByRole("button", { name: "Star", exact: true }).click();
   await until("four are starred", async () => (await api("?q=is:starred+flood")).messages.length === 4);
-  check(await page.locator("#pick-all").evaluate((it) => it.indeterminate), "the box above says some");
+  await until("the box above says some", () => page.locator("#pick-all").evaluate((it) => it.indeterminate));
 
   await page.locator("#pick-matching").click();
   await page.locator("#picked", { hasText: "All are selected" }).waitFor();
@@ -144,7 +137,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator("#bulk [name=tag]").fill("wet");
   await page.locator("#bulk").getByRole("button", { name: "Remove", exact: true }).click();
   await page.locator('#boxes [data-tag="wet"]').waitFor({ state: "detached" });
-  check((await api("?q=tag:wet")).messages.length === 0, "a tag is taken off again");
+  await until("a tag is taken off again", async () => (await api("?q=tag:wet")).messages.length === 0);
   await page.locator("#bulk").getByRole("button", { name: "Mark read" }).click();
   await until("all are read", async () => (await api("?q=flood+is:unread")).messages.length === 0);
   await page.locator("#pick-none").click();
@@ -153,7 +146,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await box(0).click();
   await page.locator("#bulk").getByRole("button", { name: "Delete" }).click();
   await page.locator("#toast", { hasText: "1 message deleted" }).waitFor();
-  check(!(await ids(page)).includes(doomed), "it is gone from the list");
+  await until("it is gone from the list", async () => !(await ids(page)).includes(doomed));
 
   // Far down: a reload shows the same place, new mail waits above, back and forward keep it.
   await page.goto(base);
@@ -169,12 +162,12 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   const place = await firstSeen();
   await send({ to: "ann@one.example", subject: "While away" });
   await page.locator("#news a", { hasText: "1 new message" }).waitFor();
-  check((await firstSeen()) === place, "what is read stays where it is");
+  await until("what is read stays where it is", async () => (await firstSeen()) === place);
   await page.reload();
   await page.locator("#news a").waitFor();
-  check((await firstSeen()) === place, "a reload keeps the place");
+  await until("a reload keeps the place", async () => (await firstSeen()) === place);
   await until("the way up is known", async () => (await ids(page)).indexOf(place) > 0);
-  check((await firstSeen()) === place, "rows that come above move nothing");
+  await until("rows that come above move nothing", async () => (await firstSeen()) === place);
   await page.locator('#boxes [data-mailbox="ann@one.example"]').click();
   await page.getByRole("heading", { name: "ann@one.example" }).waitFor();
   await page.goBack();
@@ -199,7 +192,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.evaluate(() => dispatchEvent(new Event("offline")));
   await page.locator("#broken").waitFor();
   await send({ to: "ann@one.example", subject: "Missed at first" });
-  check((await page.getByText("Missed at first").count()) === 0, "offline is offline");
+  await until("offline is offline", async () => (await page.getByText("Missed at first").count()) === 0);
   await page.context().setOffline(false);
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await page.locator("#rows .row", { hasText: "Missed at first" }).waitFor();

@@ -1,6 +1,6 @@
 // Everything from the keyboard: moving, marking, the search with its suggestions and hits, the palette,
 // help, saved searches, the switch of colours.
-import { base, browse, check, send } from "./browser.mjs";
+import { base, browse, check, send, until } from "./browser.mjs";
 
 const mails = [
   { to: "bob@b.example", subject: "Alpha plan", text: "The crème brûlée of plans" },
@@ -20,9 +20,9 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
 
   // Rows.
   await press("j");
-  check((await focused()) === "Delta", `j begins at the top: ${await focused()}`);
+  await until(async () => `j begins at the top: ${await focused()}`, async () => (await focused()) === "Delta");
   await press("j", "j", "k");
-  check((await focused()) === "Gamma report", `j and k move: ${await focused()}`);
+  await until(async () => `j and k move: ${await focused()}`, async () => (await focused()) === "Gamma report");
   await press("s");
   await page.locator("#rows .row.starred", { hasText: "Gamma" }).waitFor();
   await press("s");
@@ -34,7 +34,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await press("x", "j", "x");
   await page.locator("#picked", { hasText: "2 selected" }).waitFor();
   await press("Escape");
-  check(!(await page.locator("#bulk").isVisible()), "Escape selects none");
+  await until("Escape selects none", async () => !(await page.locator("#bulk").isVisible()));
   await press("Shift+K");
   await page.locator("#picked", { hasText: "2 selected" }).waitFor();
   await press("Escape", "j");
@@ -49,7 +49,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await press("u");
   await page.locator("#pane").waitFor({ state: "hidden" });
   await page.locator("#rows .row.unread", { hasText: "Alpha" }).waitFor();
-  check((await focused()) === "Alpha plan", "the focus is where it was");
+  await until("the focus is where it was", async () => (await focused()) === "Alpha plan");
 
   // Tab reaches everything in a row.
   await press("j", "k", "k", "k");
@@ -65,19 +65,19 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   const field = page.getByRole("combobox", { name: "Search mail" });
   await page.keyboard.type("is:");
   const options = page.locator("#suggestions [role=option]");
-  check((await options.count()) === 4, `is: has four: ${await options.allTextContents()}`);
+  await until(async () => `is: has four: ${await options.allTextContents()}`, async () => (await options.count()) === 4);
   await page.keyboard.type("un");
   await press("ArrowDown");
-  check((await field.getAttribute("aria-activedescendant")) === "suggestions-0", "the choice is told to screen readers");
+  await until("the choice is told to screen readers", async () => (await field.getAttribute("aria-activedescendant")) === "suggestions-0");
   await press("Enter");
-  check((await field.inputValue()) === "is:unread ", `taken: ${await field.inputValue()}`);
+  await until(async () => `taken: ${await field.inputValue()}`, async () => (await field.inputValue()) === "is:unread ");
   await page.keyboard.type("recipient:car");
   await page.locator("#suggestions", { hasText: "carl@c.example" }).waitFor();
   await press("ArrowDown", "Tab");
-  check((await field.inputValue()) === "is:unread recipient:carl@c.example ", `taken: ${await field.inputValue()}`);
+  await until(async () => `taken: ${await field.inputValue()}`, async () => (await field.inputValue()) === "is:unread recipient:carl@c.example ");
   await press("Enter");
   await page.getByRole("heading", { name: "Search: is:unread recipient:carl@c.example" }).waitFor();
-  check((await page.locator("#rows .row").count()) === 1, "one is found");
+  await until("one is found", async () => (await page.locator("#rows .row").count()) === 1);
 
   // Hits are marked, whatever their case and accents; a search can be saved.
   await page.goto(`${base}/?q=${encodeURIComponent("CREME pla*")}`);
@@ -93,8 +93,8 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
 
   // What cannot be understood is named.
   await page.goto(`${base}/?q=${encodeURIComponent("plan larger:big is:unread")}`);
-  check((await page.locator(".query mark").textContent()) === "larger:big", "the term is marked");
-  check((await page.getByRole("alert").textContent()).startsWith("larger: needs a size"), "and the trouble told");
+  await until("the term is marked", async () => (await page.locator(".query mark").textContent()) === "larger:big");
+  await until("and the trouble told", async () => (await page.getByRole("alert").textContent()).startsWith("larger: needs a size"));
 
   // The palette and help.
   await page.goto(base);
@@ -111,16 +111,16 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await press("Enter");
   await palette.waitFor({ state: "hidden" });
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  check((await ground()) === "rgb(15, 17, 23)", `dark: ${await ground()}`);
+  await until(async () => `dark: ${await ground()}`, async () => (await ground()) === "rgb(15, 17, 23)");
   await page.reload();
   await ready();
-  check((await ground()) === "rgb(15, 17, 23)", "a reload is dark, too");
+  await until("a reload is dark, too", async () => (await ground()) === "rgb(15, 17, 23)");
   await page.locator("#settings summary").click();
   await page.getByRole("radio", { name: "Light" }).check();
-  check((await ground()) === "rgb(245, 246, 248)", `light: ${await ground()}`);
+  await until(async () => `light: ${await ground()}`, async () => (await ground()) === "rgb(245, 246, 248)");
   await page.getByRole("radio", { name: "System" }).check();
   await page.emulateMedia({ colorScheme: "dark" });
-  check((await ground()) === "rgb(15, 17, 23)", "as the system is");
+  await until("as the system is", async () => (await ground()) === "rgb(15, 17, 23)");
   await press("Escape");
   await press("?");
   const help = page.getByRole("dialog", { name: "Help" });

@@ -1,10 +1,9 @@
 // Without scripts: read, mark, star, tag, delete and help, at three widths.
-import { base, browse, check, send } from "./browser.mjs";
+import { base, browse, check, send, until } from "./browser.mjs";
 
 await browse({ javaScriptEnabled: false }, async (page) => {
   await send({ to: "bob@b.example", subject: "Another", text: "Words" });
   await send({ to: "carl@c.example", subject: "Without", text: "Words" });
-  page.setDefaultTimeout(10_000);
   const row = page.locator("#rows .row", { hasText: "Without" });
   for (const width of [1440, 900, 390]) {
     await page.setViewportSize({ width, height: 900 });
@@ -24,7 +23,7 @@ await browse({ javaScriptEnabled: false }, async (page) => {
     await page.keyboard.press("Enter");
     await row.locator(".tag", { hasText: `e${width}` }).waitFor();
     if (width === 1440) await page.locator("#rows .row.unread", { hasText: "Without" }).waitFor();
-    check(!(await page.locator("#settings").isVisible()), "what needs scripts is not shown");
+    await until("what needs scripts is not shown", async () => !(await page.locator("#settings").isVisible()));
     await page.locator("#boxes").getByRole("link", { name: "carl" }).click();
     await page.getByRole("heading", { name: "carl@c.example" }).waitFor();
     await row.locator(".open").click();
@@ -41,5 +40,5 @@ await browse({ javaScriptEnabled: false }, async (page) => {
   await page.getByLabel("Search mail").fill("subject:another");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Search: subject:another" }).waitFor();
-  check((await page.locator("#rows .row").count()) === 1, "the search works");
+  await until("the search works", async () => (await page.locator("#rows .row").count()) === 1);
 });

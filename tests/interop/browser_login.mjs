@@ -1,6 +1,6 @@
 // The login in a browser: the way in and back to what was wanted, pictures in the sandboxed frame, the
 // way out in all pages at once, and all of it without scripts.
-import { base, browse, check, send } from "./browser.mjs";
+import { base, browse, check, send, until } from "./browser.mjs";
 import { looksRight } from "./browser_axe.mjs";
 
 const pixel = Buffer.from(
@@ -29,8 +29,8 @@ await browse({ ignoreHTTPSErrors: true }, async (page, seen, context) => {
   await logIn(page, "falsch");
   await page.getByRole("alert").getByText("The name or the password is wrong.").waitFor();
   check((await page.getByLabel("Password").inputValue()) === "", "the password is not said again");
-  check((await page.getByLabel("Name").inputValue()) === "ann", "the name is");
-  check(await page.getByLabel("Password").evaluate((it) => it === document.activeElement), "and one can go on typing");
+  await until("the name is", async () => (await page.getByLabel("Name").inputValue()) === "ann");
+  await until("and one can go on typing", () => page.getByLabel("Password").evaluate((it) => it === document.activeElement));
   await looksRight(page, "a failed login");
   await page.setViewportSize({ width: 1280, height: 900 });
 
@@ -73,7 +73,7 @@ await browse({ ignoreHTTPSErrors: true }, async (page, seen, context) => {
   check(new URL(page.url()).pathname === "/login", page.url());
   await other.goBack().catch(() => {});
   await other.getByRole("heading", { name: "Log in" }).waitFor();
-  check((await context.cookies()).length === 0, "the cookie is gone");
+  await until("the cookie is gone", async () => (await context.cookies()).length === 0);
   const cookies = [{ ...cookie, value: cookie.value }];
   await context.addCookies(cookies);
   await other.goto(base);

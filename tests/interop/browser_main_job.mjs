@@ -1,7 +1,7 @@
 // The main job: a message appears by itself in an open page, is opened and read in each view, and its
 // attachment is downloaded. Then the same without JavaScript.
 import { readFile } from "node:fs/promises";
-import { base, browse, check, send } from "./browser.mjs";
+import { base, browse, check, send, until } from "./browser.mjs";
 
 const pixel = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
@@ -30,7 +30,7 @@ await browse({}, async (page, seen) => {
   const acknowledged = Date.now();
   await row.waitFor();
   check(Date.now() - acknowledged < 2_000, "the row comes within 2 s, even here");
-  check(await row.evaluate((it) => it.classList.contains("unread")), "it is marked as unread");
+  await until("it is marked as unread", () => row.evaluate((it) => it.classList.contains("unread")));
   for (let number = 0; number < 5; number++) await send({ subject: `More ${number}`, text: "x" });
   await page.locator("#rows li.row", { hasText: "More 4" }).waitFor();
   const subjects = await page.locator("#rows li.row .subject").allTextContents();
@@ -61,7 +61,7 @@ await browse({}, async (page, seen) => {
   await page.getByRole("link", { name: /Überblick 1\.bin/ }).first().click();
   const file = await download;
   check(file.suggestedFilename() === "Überblick 1.bin", `its name is ${file.suggestedFilename()}`);
-  check((await readFile(await file.path())).equals(attached), "its octets are the same");
+  await until("its octets are the same", async () => (await readFile(await file.path())).equals(attached));
 
   // Remote content only when asked for.
   await page.getByRole("link", { name: "HTML", exact: true }).click();
@@ -73,11 +73,11 @@ await browse({}, async (page, seen) => {
 
   // Back in the list it is read; a search finds it by a phrase of its text.
   await page.goto(base);
-  check(!(await row.evaluate((it) => it.classList.contains("unread"))), "it is marked as read");
+  await until("it is marked as read", async () => !(await row.evaluate((it) => it.classList.contains("unread"))));
   await page.getByLabel("Search mail").fill("\"plain words\" subject:live");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Search:" }).waitFor();
-  check((await page.locator("#rows li.row").count()) === 1, "one message matches");
+  await until("one message matches", async () => (await page.locator("#rows li.row").count()) === 1);
 
   // Deleted here, it goes away in an open page, too.
   await row.locator(".open").click();
@@ -85,13 +85,12 @@ await browse({}, async (page, seen) => {
   await row.waitFor({ state: "detached" });
   await page.goto(base);
   await page.locator("#rows li.row", { hasText: "More 4" }).waitFor();
-  check((await row.count()) === 0, "it is gone");
+  await until("it is gone", async () => (await row.count()) === 0);
   check(seen.errors.length === 0, `no script failed: ${seen.errors}`);
 
   // Without scripts everything can still be read.
   const plain = await page.context().browser().newContext({ javaScriptEnabled: false });
   const quiet = await plain.newPage();
-  quiet.setDefaultTimeout(15_000);
   await send(mail("No scripts"));
   await quiet.goto(base);
   await quiet.locator("#rows .open", { hasText: "No scripts" }).click();
@@ -102,5 +101,5 @@ await browse({}, async (page, seen) => {
   await quiet.getByRole("searchbox").fill("scripts");
   await quiet.keyboard.press("Enter");
   await quiet.getByRole("heading", { name: "Search: scripts" }).waitFor();
-  check((await quiet.locator("#rows li.row").count()) === 1, "the search works without scripts");
+  await until("the search works without scripts", async () => (await quiet.locator("#rows li.row").count()) === 1);
 });

@@ -1,6 +1,6 @@
 // Everything that there is to see of a message, and to do with it.
 import { readFile } from "node:fs/promises";
-import { base, browse, check, send, sendRaw } from "./browser.mjs";
+import { base, browse, check, send, sendRaw, until } from "./browser.mjs";
 
 const pixel = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
@@ -63,8 +63,8 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await page.getByText("1 tracker").click();
   const why = await page.locator(".trackers li").innerText();
   check(/^open\.letters\.example because it is one or two pixels small, .*contains that of a recipient/.test(why), why);
-  check(await drawn(frame.locator("#inline")), "the picture of cid: is drawn");
-  check((await frame.locator("#styled").evaluate((it) => getComputedStyle(it).backgroundImage)).includes("/parts/"), "and that of a style");
+  await until("the picture of cid: is drawn", () => drawn(frame.locator("#inline")));
+  await until("and that of a style", async () => (await frame.locator("#styled").evaluate((it) => getComputedStyle(it).backgroundImage)).includes("/parts/"));
   check(seen.foreign.length === 0, `nothing was asked of others: ${seen.foreign}`);
 
   // Its looks, in place and by address.
@@ -72,9 +72,9 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   const colour = () => frame.locator("#scheme").evaluate((it) => getComputedStyle(it).color);
   const wide = await widthOf();
   await page.getByRole("link", { name: "375", exact: true }).click();
-  check((await widthOf()) <= 375 && wide > 900, `a phone is narrow: ${wide}`);
+  await until(`a phone is narrow: ${wide}`, async () => (await widthOf()) <= 375 && wide > 900);
   check(new URL(page.url()).search === "?width=375", page.url());
-  check((await colour()) !== "rgb(1, 2, 3)", "it is light");
+  await until("it is light", async () => (await colour()) !== "rgb(1, 2, 3)");
   await page.getByRole("link", { name: "Dark", exact: true }).click();
   await frame.locator("html").evaluate((it) => it.ownerDocument.readyState);
   await page.waitForFunction(() => document.querySelector(".stage iframe").src.includes("scheme=dark"));
@@ -83,16 +83,16 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await page.setViewportSize({ width: 800, height: 900 });
   await page.goto(`${base}/messages/${rich}/html?width=1024`);
   await page.getByText(/^1024 px at \d\d %$/).waitFor();
-  check((await widthOf()) === 1024, `the width is true: ${await widthOf()}`);
+  await until(async () => `the width is true: ${await widthOf()}`, async () => (await widthOf()) === 1024);
   const drawnWidth = (await page.locator(".stage iframe").boundingBox()).width;
   check(drawnWidth < 800, `and it fits: ${drawnWidth}`);
   await page.getByRole("link", { name: "Forced dark" }).click();
   await page.getByText("A simulation:").waitFor();
   await page.getByRole("link", { name: "Full", exact: true }).click();
-  check(!(await page.locator(".scale").isVisible()), "at full width there is nothing to say");
+  await until("at full width there is nothing to say", async () => !(await page.locator(".scale").isVisible()));
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.goto(`${base}/messages/${rich}/html?width=768&scheme=dark`);
-  check((await widthOf()) <= 768 && (await colour()) === "rgb(1, 2, 3)", "an address keeps the looks");
+  await until("an address keeps the looks", async () => (await widthOf()) <= 768 && (await colour()) === "rgb(1, 2, 3)");
   await page.getByRole("link", { name: "Load images" }).click();
   await page.getByText("may tell the sender").waitFor();
   check(new URL(page.url()).search === "?remote=1&scheme=dark&width=768", page.url());
@@ -100,12 +100,12 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   for (let tries = 0; !seen.foreign.some((url) => url.includes("open.letters.example")); tries++) { check(tries < 40, "asked for, all is loaded"); await page.waitForTimeout(50); }
   seen.foreign.length = 0;
   await page.goto(`${base}/messages/${await id("subject:located")}`);
-  check((await drawn(frame.locator("#relative"))) && (await drawn(frame.locator("#absolute"))), "pictures by Content-Location are drawn");
+  await until("pictures by Content-Location are drawn", async () => (await drawn(frame.locator("#relative"))) && (await drawn(frame.locator("#absolute"))));
   check(seen.foreign.length === 0, "without asking others");
 
   // Attachments: thumbnails, previews, one or all.
   await page.goto(`${base}/messages/${rich}/text`);
-  check(await drawn(page.locator(".file .preview img").first()), "a thumbnail is drawn");
+  await until("a thumbnail is drawn", () => drawn(page.locator(".file .preview img").first()));
   for (const [name, what] of [["notes.txt", () => page.getByText("Just notes.").waitFor()], ["chart.svg", async () => check(await drawn(page.locator(".canvas img")), "SVG is drawn")],
     ["inner.eml", async () => { await page.getByText("The inner one").waitFor(); await frame.getByText("Inside").waitFor(); }],
     ["paper.pdf", async () => check((await page.locator(".stage iframe").getAttribute("src")).endsWith("?inline"), "PDF is framed")]]) {
@@ -120,20 +120,20 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
     await page.getByRole("link", { name: link }).click();
     const saved = await coming;
     check(saved.suggestedFilename() === file, `${link}: ${saved.suggestedFilename()}`);
-    if (file.endsWith(".zip")) check((await readFile(await saved.path())).subarray(0, 2).toString() === "PK", "it is an archive");
+    if (file.endsWith(".zip")) await until("it is an archive", async () => (await readFile(await saved.path())).subarray(0, 2).toString() === "PK");
   }
 
   // Links, and words that lie; codes; both with a button to copy.
   await page.goto(`${base}/messages/${rich}/links`);
   await page.getByText("leads to evil.example, which its words do not say").waitFor();
   await page.getByRole("button", { name: "Copy https://letters.example/read" }).click();
-  check((await page.evaluate(() => navigator.clipboard.readText())) === "https://letters.example/read", "a link is copied");
+  await until("a link is copied", async () => (await page.evaluate(() => navigator.clipboard.readText())) === "https://letters.example/read");
   await page.getByRole("button", { name: "Copy all" }).click();
-  check((await page.evaluate(() => navigator.clipboard.readText())).split("\n").includes("https://letters.example/read"), "all are");
+  await until("all are", async () => (await page.evaluate(() => navigator.clipboard.readText())).split("\n").includes("https://letters.example/read"));
   await page.goto(`${base}/messages/${await id("subject:sign")}`);
   await page.locator(".codes button").click();
   await page.locator(".codes", { hasText: "Copied" }).waitFor();
-  check((await page.evaluate(() => navigator.clipboard.readText())) === "493207", "a code is copied");
+  await until("a code is copied", async () => (await page.evaluate(() => navigator.clipboard.readText())) === "493207");
 
   // Without https, but for this machine, a browser gives no clipboard to scripts.
   const plain = await context.newPage();
@@ -143,31 +143,31 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await plain.getByRole("status").getByText("Copied").waitFor({ state: "attached" });
   await plain.locator("#search").focus();
   await plain.keyboard.press("Control+v");
-  check((await plain.locator("#search").inputValue()) === "https://letters.example/read", "a link is copied the old way");
+  await until("a link is copied the old way", async () => (await plain.locator("#search").inputValue()) === "https://letters.example/read");
   await plain.close();
 
   // Text: flowed lines joined, quotes folded, links.
   await page.goto(`${base}/messages/${await id("subject:flowed")}/text`);
   await page.getByText("This is one paragraph of").waitFor();
-  check((await page.locator("a[href='https://a.example/longer']").count()) === 1, "a link over two flowed lines");
-  check(!(await page.getByText("line 5").isVisible()), "a long quote is folded");
+  await until("a link over two flowed lines", async () => (await page.locator("a[href='https://a.example/longer']").count()) === 1);
+  await until("a long quote is folded", async () => !(await page.getByText("line 5").isVisible()));
   await page.getByText("9 quoted lines").click();
-  check(await page.getByText("line 5").isVisible(), "and opens");
+  await until("and opens", () => page.getByText("line 5").isVisible());
 
   // Headers: filtered while typing, decoded or as they came.
   await page.getByRole("link", { name: "Headers" }).click();
   await page.getByText("Über folded").waitFor();
   await page.getByRole("searchbox", { name: "Filter fields" }).fill("über");
-  check((await page.locator(".headers tbody tr:visible").count()) === 1, "one field matches");
+  await until("one field matches", async () => (await page.locator(".headers tbody tr:visible").count()) === 1);
   await page.getByRole("link", { name: "As it came" }).click();
   await page.getByText("=?utf-8?Q?=C3=9Cber?=").waitFor();
 
   // Structure, envelope, defects.
   await page.goto(`${base}/messages/${rich}/parts`);
-  check((await page.locator(".tree > li > ul > li").count()) >= 6, "the parts stand inside the first");
+  await until("the parts stand inside the first", async () => (await page.locator(".tree > li > ul > li").count()) >= 6);
   const node = page.locator(".tree .node", { hasText: "notes.txt" });
   const [notes] = await Promise.all([page.waitForEvent("download"), node.getByRole("link", { name: "Save" }).click()]);
-  check((await readFile(await notes.path())).toString().trim() === "Just notes.", "each part is saved from the tree");
+  await until("each part is saved from the tree", async () => (await readFile(await notes.path())).toString().trim() === "Just notes.");
   await node.getByRole("link", { name: "View" }).click();
   await page.getByText("Just notes.").waitFor();
   await page.goBack();
@@ -193,7 +193,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await page.locator("#pane .codes", { hasText: "Copied" }).waitFor();
   await page.locator("#pane").getByRole("link", { name: "Headers" }).click();
   await page.locator("#pane").getByRole("searchbox", { name: "Filter fields" }).fill("subject");
-  check((await page.locator("#pane .headers tbody tr:visible").count()) === 1, "the header is filtered in the pane");
+  await until("the header is filtered in the pane", async () => (await page.locator("#pane .headers tbody tr:visible").count()) === 1);
 
   // A page to print has everything on it.
   await page.addInitScript(() => { window.print = () => { document.title = "printed"; }; });

@@ -1,7 +1,7 @@
 // Each view of a message at three widths, in light and dark: nothing sticks out, axe-core finds nothing
 // of level A or AA, and all can be read without scripts.
 import { readFile } from "node:fs/promises";
-import { base, browse, check, send, sendRaw } from "./browser.mjs";
+import { base, browse, check, send, sendRaw, until } from "./browser.mjs";
 
 const axe = await readFile(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
@@ -51,7 +51,6 @@ await browse({}, async (page, seen, context) => {
 
   const plain = await context.browser().newContext({ javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
   const quiet = await plain.newPage();
-  quiet.setDefaultTimeout(15_000);
   const visit = async (view, text) => {
     await quiet.goto(`${base}/messages/${whole}/${view}`);
     await quiet.getByText(text).first().waitFor();
@@ -59,12 +58,12 @@ await browse({}, async (page, seen, context) => {
   await quiet.goto(`${base}/messages/${whole}`);
   await quiet.frameLocator(".stage iframe").getByText("Rich words").waitFor();
   await quiet.locator(".codes code", { hasText: "493207" }).waitFor();
-  check((await quiet.getByRole("button", { name: "Copy" }).count()) === 0, "no button that would do nothing");
+  await until("no button that would do nothing", async () => (await quiet.getByRole("button", { name: "Copy" }).count()) === 0);
   await quiet.getByText("Envelope and session").click();
   await quiet.getByText("RCPT TO").first().waitFor();
   await quiet.getByRole("link", { name: "375", exact: true }).click();
   await quiet.waitForURL(/width=375/);
-  check((await quiet.locator(".stage.w375 iframe").count()) === 1, "looks are links");
+  await until("looks are links", async () => (await quiet.locator(".stage.w375 iframe").count()) === 1);
   await visit("text", "Plain a-very-long");
   await quiet.getByText("5 quoted lines").click();
   await quiet.getByText("three").waitFor();
@@ -72,7 +71,7 @@ await browse({}, async (page, seen, context) => {
   await quiet.getByRole("searchbox", { name: "Filter fields" }).fill("mime");
   await quiet.getByRole("button", { name: "Filter" }).click();
   await quiet.waitForURL(/filter=mime/);
-  check((await quiet.locator(".headers tbody tr").count()) === 1, "a filter is a form");
+  await until("a filter is a form", async () => (await quiet.locator(".headers tbody tr").count()) === 1);
   await visit("parts/5/view", "text a-very-long");
   await visit("parts/7/view", "Inner words");
   await visit("links", "leads to evil.example");

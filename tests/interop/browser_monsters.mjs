@@ -1,6 +1,6 @@
 // Messages too large or too strange for any reader, in a real browser: each page shows something
 // sensible, and soon, and the browser asks nobody for anything. Prints how soon.
-import { base, browse, check, sendRaw } from "./browser.mjs";
+import { base, browse, check, sendRaw, until } from "./browser.mjs";
 
 /** Milliseconds until a view is drawn: of a debug build on a busy machine. docs/view.md has those of a release. */
 const SOON = 20_000;
@@ -48,7 +48,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   // In the list each is a row like any other, and opens beside it.
   await page.goto(`${base}/?open=${ids.html}`);
   await page.locator("#pane").getByText("only its first 2.1 MB are shown").waitFor({ timeout: SOON });
-  check((await page.locator("#rows .row").count()) === 5, "five rows");
+  await until("five rows", async () => (await page.locator("#rows .row").count()) === 5);
   check(seen.errors.length === 0 && seen.dialogs.length === 0, `nothing runs: ${seen.errors} ${seen.dialogs}`);
   check(seen.foreign.length === 0, `nothing is asked of others: ${seen.foreign}`);
 });

@@ -1,6 +1,6 @@
 // What paper shows: the list or the open message without what is around it, dark on white whatever the
 // screen is; and that a page of one message asks to be printed.
-import { base, browse, check, send } from "./browser.mjs";
+import { base, browse, check, send, until } from "./browser.mjs";
 
 await browse({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" }, async (page, seen) => {
   for (let number = 0; number < 60; number++) await send({ subject: `Letter ${number}`, text: "Words to keep" });
@@ -13,10 +13,10 @@ await browse({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" }, as
 
   await page.goto(base);
   await page.locator("#rows .row", { hasText: "Letter 59" }).waitFor();
-  check((await brightness("color")) > 200, "the screen is dark");
+  await until("the screen is dark", async () => (await brightness("color")) > 200);
   await page.emulateMedia({ media: "print" });
-  check((await brightness("color")) < 60 && (await brightness("backgroundColor")) === 255, "paper is white");
-  for (const part of [".bar", "#boxes", "#toolbar", "#older"]) check(!(await isShown(part)), `${part} is not printed`);
+  await until("paper is white", async () => (await brightness("color")) < 60 && (await brightness("backgroundColor")) === 255);
+  for (const part of [".bar", "#boxes", "#toolbar", "#older"]) await until(`${part} is not printed`, async () => !(await isShown(part)));
   const last = page.locator("#rows .row").last();
   const { y, height } = await last.boundingBox();
   const whole = await page.evaluate(() => document.documentElement.scrollHeight);
@@ -26,7 +26,7 @@ await browse({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" }, as
   await page.locator("#rows .open", { hasText: "Letter 57" }).first().click();
   await page.locator("#pane").getByRole("heading", { name: "Letter 57" }).waitFor();
   await page.emulateMedia({ media: "print" });
-  check(!(await isShown("#main")) && !(await isShown("#pane .toolbar")) && !(await isShown("#pane .tabs")), "beside the list only the message is");
-  check(await page.locator("#pane").getByText("Words to keep").isVisible(), "with its text");
+  await until("beside the list only the message is", async () => !(await isShown("#main")) && !(await isShown("#pane .toolbar")) && !(await isShown("#pane .tabs")));
+  await until("with its text", () => page.locator("#pane").getByText("Words to keep").isVisible());
   check(seen.errors.length === 0, `no script failed: ${seen.errors}`);
 });

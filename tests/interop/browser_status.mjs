@@ -1,5 +1,5 @@
 // The status page: it fills by itself, says why a mail did not arrive, and can be read without scripts.
-import { base, browse, check, send, sendRaw } from "./browser.mjs";
+import { base, browse, check, send, sendRaw, until } from "./browser.mjs";
 import { looksRight } from "./browser_axe.mjs";
 
 const refused = async (mail) => {
@@ -26,9 +26,9 @@ await browse({}, async (page, seen, context) => {
   const row = page.locator("#refusals tbody tr", { hasText: "carol@elsewhere.example" });
   await row.getByText("550 5.7.1 Relay access denied").waitFor();
   await row.getByText("The domain of the recipient is not in policy.local_domains").waitFor();
-  check(/^127\.0\.0\.1$/.test(await row.locator(".client").innerText()), "with its client");
+  await until("with its client", async () => /^127\.0\.0\.1$/.test(await row.locator(".client").innerText()));
   await page.locator("#chart rect.refused").first().waitFor();
-  check(await page.evaluate(() => window.stillHere), "the page was not loaded again");
+  await until("the page was not loaded again", () => page.evaluate(() => window.stillHere));
   const listeners = await page.locator("#listeners").innerText();
   check(/smtp:\/\/127\.0\.0\.1:\d+\s+\d+\s+[1-9]/.test(listeners), `the listener counts: ${listeners}`);
 
@@ -40,7 +40,7 @@ await browse({}, async (page, seen, context) => {
   await find.fill("CAROL");
   await page.keyboard.press("Enter");
   await page.getByText("1 found").waitFor();
-  check((await page.locator("#refusals tbody tr").count()) === 1, "only hers");
+  await until("only hers", async () => (await page.locator("#refusals tbody tr").count()) === 1);
   await refused({ to: "carol@other.example", text: "x" });
   await page.getByText("2 found").waitFor();
   await page.getByRole("link", { name: "Show all" }).click();
@@ -58,7 +58,7 @@ await browse({}, async (page, seen, context) => {
   const plain = await context.browser().newContext({ javaScriptEnabled: false });
   const quiet = await plain.newPage();
   await quiet.goto(`${base}/status?find=carol`);
-  check((await quiet.locator("#chart rect.received").count()) > 0, "the bars are there");
-  check((await quiet.locator("#refusals tbody tr").count()) === 2, "and the refusals");
+  await until("the bars are there", async () => (await quiet.locator("#chart rect.received").count()) > 0);
+  await until("and the refusals", async () => (await quiet.locator("#refusals tbody tr").count()) === 2);
   check(seen.errors.length === 0 && seen.foreign.length === 0, `${seen.errors} ${seen.foreign}`);
 });
