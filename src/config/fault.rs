@@ -52,7 +52,10 @@ fn keys_at(table: &DeTable<'_>, at: usize) -> Vec<String> {
             DeValue::Table(table) => keys_at(table, at),
             DeValue::Array(tables) => {
                 let tables = tables.iter().filter_map(|it| it.get_ref().as_table());
-                tables.map(|table| keys_at(table, at)).find(|keys| !keys.is_empty()).unwrap_or_default()
+                tables
+                    .map(|table| keys_at(table, at))
+                    .find(|keys| !keys.is_empty())
+                    .unwrap_or_default()
             }
             _ => Vec::new(),
         };
