@@ -138,10 +138,11 @@ fn look_into(db: &Connection) -> rusqlite::Result<()> {
     FIRST_PAGES.iter().try_for_each(look)
 }
 
-const FIRST_PAGES: [&str; 11] = [
+const FIRST_PAGES: [&str; 12] = [
     "SELECT seq FROM messages NOT INDEXED",
     "SELECT id FROM messages ORDER BY id",
     "SELECT file FROM messages WHERE file NOT NULL ORDER BY file",
+    "SELECT seq FROM messages WHERE starred = 1",
     "SELECT segment FROM segments",
     "SELECT label FROM labels NOT INDEXED",
     "SELECT kind, name FROM labels ORDER BY kind, name",

@@ -47,6 +47,9 @@ pub(super) fn upgrade(path: &Path, segments: &Segments) -> Result<(), Error> {
         Ok((APPLICATION_ID, VERSION_2, _)) if noted_layout(&db).is_none() => {
             upgrade::from_layout_2(&mut db, segments).map_err(cannot)
         }
+        Ok((APPLICATION_ID, VERSION_3, _)) if noted_layout(&db) == Some(VERSION_3) => {
+            upgrade::from_layout_3(&mut db).map_err(cannot)
+        }
         _ => Ok(()),
     }
 }
@@ -123,8 +126,9 @@ fn configure_writer(db: &mut Connection) -> rusqlite::Result<()> {
     configure(db)
 }
 
-/// Of the builds before 0.1.0, which upgrade.sql brings to this one.
+/// Of the builds before 0.1.0, which are brought to this one.
 const VERSION_2: i32 = 2;
+const VERSION_3: i32 = 3;
 /// Octets.
 const PAGE_SIZE: i32 = 4096;
 /// Of the writer: it touches the newest pages and the labels in use.

@@ -159,7 +159,7 @@ fn is_unreadable(error: &rusqlite::Error) -> bool {
 /// "smtp" in ASCII: `file` and this program can tell the database from others.
 pub(super) const APPLICATION_ID: i32 = 0x736d_7470;
 /// Grows when schema.sql changes.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 /// Of each reader.
 const READER_CACHE_KIB: i32 = 4 * 1024;
 /// Pages in the log at which a commit moves them into the database.

@@ -27,6 +27,9 @@ CREATE TABLE messages (
 -- Start-up compares these names with the folder; most messages have none.
 CREATE INDEX messages_file ON messages (file) WHERE file IS NOT NULL;
 
+-- Few of a million are, and who asks for them should not look at all.
+CREATE INDEX messages_starred ON messages (starred) WHERE starred = 1;
+
 -- How many messages stand in each segment of the journal: one without any can go.
 CREATE TABLE segments (
     segment  INTEGER PRIMARY KEY,
@@ -88,4 +91,4 @@ CREATE TABLE notes (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO notes VALUES ('layout', 3);
+INSERT INTO notes VALUES ('layout', 4);

@@ -1,5 +1,5 @@
-//! From layout 2, of the builds before 0.1.0, to layout 3: checksums of what the database says, and room for
-//! what is to come. The journal stays as it is.
+//! From the layouts of the builds before 0.1.0 to the present one. Layout 3 brought checksums of what the
+//! database says, and room for what is to come; layout 4 an index of starred messages. The journal stays as it is.
 
 use std::{io, os::unix::fs::FileExt};
 
@@ -39,8 +39,21 @@ pub(super) fn from_layout_2(db: &mut Connection, segments: &Segments) -> rusqlit
         }
     }
     Counters::read(&all)?.0.save(&all)?;
-    all.pragma_update(None, "user_version", schema::VERSION)?;
+    add_index_of_starred(&all)?;
     all.commit()
+}
+
+/// Does it, all or nothing.
+pub(super) fn from_layout_3(db: &mut Connection) -> rusqlite::Result<()> {
+    let all = db.transaction()?;
+    add_index_of_starred(&all)?;
+    all.commit()
+}
+
+fn add_index_of_starred(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch("CREATE INDEX messages_starred ON messages (starred) WHERE starred = 1")?;
+    db.execute("UPDATE notes SET value = ? WHERE name = 'layout'", [schema::VERSION])?;
+    db.pragma_update(None, "user_version", schema::VERSION)
 }
 
 fn is_of_its_record(fixed: &Fixed, segments: &Segments) -> bool {

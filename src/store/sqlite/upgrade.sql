@@ -1,4 +1,4 @@
--- From layout 2 to layout 3. The checksums are computed by schema.rs.
+-- From layout 2 to layout 3, to which upgrade.rs adds the rest. The checksums are computed by schema.rs.
 ALTER TABLE messages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE segments ADD COLUMN rescued INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE labelled ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;

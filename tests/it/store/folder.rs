@@ -376,12 +376,39 @@ fn other_versions_and_foreign_databases_are_refused() {
     assert!(why.ends_with("; `smtpd repair` saves what can be saved"), "a wrong bit: {why}");
     set_layout(&path, 99);
     let why = refusal(&options);
-    let want = format!("{shown}: made by another version of smtpd (layout 99, this one knows 3)");
+    let want = format!("{shown}: made by another version of smtpd (layout 99, this one knows 4)");
     assert_eq!(why, want);
-    patch(&path, USER_VERSION, 3);
-    set_layout(&path, 4);
+    patch(&path, USER_VERSION, 4);
+    set_layout(&path, 5);
     patch(&path, APPLICATION_ID, 0x1234_5678);
     assert_eq!(refusal(&options), format!("{shown}: not a database of smtpd; {MADE_AGAIN}"));
+}
+
+#[test]
+fn a_folder_of_layout_3_is_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    block_on(async {
+        let store = store::open(&options).unwrap();
+        let ids = [put(&*store, "one").await, put(&*store, "two").await];
+        store.change(Selection::Ids(vec![ids[1]]), Change::Starred(true)).await.unwrap();
+        store.close().await.unwrap();
+        let db = rusqlite::Connection::open(options.path.join("smtpd.db")).unwrap();
+        db.execute_batch(
+            "DROP INDEX messages_starred;
+             UPDATE notes SET value = 3 WHERE name = 'layout';
+             PRAGMA user_version = 3;",
+        )
+        .unwrap();
+        drop(db);
+        let store = store::open(&options).unwrap();
+        let starred = Query { search: find([is(Test::Starred)]), ..everything() };
+        let found = store.list(starred).await.unwrap();
+        assert_eq!(super::ids(&found.records), [ids[1]]);
+        store.close().await.unwrap();
+        let report = store::check(&options).unwrap();
+        assert_eq!(report.faults, [""; 0]);
+    });
 }
 
 #[test]
