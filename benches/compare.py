@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures smtpd beside smtp-sink, the disk and other catchers in the same run, and writes BENCHMARKS.md.
 
-    cargo build --release && benches/compare.py --million --sustained 600    # everything, some 20 minutes
+    cargo build --profile dist && benches/compare.py --million --sustained 600    # everything, some 20 minutes
     benches/compare.py                                                       # without the two long parts
     benches/compare.py --only lone --only latency                            # the rest stays as it was
     benches/compare.py --rounds 1 --quick                                    # a smoke run
@@ -30,7 +30,7 @@ RESULTS = tools.SCRATCH / "results.json"
 def main():
     wanted = arguments()
     if not tools.BINARY.exists():
-        raise SystemExit(f"{tools.BINARY} is missing: cargo build --release")
+        raise SystemExit(f"{tools.BINARY} is missing: cargo build --profile dist")
     tools.generator()
     # So that servers are stopped and stores removed then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures smtpd on MongoDB beside the bare driver, and writes BENCHMARKS-mongodb.md.
 
-    cargo build --release --bin smtpd --example mongodb-load && benches/mongodb.py   # everything, some 40 minutes
+    cargo build --profile dist --bin smtpd --example mongodb-load && benches/mongodb.py   # everything, some 40 minutes
     benches/mongodb.py --only 1000                     # one size of messages again, or --only million
     benches/mongodb.py --only million --messages 100000   # fills up to so many: a million can come in pieces
 
@@ -36,7 +36,7 @@ import urllib.request
 
 from measure import million, tools
 
-LOAD = tools.ROOT / "target/release/examples/mongodb-load"
+LOAD = tools.ROOT / "target/dist/examples/mongodb-load"
 RESULTS = tools.SCRATCH / "mongodb.json"
 FULL = tools.SCRATCH / "mongodb-million"
 SIZES = (1_000, 10_000, 100_000)

@@ -34,8 +34,8 @@ if ((${have:-0} < want)); then
 fi
 
 build() { # FLAGS FOLDER
-    RUSTFLAGS="${RUSTFLAGS-} $1" cargo build --locked --release --target "$target" --target-dir "$work/$2" >&2
-    echo "$work/$2/$target/release/smtpd"
+    RUSTFLAGS="${RUSTFLAGS-} $1" cargo build --locked --profile dist --target "$target" --target-dir "$work/$2" >&2
+    echo "$work/$2/$target/dist/smtpd"
 }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

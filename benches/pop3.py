@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """POP3 beside its bounds: logins, listings, idle connections, a large message.
 
-    cargo build --release && benches/pop3.py [--messages 1000000]
+    cargo build --profile dist && benches/pop3.py [--messages 1000000]
 
 Prints a line a figure. The store is filled by the generator of benches/load: 1,000 mailboxes.
 """

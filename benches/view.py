@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures how soon each view of a monstrous message comes, as a table for docs/view.md.
 
-    cargo build --release && benches/view.py
+    cargo build --profile dist && benches/view.py
 
 Starts smtpd with its defaults on free ports of 127.0.0.1, in a folder of its own.
 """
@@ -43,7 +43,7 @@ def free_port():
 
 
 def main():
-    binary = pathlib.Path(__file__).parent.parent / "target/release/smtpd"
+    binary = pathlib.Path(__file__).parent.parent / "target/dist/smtpd"
     smtp, http = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         settings = {

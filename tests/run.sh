@@ -83,7 +83,7 @@ if rustup target list --installed 2>/dev/null | grep -qx "$target" && command -v
         alone=()
     fi
     # Without optimisation: it takes minutes, and nothing of what is looked at here.
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
         "${alone[@]}" cargo build --locked --offline --release --target "$target"
     tests/static.sh "target/$target/release/smtpd"
 elif [[ ${TEST_EVERYTHING-} ]]; then

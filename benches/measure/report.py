@@ -92,7 +92,7 @@ def facts(command):
         model = f" ({names[0]})" if names else ""
     yield f"- {identity()}; measured {datetime.date.today()}"
     yield f"- {platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} cores{model}"
-    yield f"- command: `cargo build --release && {command}`"
+    yield f"- command: `cargo build --profile dist && {command}`"
     yield from (f"- {peer}" for peer in peers.versions())
 
 

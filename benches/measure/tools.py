@@ -16,7 +16,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BINARY = pathlib.Path(os.environ.get("SMTPD", ROOT / "target/release/smtpd")).resolve()
+BINARY = pathlib.Path(os.environ.get("SMTPD", ROOT / "target/dist/smtpd")).resolve()
 # Stores and files of the disk test lie beside each other, so that both use the same disk.
 SCRATCH = ROOT / "target/bench"
 POSTFIX_PATH = os.environ["PATH"] + ":/usr/sbin"
