@@ -134,9 +134,7 @@ function set(url, name, value, plain) {
 
 // The header: rows that do not match are hidden while one types.
 
-document.addEventListener('input', (event) => {
-  const field = event.target.closest?.('article.message [data-filter]');
-  if (!field) return;
+function narrow(field) {
   const article = field.closest('article.message');
   const wanted = field.value.trim().toLowerCase();
   let shown = 0;
@@ -145,7 +143,15 @@ document.addEventListener('input', (event) => {
     if (!row.hidden) shown += 1;
   }
   article.querySelector('.nothing')?.toggleAttribute('hidden', shown > 0);
+}
+
+document.addEventListener('input', (event) => {
+  const field = event.target.closest?.('article.message [data-filter]');
+  if (field) narrow(field);
 });
+
+// What was typed before this script was there, or what the browser remembers of the page.
+document.querySelectorAll('article.message [data-filter]').forEach(narrow);
 
 document.addEventListener('submit', (event) => {
   if (event.target.querySelector('article.message [data-filter]')) event.preventDefault();
