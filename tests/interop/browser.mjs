@@ -5,7 +5,7 @@ import nodemailer from "nodemailer";
 import { chromium } from "playwright-core";
 
 /** How long a page may take, in milliseconds, beside whatever else a machine does. */
-const PATIENCE = 30_000;
+const PATIENCE = 15_000;
 
 const [url, host, port] = process.argv.slice(2);
 export const base = url;
@@ -40,7 +40,10 @@ export function check(holds, what) {
   if (!holds) throw new Error(`not so: ${what}`);
 }
 
-/** Waits until something is so: a page may be slower than the script that looks at it. */
+/**
+ * Waits until something is so: a page may be slower than the script that looks at it. What must not be, or must
+ * stay as it is, is for `check`, which does not wait.
+ */
 export async function until(what, holds) {
   for (const end = Date.now() + PATIENCE; Date.now() < end;) {
     if (await holds()) return;

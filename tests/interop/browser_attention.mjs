@@ -44,16 +44,16 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await allow("denied");
   await notify.click();
   await page.getByText("The browser does not allow notifications from here.").waitFor();
-  await until("it is off again", async () => !(await notify.isChecked()));
+  check(!(await notify.isChecked()), "it is off again");
   await allow("granted");
   await notify.check();
-  await until("and no more is said", async () => !(await page.locator("#notify-note").isVisible()));
+  check(!(await page.locator("#notify-note").isVisible()), "and no more is said");
 
   // One is named, several are counted; whoever looks at the page is told nothing.
   await send({ subject: "Ring" });
   await page.waitForFunction(() => window.told.length === 1);
   await until(async () => `of the one that was wanted: ${await told()}`, async () => (await told()) === "Ann: Ring");
-  await until("without a sound", async () => (await tones()) === "");
+  check((await tones()) === "", "without a sound");
   await Promise.all(["One", "Two", "Three"].map((subject) => send({ subject })));
   await page.waitForFunction(() => window.told.length > 1);
   await until(async () => `together: ${await told()}`, async () => (await told()) === "Ann: Ring,3 new messages: ");
@@ -71,11 +71,11 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await Promise.all(["Four", "Five"].map((subject) => send({ subject })));
   await page.waitForFunction(() => window.tones.length > 2);
   await until(async () => `and again: ${await tones()}`, async () => (await tones()) === "660,880,660,880");
-  await until("no notification for who looks", async () => (await told()) === "");
+  check((await told()) === "", "no notification for who looks");
   await sound.uncheck();
   await notify.uncheck();
   await page.reload();
-  await until("off is remembered, too", async () => !(await notify.isChecked()) && !(await sound.isChecked()));
+  check(!(await notify.isChecked()) && !(await sound.isChecked()), "off is remembered, too");
 
   // After a sleep the connection looks open and is dead: the page notices by the clock alone, and
   // catches up.

@@ -21,6 +21,7 @@ const browser = await chromium.launch({
 try {
   const context = await browser.newContext();
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
 
   // Ours first, so that what fails below does not fail for another reason.
   await page.goto(base);

@@ -130,7 +130,7 @@ await browse({}, async (page, seen, context) => {
     const id = hostile[number];
     for (const tab of ["html", "text", "markup", "links", "print"]) {
       await page.goto(`${base}/messages/${id}/${tab}`);
-      await until(`${tab} of ${number} is ours`, async () => tab === "print" || (await page.locator("main > article.message h1").innerText()) === `payload ${number}`);
+      check(tab === "print" || (await page.locator("main > article.message h1").innerText()) === `payload ${number}`, `${tab} of ${number} is ours`);
     }
     silent(`in the views of ${number}`);
   }

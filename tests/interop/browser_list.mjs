@@ -35,7 +35,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await second.locator(".mark.dot").click();
   await other.locator("#rows .row:not(.unread)", { hasText: "The second" }).waitFor();
   await page.locator('#boxes [data-mailbox="carl@two.example"] .unread-count', { hasText: /^$/ }).waitFor({ state: "attached" });
-  await until("the server knows both", async () => (await api("?q=is:starred+is:read")).messages.length === 1);
+  check((await api("?q=is:starred+is:read")).messages.length === 1, "the server knows both");
   await second.locator(".mark.dot").click();
   await page.locator('#boxes [data-mailbox="carl@two.example"] .unread-count', { hasText: /^1$/ }).waitFor();
 
@@ -137,7 +137,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.locator("#bulk [name=tag]").fill("wet");
   await page.locator("#bulk").getByRole("button", { name: "Remove", exact: true }).click();
   await page.locator('#boxes [data-tag="wet"]').waitFor({ state: "detached" });
-  await until("a tag is taken off again", async () => (await api("?q=tag:wet")).messages.length === 0);
+  check((await api("?q=tag:wet")).messages.length === 0, "a tag is taken off again");
   await page.locator("#bulk").getByRole("button", { name: "Mark read" }).click();
   await until("all are read", async () => (await api("?q=flood+is:unread")).messages.length === 0);
   await page.locator("#pick-none").click();
@@ -162,12 +162,12 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   const place = await firstSeen();
   await send({ to: "ann@one.example", subject: "While away" });
   await page.locator("#news a", { hasText: "1 new message" }).waitFor();
-  await until("what is read stays where it is", async () => (await firstSeen()) === place);
+  check((await firstSeen()) === place, "what is read stays where it is");
   await page.reload();
   await page.locator("#news a").waitFor();
   await until("a reload keeps the place", async () => (await firstSeen()) === place);
   await until("the way up is known", async () => (await ids(page)).indexOf(place) > 0);
-  await until("rows that come above move nothing", async () => (await firstSeen()) === place);
+  check((await firstSeen()) === place, "rows that come above move nothing");
   await page.locator('#boxes [data-mailbox="ann@one.example"]').click();
   await page.getByRole("heading", { name: "ann@one.example" }).waitFor();
   await page.goBack();
@@ -192,7 +192,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen) => {
   await page.evaluate(() => dispatchEvent(new Event("offline")));
   await page.locator("#broken").waitFor();
   await send({ to: "ann@one.example", subject: "Missed at first" });
-  await until("offline is offline", async () => (await page.getByText("Missed at first").count()) === 0);
+  check((await page.getByText("Missed at first").count()) === 0, "offline is offline");
   await page.context().setOffline(false);
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await page.locator("#rows .row", { hasText: "Missed at first" }).waitFor();

@@ -4,6 +4,7 @@ import { base, browse, check, send, until } from "./browser.mjs";
 await browse({ javaScriptEnabled: false }, async (page) => {
   await send({ to: "bob@b.example", subject: "Another", text: "Words" });
   await send({ to: "carl@c.example", subject: "Without", text: "Words" });
+  page.setDefaultTimeout(10_000);
   const row = page.locator("#rows .row", { hasText: "Without" });
   for (const width of [1440, 900, 390]) {
     await page.setViewportSize({ width, height: 900 });

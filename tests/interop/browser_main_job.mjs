@@ -91,6 +91,7 @@ await browse({}, async (page, seen) => {
   // Without scripts everything can still be read.
   const plain = await page.context().browser().newContext({ javaScriptEnabled: false });
   const quiet = await plain.newPage();
+  quiet.setDefaultTimeout(15_000);
   await send(mail("No scripts"));
   await quiet.goto(base);
   await quiet.locator("#rows .open", { hasText: "No scripts" }).click();

@@ -150,7 +150,7 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await page.goto(`${base}/messages/${await id("subject:flowed")}/text`);
   await page.getByText("This is one paragraph of").waitFor();
   await until("a link over two flowed lines", async () => (await page.locator("a[href='https://a.example/longer']").count()) === 1);
-  await until("a long quote is folded", async () => !(await page.getByText("line 5").isVisible()));
+  check(!(await page.getByText("line 5").isVisible()), "a long quote is folded");
   await page.getByText("9 quoted lines").click();
   await until("and opens", () => page.getByText("line 5").isVisible());
 
@@ -159,6 +159,15 @@ await browse({ viewport: { width: 1440, height: 900 } }, async (page, seen, cont
   await page.getByText("Über folded").waitFor();
   await page.getByRole("searchbox", { name: "Filter fields" }).fill("über");
   await until("one field matches", async () => (await page.locator(".headers tbody tr:visible").count()) === 1);
+  let goOn;
+  const typed = new Promise((done) => { goOn = done; });
+  await page.route("**/message*.js*", async (route) => { await typed; await route.continue(); });
+  await page.goto(page.url(), { waitUntil: "commit" });
+  await page.getByRole("searchbox", { name: "Filter fields" }).fill("über");
+  check((await page.locator(".headers tbody tr:visible").count()) > 1, "no script is there yet");
+  goOn();
+  await until("what was typed early is used", async () => (await page.locator(".headers tbody tr:visible").count()) === 1);
+  await page.unroute("**/message*.js*");
   await page.getByRole("link", { name: "As it came" }).click();
   await page.getByText("=?utf-8?Q?=C3=9Cber?=").waitFor();
 

@@ -51,6 +51,7 @@ await browse({}, async (page, seen, context) => {
 
   const plain = await context.browser().newContext({ javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
   const quiet = await plain.newPage();
+  quiet.setDefaultTimeout(15_000);
   const visit = async (view, text) => {
     await quiet.goto(`${base}/messages/${whole}/${view}`);
     await quiet.getByText(text).first().waitFor();
@@ -58,7 +59,7 @@ await browse({}, async (page, seen, context) => {
   await quiet.goto(`${base}/messages/${whole}`);
   await quiet.frameLocator(".stage iframe").getByText("Rich words").waitFor();
   await quiet.locator(".codes code", { hasText: "493207" }).waitFor();
-  await until("no button that would do nothing", async () => (await quiet.getByRole("button", { name: "Copy" }).count()) === 0);
+  check((await quiet.getByRole("button", { name: "Copy" }).count()) === 0, "no button that would do nothing");
   await quiet.getByText("Envelope and session").click();
   await quiet.getByText("RCPT TO").first().waitFor();
   await quiet.getByRole("link", { name: "375", exact: true }).click();
