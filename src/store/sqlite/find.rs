@@ -31,7 +31,7 @@ struct Scope {
 }
 
 /// Why a search ended early.
-enum WriteStatus {
+enum Failure {
     /// The index cannot be read: do without.
     Index(rusqlite::Error),
     Store(Error),
@@ -84,7 +84,7 @@ impl Reader {
         let Some(scope) = self.scope(&plan, mailbox)? else { return Ok(Vec::new()) };
         let mut finder = Finder { reader: self, search, plan, scope, limit, found: Vec::new() };
         let mut ended = finder.run(searcher.as_ref(), below);
-        if let Err(WriteStatus::Index(error)) = ended {
+        if let Err(Failure::Index(error)) = ended {
             log::warn!("search index: {error}");
             shared.index.report_damage();
             searcher = None;
@@ -95,8 +95,8 @@ impl Reader {
         self.index = searcher;
         match ended {
             Ok(()) => Ok(found),
-            Err(WriteStatus::Store(error)) => Err(error),
-            Err(WriteStatus::Index(error)) => Err(Error::Io(error.to_string())),
+            Err(Failure::Store(error)) => Err(error),
+            Err(Failure::Index(error)) => Err(Error::Io(error.to_string())),
         }
     }
 
@@ -167,12 +167,12 @@ impl Scope {
 }
 
 impl Finder<'_> {
-    fn run(&mut self, searcher: Option<&Searcher>, below: i64) -> Result<(), WriteStatus> {
+    fn run(&mut self, searcher: Option<&Searcher>, below: i64) -> Result<(), Failure> {
         if !self.plan.asks_index() {
             return self.walk(0, below, self.plan.read_each);
         }
         let Some(searcher) = searcher else { return self.walk(0, below, true) };
-        let cursor = searcher.begin().map_err(WriteStatus::Index)?;
+        let cursor = searcher.begin().map_err(Failure::Index)?;
         let mut ended = self.walk(cursor + 1, below, true);
         if ended.is_ok() {
             ended = self.ask(searcher, below.min(cursor.saturating_add(1)));
@@ -182,7 +182,7 @@ impl Finder<'_> {
     }
 
     /// Walks the rows in a range, and reads each message if only that can tell.
-    fn walk(&mut self, from: i64, mut below: i64, read_each: bool) -> Result<(), WriteStatus> {
+    fn walk(&mut self, from: i64, mut below: i64, read_each: bool) -> Result<(), Failure> {
         let mut pieces = Pieces::new(self.limit);
         while !self.is_full() {
             let size = pieces.next();
@@ -197,20 +197,18 @@ impl Finder<'_> {
     }
 
     /// Asks the index about everything below a bound.
-    fn ask(&mut self, searcher: &Searcher, mut below: i64) -> Result<(), WriteStatus> {
+    fn ask(&mut self, searcher: &Searcher, mut below: i64) -> Result<(), Failure> {
         let mut pieces = Pieces::new(self.limit);
         while !self.is_full() {
             let size = pieces.next();
             let _moment = if self.plan.read_each { None } else { Some(self.reader.moment()?) };
             let mut rows = match (&self.plan.include, &self.plan.exclude) {
-                (Some(words), _) => {
-                    searcher.find(words, below, size).map_err(WriteStatus::Index)?
-                }
+                (Some(words), _) => searcher.find(words, below, size).map_err(Failure::Index)?,
                 _ => self.rows(0, below, size)?,
             };
             let Some(&last) = rows.last() else { break };
             if let Some(words) = &self.plan.exclude {
-                searcher.strike(words, &mut rows).map_err(WriteStatus::Index)?;
+                searcher.strike(words, &mut rows).map_err(Failure::Index)?;
             }
             for seq in rows {
                 // The index knows nothing of flags, and may still know deleted messages.
@@ -223,7 +221,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    fn consider(&mut self, seq: i64, read: bool) -> Result<(), WriteStatus> {
+    fn consider(&mut self, seq: i64, read: bool) -> Result<(), Failure> {
         if !self.is_full() && (!read || self.matches(seq)?) {
             self.found.push(seq);
         }
@@ -264,7 +262,7 @@ impl Pieces {
     }
 }
 
-impl From<Error> for WriteStatus {
+impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Store(error)
     }
@@ -272,3 +270,22 @@ impl From<Error> for WriteStatus {
 
 /// Seqs that are held at a time.
 const LARGEST_PIECE: i64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::search::{Term, Test};
+
+    #[test]
+    fn starred_messages_are_found_without_looking_at_all() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("schema.sql")).unwrap();
+        let starred = Term { negated: false, test: Test::Starred };
+        let plan = Plan::new(&search::Query { terms: vec![starred] });
+        let scope = Scope::new(&plan, &[], &[], &[]);
+        let way: String = db
+            .query_row(&format!("EXPLAIN QUERY PLAN {}", scope.sql), [0, 9, 9], |row| row.get(3))
+            .unwrap();
+        assert!(way.contains("COVERING INDEX messages_starred (starred=? AND rowid"), "{way}");
+    }
+}

@@ -249,7 +249,11 @@ fn open_existing(path: &Path) -> rusqlite::Result<Writer> {
         Ok(State { identity: row.get(0)?, epoch: row.get(1)?, cursor: row.get(2)? })
     })?;
     configure(&mut db)?;
-    tune(&db)?;
+    let sql = "SELECT v FROM words_config WHERE k = 'deletemerge'";
+    if db.query_row(sql, (), |row| row.get(0)).ok() != Some(MOST_DEAD_PERCENT) {
+        // Made by an earlier build. On a full disk it stays as it is: that is no reason to make it anew.
+        let _ = tune(&db);
+    }
     Ok(Writer { db, state })
 }
 
@@ -286,7 +290,7 @@ fn configure(db: &mut Connection) -> rusqlite::Result<()> {
     schema::configure(db)
 }
 
-/// What FTS5 keeps in the file; an index of an earlier build may have been made without.
+/// What FTS5 keeps in the file.
 fn tune(db: &Connection) -> rusqlite::Result<()> {
     let mut set = db.prepare("INSERT INTO words (words, rank) VALUES (?, ?)")?;
     set.execute(params!["hashsize", HASH_BYTES])?;
@@ -335,8 +339,22 @@ mod tests {
         (folder, index, writer)
     }
 
+    fn percent(writer: &Writer) -> u32 {
+        let sql = "SELECT v FROM words_config WHERE k = 'deletemerge'";
+        writer.db.query_row(sql, (), |row| row.get(0)).unwrap()
+    }
+
     fn log_length(index: &Index) -> u64 {
         std::fs::metadata(format!("{}-wal", index.path.display())).unwrap().len()
+    }
+
+    #[test]
+    fn an_index_of_an_earlier_build_is_kept_and_bounded_likewise() {
+        let (_folder, index, writer) = filled(10);
+        writer.db.execute("UPDATE words_config SET v = 10 WHERE k = 'deletemerge'", ()).unwrap();
+        drop(writer);
+        let writer = index.open(1, 1).unwrap();
+        assert_eq!((percent(&writer), writer.state.cursor), (MOST_DEAD_PERCENT, 10));
     }
 
     #[test]

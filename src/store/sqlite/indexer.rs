@@ -35,7 +35,7 @@ pub(super) struct Indexer {
 }
 
 /// What went wrong, and so what to do.
-enum WriteStatus {
+enum Failure {
     /// The index is unusable: build it anew.
     Index(rusqlite::Error),
     /// Anything else: try again later.
@@ -56,14 +56,14 @@ impl Indexer {
             let begun = Instant::now();
             match self.round() {
                 Ok(left) => (more, told) = (left, false),
-                Err(trouble) => {
+                Err(failure) => {
                     if !std::mem::replace(&mut told, true) {
-                        log::warn!("search index: {}", trouble.text());
+                        log::warn!("search index: {}", failure.text());
                     }
                     let _ = notify.rest(RETRY);
-                    more = match trouble {
-                        WriteStatus::Index(_) => self.rebuild().is_ok(),
-                        WriteStatus::Other(_) => true,
+                    more = match failure {
+                        Failure::Index(_) => self.rebuild().is_ok(),
+                        Failure::Other(_) => true,
                     };
                 }
             }
@@ -88,13 +88,12 @@ impl Indexer {
     }
 
     /// Does a bounded piece of work; true if there is more.
-    fn round(&mut self) -> Result<bool, WriteStatus> {
+    fn round(&mut self) -> Result<bool, Failure> {
         // On a full disk the messages themselves come first.
         if !self.shared.reserve.is_kept() {
-            return Err(WriteStatus::Other(Error::Full));
+            return Err(Failure::Other(Error::Full));
         }
-        let counters =
-            Counters::load(&self.reader.db).map_err(|e| WriteStatus::Other(failed(&e)))?;
+        let counters = Counters::load(&self.reader.db).map_err(|e| Failure::Other(failed(&e)))?;
         let of = (counters.identity, counters.epoch);
         if self.shared.index.is_damaged()
             || (self.index.state.identity, self.index.state.epoch) != of
@@ -126,7 +125,7 @@ impl Indexer {
 
     /// Gives back space of what was forgotten, but not each time that something is: that writes all of the
     /// log into the file and syncs both, which takes longer than the round itself.
-    fn tidy(&mut self, has_dead: bool) -> Result<(), WriteStatus> {
+    fn tidy(&mut self, has_dead: bool) -> Result<(), Failure> {
         self.is_untidy |= has_dead;
         if self.is_untidy && self.tidied.elapsed() >= TIDY {
             self.index.vacuum()?;
@@ -136,7 +135,7 @@ impl Indexer {
     }
 
     /// Adds these messages until the round is full; returns the last seq that is done.
-    fn apply(&mut self, fresh: Vec<Row>) -> Result<Option<i64>, WriteStatus> {
+    fn apply(&mut self, fresh: Vec<Row>) -> Result<Option<i64>, Failure> {
         let (mut octets, mut reached) = (0, None);
         for row in fresh {
             let seq = row.seq;
@@ -153,9 +152,8 @@ impl Indexer {
         Ok(reached)
     }
 
-    fn rebuild(&mut self) -> Result<(), WriteStatus> {
-        let counters =
-            Counters::load(&self.reader.db).map_err(|e| WriteStatus::Other(failed(&e)))?;
+    fn rebuild(&mut self) -> Result<(), Failure> {
+        let counters = Counters::load(&self.reader.db).map_err(|e| Failure::Other(failed(&e)))?;
         self.index = self.shared.index.rebuild(counters.identity, counters.epoch)?;
         Ok(())
     }
@@ -174,7 +172,7 @@ fn modesty(lag: Duration, behind: i64) -> u32 {
     }
 }
 
-impl WriteStatus {
+impl Failure {
     fn text(&self) -> String {
         match self {
             Self::Index(error) => format!("it is rebuilt: {error}"),
@@ -183,7 +181,7 @@ impl WriteStatus {
     }
 }
 
-impl From<rusqlite::Error> for WriteStatus {
+impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             // The disk will have room again, and a search lets go of the file.
@@ -195,7 +193,7 @@ impl From<rusqlite::Error> for WriteStatus {
     }
 }
 
-impl From<Error> for WriteStatus {
+impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
