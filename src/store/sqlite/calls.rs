@@ -184,7 +184,7 @@ impl Store for Sqlite {
     fn counts(&self) -> BoxFuture<'_, Counts> {
         Box::pin(async {
             self.check_open()?;
-            self.writer.configure().await?;
+            self.writer.catch_up().await?;
             let counters = *self.shared.counters();
             let behind = counters.next_seq - 1 - self.shared.index.cursor();
             let behind = u64::try_from(behind).unwrap_or(0).min(counters.messages);

@@ -208,7 +208,7 @@ impl Sqlite {
         question: impl FnOnce(&mut Reader, &Shared) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.check_open()?;
-        self.writer.configure().await?;
+        self.writer.catch_up().await?;
         let shared = self.shared.clone();
         self.readers.ask(move |reader| question(reader, &shared)).await
     }

@@ -109,7 +109,7 @@ impl Writer {
 
     /// Waits until the database knows all messages that were stored before. If it cannot take them in
     /// now, what it knows is what there is to see.
-    pub(super) async fn configure(&self) -> Result<(), Error> {
+    pub(super) async fn catch_up(&self) -> Result<(), Error> {
         if !self.inbox.is_behind.load(Ordering::SeqCst) {
             return Ok(());
         }
